@@ -1,0 +1,89 @@
+"""The protocol between jobs and engines.
+
+A backend pulls requests as it has room and yields completions as they finish,
+in any order: memory stays bounded for any number of requests, rows are recorded
+as they come, and cancelling is to stop pulling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+FinishReason = Literal["stop", "length", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How completions are drawn; the defaults are the Bonito paper's.
+
+    `temperature` 0 is greedy. `max_tokens` counts completion tokens. `seed` is
+    the job's; each sample's own seed is derived from it.
+    """
+
+    n: int = 1
+    temperature: float = 0.5
+    top_p: float = 0.95
+    max_tokens: int = 256
+    seed: int = 0
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One completion to draw: its index among the passage's n, and its seed."""
+
+    index: int
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A prompt (without BOS) and the samples to draw from it.
+
+    `samples` may be a subset of range(sampling.n) when a job goes on where it stopped.
+    """
+
+    id: str
+    prompt: str
+    sampling: Sampling
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sample's end. `text` holds no EOS and no stop string.
+
+    With `finish_reason` "failed", `error` says why (the request alone failed: a
+    prompt too long for the context, say) and `text` is empty.
+    """
+
+    request_id: str
+    sample: int
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    finish_reason: FinishReason
+    error: str = ""
+
+
+class Backend(Protocol):
+    """An engine that turns requests into completions."""
+
+    @property
+    def name(self) -> str:
+        """Short name as in `--backend`."""
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens (BOS, prompt and completion) one sequence may hold."""
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens in `text`, without BOS."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield one completion for every sample of every request, in any order."""
+
+    def close(self) -> None:
+        """Free the model's memory."""

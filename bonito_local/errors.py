@@ -1,0 +1,65 @@
+"""Every error a user can meet, as one tree; each says what to do about it.
+
+Front ends turn a `BonitoError` into one line at the edge; nothing else catches
+`Exception`. `title` is what went wrong, `remedy` what the user can do.
+"""
+
+
+class BonitoError(Exception):
+    """Base of all errors shown to users. `exit_code` is the CLI's exit status."""
+
+    exit_code = 1
+
+    def __init__(self, title: str, remedy: str = "") -> None:
+        super().__init__(title)
+        self.title = title
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.remedy}".strip()
+
+
+class UsageError(BonitoError):
+    """A name or value the user gave is not one we know."""
+
+    exit_code = 2
+
+
+class DocumentError(BonitoError):
+    """One document could not be read; the others go on."""
+
+
+class ModelError(BonitoError):
+    """A model file is missing, broken, or not one that can generate."""
+
+
+class BackendError(BonitoError):
+    """An engine is not installed, or failed while generating."""
+
+
+class PassageTooLong(BackendError):
+    """A prompt does not fit the context of one sequence."""
+
+
+class JobError(BonitoError):
+    """The job store is missing, locked, or belongs to another job."""
+
+
+class OutputError(BonitoError):
+    """The dataset cannot be written where the user wants it."""
+
+
+class ConvertError(BonitoError):
+    """A checkpoint or an adapter cannot be converted."""
+
+
+class TrainingError(BonitoError):
+    """A training run was given something it cannot train on."""
+
+
+def did_you_mean(name: str, known: list[str]) -> str:
+    """Return "Did you mean X?" for the nearest known name, or the list of all."""
+    import difflib
+
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."

@@ -1,0 +1,265 @@
+"""Pre-trains bonito-tiny's base model from nothing on a CPU.
+
+Three kinds of sequence: copying drills (what makes a small model quote), plain text, and
+readings (a passage with a question or statement in plain words, not in Bonito's format).
+The share of each changes over the run. The learning rate follows elapsed time, so that
+`--minutes` is what the run takes on any machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import corpus
+import torch
+from batches import Batch, Sequence, bucketed, example
+from mix import CONTEXT, Mixer
+from sources import Paragraph
+from tokenizer import BOS_ID, train
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+from transformers import AttentionInterface, MistralConfig, MistralForCausalLM
+
+VOCABULARY = 4096
+CONFIG = MistralConfig(
+    vocab_size=VOCABULARY,
+    hidden_size=384,
+    intermediate_size=1024,
+    num_hidden_layers=6,
+    num_attention_heads=6,
+    num_key_value_heads=2,
+    max_position_embeddings=1024,
+    sliding_window=None,
+    tie_word_embeddings=True,
+    bos_token_id=0,
+    eos_token_id=1,
+    attn_implementation="matmul",
+)
+
+
+def matmul_attention(
+    module: torch.nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    scaling: float,
+    **_: object,
+) -> tuple[torch.Tensor, None]:
+    """Causal attention as two batched products: 2 x the speed of SDPA in bf16 on a CPU.
+
+    Shapes (B, heads, T, head_dim); right padding needs no mask under causality.
+    """
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    length = query.shape[2]
+    mask = torch.full((length, length), float("-inf"), dtype=query.dtype).triu(1)
+    scores = (query * scaling) @ key.transpose(-1, -2) + mask
+    return (torch.softmax(scores, -1) @ value).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register("matmul", matmul_attention)
+
+
+def copying(rng: random.Random) -> Sequence:
+    """Random tokens, then spans of them: each span is cued by the two tokens before it."""
+    segment = [rng.randrange(2, VOCABULARY) for _ in range(rng.randint(24, 90))]
+    ids, targets = [BOS_ID, *segment], []
+    while len(ids) < 190:
+        start = rng.randrange(len(segment) - 8)
+        span = segment[start : start + rng.randint(6, 24)]
+        targets += range(len(ids) + 2, len(ids) + len(span))
+        ids += span
+    return Sequence(ids[:192], [t for t in targets if t < 192])
+
+
+def plain(paragraphs: list[Paragraph], tokenizer: Tokenizer, rng: random.Random) -> Sequence:
+    """A stretch of 256 tokens of one source; the loss sees every token."""
+    at, ids = rng.randrange(len(paragraphs)), [BOS_ID]
+    while len(ids) < 256 and at < len(paragraphs):
+        text = paragraphs[at].text + "\n"
+        ids += tokenizer.encode(text, add_special_tokens=False).ids
+        at += 1
+    ids = ids[:256]
+    return Sequence(ids, list(range(1, len(ids))))
+
+
+def readings(mixer: Mixer, tokenizer: Tokenizer, rng: random.Random) -> Iterator[Sequence]:
+    """Passage, then question and answer in plain words."""
+    for row in mixer.rows():
+        question = row.instruction.replace(CONTEXT, "").strip()
+        prompt = f"{row.passage}\n\n"
+        encode = [
+            tokenizer.encode(text, add_special_tokens=False).ids
+            for text in (prompt, f"{question}\n{row.response}")
+        ]
+        yield example(encode[0], encode[1], rng, share=0.25)
+
+
+def mixture(
+    mixer: Mixer, texts: dict[str, list[Paragraph]], tokenizer: Tokenizer, rng: random.Random, shares
+) -> Iterator[Sequence]:
+    """Draw kinds of sequence by the shares in force now (see `shares_at`)."""
+    read = readings(mixer, tokenizer, rng)
+    domains = [p for k in ("policies", "tatqa", "scitldr", "legal") for p in texts[k]]
+    while True:
+        kind = rng.choices(("copy", "text", "read"), shares())[0]
+        if kind == "copy":
+            yield copying(rng)
+        elif kind == "read":
+            yield next(read)
+        else:
+            pool = rng.choices((texts["wikipedia"], texts["books"], domains), (70, 12, 18))[0]
+            yield plain(pool, tokenizer, rng)
+
+
+def shares_at(done: float) -> tuple[float, float, float]:
+    """Shares of copying, plain text and readings when a fraction `done` of the time is over."""
+    if done < 0.07:
+        return 0.6, 0.4, 0.0
+    if done < 0.35:
+        return 0.08, 0.5, 0.42
+    return 0.03, 0.27, 0.7
+
+
+def loss_of(model: MistralForCausalLM, batch: Batch) -> torch.Tensor:
+    """Mean cross-entropy at the target positions only."""
+    states = model.model(input_ids=batch.ids, use_cache=False).last_hidden_state
+    picked = states.reshape(-1, states.shape[-1])[batch.positions]
+    return F.cross_entropy(model.lm_head(picked).float(), batch.labels)
+
+
+class Optimizer:
+    """Muon for matrices and AdamW for the rest, on float32 masters of bf16 weights."""
+
+    def __init__(self, model: MistralForCausalLM) -> None:
+        self.live = list(model.parameters())
+        self.master = [p.detach().float().clone().requires_grad_() for p in self.live]
+        embedding = model.get_input_embeddings().weight
+        matrix = [m for p, m in zip(self.live, self.master, strict=True) if p.ndim == 2 and p is not embedding]
+        rest = [m for p, m in zip(self.live, self.master, strict=True) if p.ndim != 2 or p is embedding]
+        self.parts = (
+            (torch.optim.Muon(matrix, lr=0.02, momentum=0.95, weight_decay=0.02), 0.02),
+            (torch.optim.AdamW(rest, lr=0.004, betas=(0.9, 0.95), weight_decay=0.0), 0.004),
+        )
+
+    def step(self, scale: float) -> None:
+        """Clip to norm 1, step at `scale` x the peak rates, and copy back to bf16."""
+        for live, master in zip(self.live, self.master, strict=True):
+            master.grad, live.grad = live.grad.float(), None
+        torch.nn.utils.clip_grad_norm_(self.master, 1.0)
+        for part, rate in self.parts:
+            part.param_groups[0]["lr"] = rate * scale
+            part.step()
+        with torch.no_grad():
+            for live, master in zip(self.live, self.master, strict=True):
+                live.copy_(master)
+
+    def state(self) -> dict:
+        return {"master": self.master, "parts": [part.state_dict() for part, _ in self.parts]}
+
+    def load(self, state: dict) -> None:
+        with torch.no_grad():
+            for mine, saved in zip(self.master, state["master"], strict=True):
+                mine.copy_(saved)
+            for live, master in zip(self.live, self.master, strict=True):
+                live.copy_(master)
+        for (part, _), saved in zip(self.parts, state["parts"], strict=True):
+            part.load_state_dict(saved)
+
+
+def rate_at(done: float) -> float:
+    """Short warm-up, constant, then linear to zero over the last 40% of the time."""
+    return min(1.0, done / 0.01 + 0.05, max(0.0, (1 - done) / 0.4))
+
+
+def save(model: MistralForCausalLM, out: Path) -> None:
+    model.save_pretrained(out)
+    config = json.loads((out / "config.json").read_text())
+    config.pop("attn_implementation", None)
+    (out / "config.json").write_text(json.dumps(config, indent=2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data-dir", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--tokens", type=int, default=8192, help="tokens in a batch")
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    rng = random.Random(args.seed)
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    rows, texts = corpus.load(args.data_dir)
+    mixer = Mixer(rows, args.seed)
+    if not (args.out / "tokenizer.json").exists():
+        train(tokenizer_texts(mixer, texts, rng), VOCABULARY, args.out)
+    tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
+    model = MistralForCausalLM(CONFIG).to(torch.bfloat16)
+    optimizer = Optimizer(model)
+    checkpoint = args.out / "checkpoint.pt"
+    spent = tokens = step = 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        optimizer.load(state["optimizer"])
+        spent, tokens, step = state["spent"], state["tokens"], state["step"]
+        rng.seed(args.seed + step)
+        mixer.rng.seed(args.seed + step)
+    budget = args.minutes * 60
+    start = saved = time.monotonic()
+    begun = spent
+
+    def done() -> float:
+        return (begun + time.monotonic() - start) / budget
+
+    sequences = mixture(mixer, texts, tokenizer, rng, lambda: shares_at(done()))
+    total = 0.0
+    log = (args.out / "log.jsonl").open("a")
+    for batch in bucketed(sequences, args.tokens):
+        loss = loss_of(model, batch)
+        loss.backward()
+        optimizer.step(rate_at(done()))
+        step, tokens, total = step + 1, tokens + batch.ids.numel(), total + loss.item()
+        if step % 20 == 0:
+            seconds = begun + time.monotonic() - start
+            line = {"step": step, "tokens": tokens, "seconds": round(seconds), "loss": total / 20}
+            print(json.dumps(line), file=log, flush=True)
+            total = 0.0
+        over = done() >= 1
+        if over or time.monotonic() - saved > 300:
+            spent = begun + time.monotonic() - start
+            state = {"optimizer": optimizer.state(), "spent": spent, "tokens": tokens, "step": step}
+            torch.save(state, checkpoint.with_suffix(".new"))
+            checkpoint.with_suffix(".new").rename(checkpoint)
+            save(model, args.out)
+            saved = time.monotonic()
+        if over:
+            break
+
+
+def tokenizer_texts(
+    mixer: Mixer, texts: dict[str, list[Paragraph]], rng: random.Random
+) -> Iterator[str]:
+    """About 30 MB: rows in Bonito's format, Wikipedia, books and the domain texts."""
+    from bonito_local.tasks import PIPE, format_prompt, task_type
+
+    read = mixer.rows()
+    for _ in range(25_000):
+        row = next(read)
+        prompt = format_prompt(task_type(row.task), row.passage)
+        yield f"{prompt}{row.instruction}\n{PIPE}\n{row.response}"
+    for name, count in (("wikipedia", 20_000), ("books", 4_000)):
+        yield from (p.text for p in rng.sample(texts[name], count))
+    for name in ("policies", "tatqa", "scitldr", "legal"):
+        yield from (p.text for p in texts[name] * 2)
+
+
+if __name__ == "__main__":
+    main()

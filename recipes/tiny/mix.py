@@ -54,12 +54,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         "{{context}}\n\nIs the tone of this text positive or negative?",
         "Text: {{context}}\n\nDoes the writer sound positive or negative?",
     ),
-    "paraphrase_id": (
-        'Do these two sentences mean the same?\n1. {s}\n2. {t}\nAnswer yes or no.',
-    ),
-    "sent_comp": (
-        "{{context}}\n\nComplete the sentence as in the text: {s}",
-    ),
+    "paraphrase_id": ("Do these two sentences mean the same?\n1. {s}\n2. {t}\nAnswer yes or no.",),
+    "sent_comp": ("{{context}}\n\nComplete the sentence as in the text: {s}",),
 }
 
 # Rows drawn per task type, out of 100: extraction first, for the product's main use.
@@ -132,7 +128,9 @@ class Mixer:
                 continue
             yield row
 
-    def _row(self, paragraph: Paragraph, passage: str, task: str, response: str, **slots: str) -> Row:
+    def _row(
+        self, paragraph: Paragraph, passage: str, task: str, response: str, **slots: str
+    ) -> Row:
         instruction = self.rng.choice(TEMPLATES[task])
         for name, value in slots.items():
             instruction = instruction.replace("{" + name + "}", value)
@@ -264,18 +262,14 @@ class Mixer:
             if len(paragraph.text.split()) > self.max_words:
                 return None
             question = paragraph.questions[0]
-            return self._row(
-                paragraph, paragraph.text, "ynqa", question.answer, q=question.text
-            )
+            return self._row(paragraph, paragraph.text, "ynqa", question.answer, q=question.text)
         true = self.rng.random() < 0.36  # false ones are dropped more often: the result is even
         drawn = self._judged(true)
         if drawn is None:
             return None
         paragraph, clause, window = drawn
         answer = "yes" if true else "no"
-        return self._row(
-            paragraph, window, "ynqa", answer, q=self.corpus.rules.yes_no(clause)
-        )
+        return self._row(paragraph, window, "ynqa", answer, q=self.corpus.rules.yes_no(clause))
 
     def _statement(self, label: str) -> tuple[Paragraph, str, str] | None:
         drawn = self._judged(label != "contradiction")
@@ -341,7 +335,9 @@ class Mixer:
         rules = self.corpus.rules
         same = self.rng.random() < 0.45
         if same:
-            when = re.match(r"^(.{8,}?),? ((?:on|in|at|within|after|before|during) [^,]{4,40})$", clause.rest)
+            when = re.match(
+                r"^(.{8,}?),? ((?:on|in|at|within|after|before|during) [^,]{4,40})$", clause.rest
+            )
             if when is None:
                 return None
             start = when[2][:1].upper() + when[2][1:]

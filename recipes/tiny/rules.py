@@ -12,9 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_AUX = set(
-    "is are was were can could may might must shall should will would has have had".split()
-)
+_AUX = set("is are was were can could may might must shall should will would has have had".split())
 _NOT_SUBJECT = set(
     "that which who whom whose when if while because although though and or but there as since "
     "after before by with from to in on at for during until unless where why how not "
@@ -44,7 +42,9 @@ _WITHIN = re.compile(
     r"twelve|fourteen|fifteen|thirty|sixty|ninety)(?: \(\d+\))? (?:[a-z]+ )?"
     r"(?:minutes|hours|days|weeks|months|years))$"
 )
-_WHERE = re.compile(r"^(.{8,}?) (?:in|at) ((?:the )?[A-Z][\w'-]+(?:,? (?:of |the )?[A-Z][\w'-]+){0,3})$")
+_WHERE = re.compile(
+    r"^(.{8,}?) (?:in|at) ((?:the )?[A-Z][\w'-]+(?:,? (?:of |the )?[A-Z][\w'-]+){0,3})$"
+)
 _BECAUSE = re.compile(r"^(.{8,}?),? (?:because|due to) (.{6,90})$")
 _NUMBER = re.compile(r"\b\d[\d,]*(?:\.\d+)?\b")
 _NAME = re.compile(r"(?<![.!?] )(?<!^)\b[A-Z][a-z]+(?:'s)?(?: [A-Z][a-z]+)*\b")

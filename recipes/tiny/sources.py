@@ -66,9 +66,7 @@ def squad(path: Path) -> Iterator[Paragraph]:
                 for qa in paragraph["qas"]
                 if qa["answers"] and 8 < len(qa["question"]) < 160
             )
-            yield Paragraph(
-                sentences(paragraph["context"]), "squad", article["title"], questions
-            )
+            yield Paragraph(sentences(paragraph["context"]), "squad", article["title"], questions)
 
 
 def detokenize(text: str) -> str:
@@ -98,7 +96,9 @@ def boolq(path: Path) -> Iterator[Paragraph]:
         question = item["question"].strip().capitalize() + "?"
         answer = "yes" if item["answer"] else "no"
         text = item["passage"].replace("``", '"').replace("''", '"')
-        yield Paragraph(sentences(text), "boolq", question, (Question(question, answer, free=True),))
+        yield Paragraph(
+            sentences(text), "boolq", question, (Question(question, answer, free=True),)
+        )
 
 
 def scitldr(folder: Path) -> Iterator[Paragraph]:

@@ -1,0 +1,83 @@
+"""`bonito-local generate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from bonito_local.backends.base import Sampling
+from bonito_local.cli.progress import reporter
+from bonito_local.cli.signals import StopSignals
+from bonito_local.cli.summary import print_summary
+from bonito_local.errors import BonitoError
+from bonito_local.jobs.generate import Generation, generate
+from bonito_local.jobs.runner import Progress
+from bonito_local.jobs.spec import parse_tasks
+
+_DEFAULT = Sampling()
+
+
+@click.command("generate")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-t", "--task", required=True, help="Task types, comma-separated: exqa,ynqa.")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
+@click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name, or GGUF file.")
+@click.option("--backend", default="llamacpp", show_default=True, help="Engine.")
+@click.option("--n", default=_DEFAULT.n, show_default=True, help="Rows per passage and task.")
+@click.option("--temperature", default=_DEFAULT.temperature, show_default=True, help="0 is greedy.")
+@click.option("--top-p", default=_DEFAULT.top_p, show_default=True)
+@click.option("--max-tokens", default=_DEFAULT.max_tokens, show_default=True, help="Of a row.")
+@click.option("--seed", default=_DEFAULT.seed, show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Read at most this many passages.")
+@click.option("--column", help="Text column of .jsonl, .csv and .parquet files.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    task: str,
+    output: Path,
+    model: str,
+    backend: str,
+    n: int,
+    temperature: float,
+    top_p: float,
+    max_tokens: int,
+    seed: int,
+    limit: int | None,
+    column: str | None,
+) -> int:
+    """Write an instruction-tuning dataset from documents.
+
+    PATHS are documents, or folders that are read with all they hold. The dataset goes
+    to the folder --output. Stop with Ctrl-C: the same command goes on from there, and
+    with more documents, tasks or rows per passage it adds to what is there.
+    """
+    wanted = Generation(
+        paths=paths,
+        tasks=parse_tasks(task),
+        output=output,
+        model=model,
+        backend=backend,
+        sampling=Sampling(n, temperature, top_p, max_tokens, seed),
+        column=column,
+        limit=limit,
+    )
+    with StopSignals() as signals, reporter() as shown:
+
+        def notify(progress: Progress) -> None:
+            signals.interrupts = progress.phase != "reading"
+            shown.show(progress)
+
+        def warn(text: str) -> None:
+            click.echo(f"warning: {text}", err=True)
+
+        summary = generate(wanted, notify, warn, signals.stop)
+    print_summary(summary, output)
+    if summary.stopped:
+        click.echo("Stopped. The same command goes on from here.", err=True)
+        return 128 + (signals.received or 2)
+    if not summary.rows:
+        what = "No row was accepted" if summary.ledger.planned else "No passage could be read"
+        raise BonitoError(f"{what}.", "The lines above say why.")
+    return 0

@@ -1,0 +1,94 @@
+"""The `bonito-local` command: finds subcommands by name and imports the one that runs."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from bonito_local import __version__
+from bonito_local.errors import BonitoError, did_you_mean
+
+# Name -> module under bonito_local.cli that holds `command`, and its line in --help.
+COMMANDS = {
+    "generate": ("generate", "Write an instruction-tuning dataset from documents."),
+    "tasks": ("tasks", "List the 16 task types, each with an example."),
+    "models": ("models", "List the models that have a name."),
+    "convert": ("convert", "Make a GGUF of a checkpoint, or of a base and an adapter."),
+    "verify": ("verify", "Compare a converted GGUF with the checkpoint it was made from."),
+}
+
+
+class _Commands(click.Group):
+    """Subcommands from `COMMANDS`; none is imported for `--help`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"bonito_local.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(
+                f"No such command {args[0]!r}. {did_you_mean(args[0], list(COMMANDS))}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=_Commands,
+    no_args_is_help=False,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+@click.version_option(__version__, prog_name="bonito-local")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Turn private documents into instruction-tuning data, on this machine, offline."""
+    ctx.obj = debug
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+
+
+def main() -> None:
+    """Run the command line; every error ends here, as one line and an exit status."""
+    sys.exit(_status(sys.argv[1:]))
+
+
+def _status(args: list[str]) -> int:
+    debug = "--debug" in args
+    try:
+        returned = cli.main(args, prog_name="bonito-local", standalone_mode=False)
+        return returned if isinstance(returned, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("Stopped.", err=True)
+        return 130
+    except BonitoError as error:
+        if debug:
+            raise
+        click.echo(f"error: {error.title}", err=True)
+        if error.remedy:
+            click.echo(error.remedy, err=True)
+        return error.exit_code
+    except Exception as error:  # The last edge: a user sees one line, and how to get the rest.
+        if debug:
+            raise
+        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        click.echo("This is a fault of bonito-local: `bonito-local --debug ...` shows where.", err=True)
+        return 70

@@ -1,0 +1,108 @@
+"""Shows a run's progress: a bar on a terminal, plain lines elsewhere. All on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from types import TracebackType
+from typing import Protocol
+
+import click
+
+from bonito_local.jobs.runner import Progress
+
+_LINE_SECONDS = 5.0
+
+
+class Reporter(AbstractContextManager["Reporter"], Protocol):
+    """What shows progress while entered."""
+
+    def show(self, progress: Progress) -> None:
+        """Show where the run stands."""
+
+
+def reporter() -> Reporter:
+    """Return the reporter that suits stderr."""
+    return BarReporter() if sys.stderr.isatty() else LineReporter()
+
+
+def describe(progress: Progress) -> str:
+    """Return rows, speed and time left in a few words."""
+    if progress.phase == "reading":
+        return f"{progress.passages} passages read"
+    words = [f"{progress.accepted} rows"]
+    if progress.seconds:
+        prefill = progress.prompt_tokens / progress.seconds
+        written = progress.completion_tokens / progress.seconds
+        words.append(f"{prefill:.0f}+{written:.0f} tokens/s read+written")
+    left = progress.seconds_left
+    if left is not None:
+        words.append(f"{timedelta(seconds=round(left))} left")
+    return ", ".join(words)
+
+
+class LineReporter:
+    """Writes a line when a phase begins, and then one every few seconds."""
+
+    def __init__(self) -> None:
+        self._phase = ""
+        self._next = 0.0
+
+    def __enter__(self) -> LineReporter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        return None
+
+    def show(self, progress: Progress) -> None:
+        """Write a line if one is due."""
+        now = time.monotonic()
+        ended = progress.phase == "generating" and progress.done == progress.planned
+        if progress.phase == self._phase and now < self._next and not ended:
+            return
+        self._phase, self._next = progress.phase, now + _LINE_SECONDS
+        count = f" {progress.done}/{progress.planned}" if progress.phase == "generating" else ""
+        click.echo(f"{progress.phase}{count}: {describe(progress)}", err=True)
+
+
+class BarReporter:
+    """A rich progress bar that redraws by itself."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+        from rich.progress import Progress as Bar
+
+        self._bar = Bar(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[words]}"),
+            console=Console(stderr=True),
+        )
+        self._task = self._bar.add_task("loading", total=None, words="")
+
+    def __enter__(self) -> BarReporter:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, progress: Progress) -> None:
+        """Redraw with new figures."""
+        generating = progress.phase == "generating"
+        self._bar.update(
+            self._task,
+            description=progress.phase,
+            completed=progress.done,
+            total=progress.planned if generating else None,
+            words=describe(progress),
+        )

@@ -1,0 +1,20 @@
+"""`bonito-local tasks`."""
+
+from __future__ import annotations
+
+import click
+
+from bonito_local.tasks import TASK_TYPES
+
+
+@click.command("tasks")
+def command() -> None:
+    """List the 16 task types, each with an example.
+
+    The examples are about one sentence: "Either party may end this agreement by
+    giving thirty days' written notice."
+    """
+    for task in TASK_TYPES:
+        click.echo(f"{click.style(task.short, bold=True):<13} {task.name}: {task.meaning}")
+        click.echo(f"{'':<13}   {task.instruction}")
+        click.echo(f"{'':<13}   -> {task.response}")

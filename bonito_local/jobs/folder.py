@@ -1,0 +1,73 @@
+"""The folder a dataset is written to, and the one process that may write to it.
+
+`OUT/.job` holds the store and its lock; the rest of `OUT` is the dataset.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bonito_local.errors import JobError, OutputError
+from bonito_local.jobs.store import Store
+
+JOB_FOLDER = ".job"
+STORE = "store.sqlite"
+
+
+@contextmanager
+def open_job(output: Path) -> Iterator[Store]:
+    """Open the job in `output`, made if there is none, for this process alone.
+
+    Raises:
+        OutputError: `output` holds something else, or cannot be written to.
+        JobError: another process runs this job, or its store cannot be used.
+    """
+    folder = _claim(output)
+    lock = sqlite3.connect(folder / "lock", timeout=0, isolation_level=None)
+    try:
+        # The system frees this lock with the process, however it ends.
+        _exclude(lock, output)
+        store = Store(folder / STORE)
+        try:
+            yield store
+        finally:
+            store.close()
+    finally:
+        lock.close()
+
+
+def _claim(output: Path) -> Path:
+    """Make `output` and its job folder, or see that they are a job's."""
+    folder = output / JOB_FOLDER
+    try:
+        if output.exists() and not output.is_dir():
+            raise OutputError(f"{output} is a file.", "Name a folder for the dataset.")
+        if output.is_dir() and not (folder / STORE).exists() and any(output.iterdir()):
+            unfinished = {folder} == set(output.iterdir())
+            if not unfinished:
+                raise OutputError(
+                    f"{output} exists and was not made by bonito-local.",
+                    "Name a new or an empty folder for the dataset.",
+                )
+        output.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        (folder / "lock").touch(mode=0o600)
+    except OSError as error:
+        raise OutputError(
+            f"{output} cannot be written to: {error.strerror}.",
+            "Name a folder on a disk with space that you may write to.",
+        ) from error
+    return folder
+
+
+def _exclude(lock: sqlite3.Connection, output: Path) -> None:
+    try:
+        lock.execute("BEGIN EXCLUSIVE")
+    except sqlite3.OperationalError as error:
+        raise JobError(
+            f"Another process is running the job in {output}.",
+            "Wait until it ends, or stop it, and try again.",
+        ) from error

@@ -1,0 +1,75 @@
+"""What a job is asked to make, and what of it may not change afterwards."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from bonito_local.backends.base import Sampling
+from bonito_local.errors import UsageError
+from bonito_local.tasks import TaskType, task_type
+
+Setting = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """One run's request: which tasks, drawn how, by which model.
+
+    `model_sha256` is the model file's hash, `passage_tokens` the most tokens of
+    a passage, `limit` the most passages to plan.
+    """
+
+    tasks: tuple[TaskType, ...]
+    sampling: Sampling
+    model: str
+    model_sha256: str
+    passage_tokens: int
+    limit: int | None = None
+
+    def settings(self) -> dict[str, Setting]:
+        """What every row of a job shares.
+
+        Tasks, passages and `n` are not in it: more of them add rows, while another
+        temperature or model would mix two kinds of rows in one dataset.
+        """
+        return {
+            "model": self.model,
+            "model_sha256": self.model_sha256,
+            "temperature": float(self.sampling.temperature),
+            "top_p": float(self.sampling.top_p),
+            "max_tokens": self.sampling.max_tokens,
+            "seed": self.sampling.seed,
+            "stop": "\n".join(self.sampling.stop),
+            "passage_tokens": self.passage_tokens,
+        }
+
+
+def parse_tasks(names: str) -> tuple[TaskType, ...]:
+    """Return the task types of a comma-separated list, each once, in order.
+
+    Raises:
+        UsageError: a name is unknown, or the list is empty.
+    """
+    tasks = dict.fromkeys(task_type(name) for name in names.split(",") if name.strip())
+    if not tasks:
+        raise UsageError("No task type given.", "See `bonito-local tasks` for the 16 there are.")
+    return tuple(tasks)
+
+
+def check_sampling(sampling: Sampling) -> None:
+    """Raise UsageError for a value no engine can sample with."""
+    if sampling.n < 1:
+        raise UsageError(f"n is {sampling.n}.", "Ask for 1 or more rows per passage and task.")
+    if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
+        raise UsageError(
+            f"temperature is {sampling.temperature}.", "Use 0 (greedy) or more; Bonito's is 0.5."
+        )
+    if not 0 < sampling.top_p <= 1:
+        raise UsageError(
+            f"top_p is {sampling.top_p}.", "Use more than 0 and at most 1; Bonito's is 0.95."
+        )
+    if sampling.max_tokens < 1:
+        raise UsageError(f"max_tokens is {sampling.max_tokens}.", "Use 1 or more; Bonito's is 256.")
+    if "" in sampling.stop:
+        raise UsageError("A stop string is empty.", "Remove it.")

@@ -1,0 +1,53 @@
+"""What a model was made for: its passage length and its task types.
+
+A GGUF may carry `bonito.passage_tokens` (the longest passages it was trained on)
+and `bonito.task_types` (short names, as an array or separated by commas).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from bonito_local.backends.base import Backend
+from bonito_local.errors import UsageError
+from bonito_local.tasks import TaskType, format_prompt
+
+_LONGEST = 1024
+_SHORTEST = 16
+# BOS, and tokens that differ where passage and markers meet.
+_MARGIN = 8
+
+
+def metadata(backend: Backend) -> Mapping[str, object]:
+    """Return the model file's metadata; empty for an engine that has none."""
+    found: Mapping[str, object] = getattr(backend, "metadata", {})
+    return found
+
+
+def passage_tokens(backend: Backend, tasks: Iterable[TaskType], max_tokens: int) -> int:
+    """Return the most tokens a passage may have to fit with prompt and completion.
+
+    Raises:
+        UsageError: `max_tokens` leaves no room for a passage.
+    """
+    head = max(backend.count_tokens(format_prompt(task, "")) for task in tasks)
+    room = backend.context_length - max_tokens - head - _MARGIN
+    if room < _SHORTEST:
+        raise UsageError(
+            f"{max_tokens} completion tokens leave no room for a passage in this model's "
+            f"context of {backend.context_length}.",
+            f"Use --max-tokens {max(1, max_tokens + room - backend.context_length // 2)} or less.",
+        )
+    trained = metadata(backend).get("bonito.passage_tokens")
+    wanted = int(str(trained)) if trained else min(_LONGEST, backend.context_length // 2)
+    return min(wanted, room)
+
+
+def untrained_tasks(backend: Backend, tasks: Iterable[TaskType]) -> list[TaskType]:
+    """Return the tasks that the model's metadata does not name; none where it names none."""
+    trained = metadata(backend).get("bonito.task_types")
+    if not trained:
+        return []
+    names = set(re.findall(r"\w+", str(trained)))
+    return [task for task in tasks if task.short not in names]

@@ -167,7 +167,7 @@ def plain_text(path: Path, source: str, separator: str) -> Iterator[Paragraph]:
 def markdown(folder: Path, source: str) -> Iterator[Paragraph]:
     """Prose paragraphs and list items of Markdown policies and contracts."""
     for path in sorted(folder.rglob("*.md")):
-        text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.S)
+        text = re.sub(r"\A---\n.*?\n---\n", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
         text = re.sub(r"\{%.*?%\}|</?\w[^>]*>", "", text)
         text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", text)
         text = html.unescape(re.sub(r"[*_`]+", "", text))

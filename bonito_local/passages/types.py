@@ -1,0 +1,67 @@
+"""What travels from documents to jobs: passages, and what is said of documents left out."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file to read. `source` is its path as shown to users, `kind` its suffix (".pdf")."""
+
+    path: Path
+    source: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Prose under one heading path, a part of a document's extracted text.
+
+    `start` is its offset there, in characters. `pages` holds (offset in `text`, page)
+    where pages begin, 1-based; empty for formats without pages. A heading's own line
+    lies between sections, not in them.
+    """
+
+    text: str
+    start: int = 0
+    heading: str = ""
+    pages: tuple[tuple[int, int], ...] = ()
+
+    def page_at(self, offset: int) -> int | None:
+        """Return the page that holds `text[offset]`."""
+        return next((page for at, page in reversed(self.pages) if at <= offset), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document that a model gets as context.
+
+    `start` and `end` cut it from the document's extracted text (for a row of a table:
+    from the row's text). `page` is 1-based. `heading` is the path of headings above it,
+    joined by " > "; for a row of a table "row N", 1-based, the header line not counted.
+    """
+
+    text: str
+    source: str
+    source_sha256: str
+    page: int | None
+    start: int
+    end: int
+    heading: str = ""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the passage's text, lower-case hex."""
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A document, or a part of one, that was left out; the others go on."""
+
+    source: str
+    title: str
+    remedy: str = ""

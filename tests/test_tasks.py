@@ -18,7 +18,9 @@ from bonito_local.tasks import (
 )
 
 # Text in which markers, halves of markers and the placeholder are frequent.
-pieces = st.sampled_from([*MARKERS, CONTEXT, "<|", "|>", "{{", "}}", "context", "pipe", "<", "{", " "])
+pieces = st.sampled_from(
+    [*MARKERS, CONTEXT, "<|", "|>", "{{", "}}", "context", "pipe", "<", "{", " "]
+)
 hostile = st.lists(st.one_of(pieces, st.text(max_size=5)), max_size=20).map("".join)
 plain = st.text(max_size=40).filter(lambda t: PIPE not in t and CONTEXT not in t)
 
@@ -32,7 +34,10 @@ def test_sixteen_tasks_by_short_and_full_name_in_any_case() -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("ynq", "Did you mean 'ynqa'?"), ("summarisation", "Did you mean 'summarization'?")],
+    [
+        ("ynq", "Did you mean 'ynqa'?"),
+        ("summarisation", "Did you mean 'summarization'?"),
+    ],
 )
 def test_near_name_is_offered(name: str, remedy: str) -> None:
     with pytest.raises(UsageError) as caught:

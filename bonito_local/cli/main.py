@@ -16,24 +16,27 @@ COMMANDS = {
     "tasks": ("tasks", "List the 16 task types, each with an example."),
     "models": ("models", "List the models that have a name."),
     "convert": ("convert", "Make a GGUF of a checkpoint, or of a base and an adapter."),
-    "verify": ("verify", "Compare a converted GGUF with the checkpoint it was made from."),
+    "verify": (
+        "verify",
+        "Compare a converted GGUF with the checkpoint it was made from.",
+    ),
 }
 
 
 class _Commands(click.Group):
     """Subcommands from `COMMANDS`; none is imported for `--help`."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, _ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"bonito_local.cli.{COMMANDS[cmd_name][0]}")
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
@@ -74,7 +77,9 @@ def _status(args: list[str]) -> int:
         returned = cli.main(args, prog_name="bonito-local", standalone_mode=False)
         return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
-        error.show()
+        click.echo(f"error: {error.format_message()}", err=True)
+        if isinstance(error, click.UsageError) and error.ctx:
+            click.echo(f"See `{error.ctx.command_path} --help`.", err=True)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
@@ -90,5 +95,8 @@ def _status(args: list[str]) -> int:
         if debug:
             raise
         click.echo(f"error: {type(error).__name__}: {error}", err=True)
-        click.echo("This is a fault of bonito-local: `bonito-local --debug ...` shows where.", err=True)
+        click.echo(
+            "This is a fault of bonito-local: `bonito-local --debug ...` shows where.",
+            err=True,
+        )
         return 70

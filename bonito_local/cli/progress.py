@@ -7,7 +7,7 @@ import time
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 import click
 
@@ -31,7 +31,7 @@ def reporter() -> Reporter:
 def describe(progress: Progress) -> str:
     """Return rows, speed and time left in a few words."""
     if progress.phase == "reading":
-        return f"{progress.passages} passages read"
+        return f"{progress.passages} passages"
     words = [f"{progress.accepted} rows"]
     if progress.seconds:
         prefill = progress.prompt_tokens / progress.seconds
@@ -50,11 +50,14 @@ class LineReporter:
         self._phase = ""
         self._next = 0.0
 
-    def __enter__(self) -> LineReporter:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         return None
 
@@ -74,7 +77,12 @@ class BarReporter:
 
     def __init__(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            SpinnerColumn,
+            TextColumn,
+        )
         from rich.progress import Progress as Bar
 
         self._bar = Bar(
@@ -87,12 +95,15 @@ class BarReporter:
         )
         self._task = self._bar.add_task("loading", total=None, words="")
 
-    def __enter__(self) -> BarReporter:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
     ) -> None:
         self._bar.stop()
 

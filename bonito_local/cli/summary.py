@@ -21,7 +21,10 @@ def print_summary(summary: Summary, output: Path) -> None:
     for problem in summary.problems[:_MOST_PROBLEMS]:
         click.echo(f"left out: {problem.source}: {problem.title} {problem.remedy}", err=True)
     if len(summary.problems) > _MOST_PROBLEMS:
-        click.echo(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
+        click.echo(
+            f"... {len(summary.problems)} in all, see {output / 'problems.json'}",
+            err=True,
+        )
     if summary.ledger.planned:
         click.echo(f"{summary.rows} rows in {output}")
 

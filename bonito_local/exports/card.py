@@ -37,7 +37,8 @@ rows = load_dataset("path/to/this/folder", split="train")
 | `task_type` | short name of the task type |
 | `passage` | the passage the row is about |
 | `source`, `source_sha256` | the document, and the hash of its bytes |
-| `page`, `start`, `end` | where the passage stands in the document's text; `page` where it has pages |
+| `page`, `start`, `end` | where the passage stands in the document's text, in characters |
+| `heading` | the headings above it, or the row of a table |
 | `model`, `seed`, `sample` | the model, this row's seed, and its index among the passage's rows |
 
 `rows.jsonl` holds the same rows. `ledger.json` says how every planned row ended, and

@@ -35,7 +35,7 @@ class Row:
     """A row of the dataset, field for column.
 
     `passage` is what the row is about; it stands in document `source` (with SHA-256
-    `source_sha256`) on `page`, at characters `start` to `end`. `seed` is the
+    `source_sha256`) on `page`, at characters `start` to `end`, under `heading`. `seed` is the
     sample's own, `sample` its index among the passage's n.
     """
 
@@ -48,6 +48,7 @@ class Row:
     page: int | None
     start: int
     end: int
+    heading: str
     model: str
     seed: int
     sample: int
@@ -116,7 +117,7 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
     part = path.with_name(path.name + ".part")
     part.unlink(missing_ok=True)
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())

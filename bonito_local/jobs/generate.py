@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bonito_local.backends.base import Sampling
@@ -23,15 +23,18 @@ from bonito_local.tasks import TaskType
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What to generate. `paths` are documents or folders, `column` names the text
-    column of tables, `limit` ends reading after so many passages."""
+    """What to generate.
+
+    `paths` are documents or folders, `column` names the text column of tables,
+    `limit` ends reading after so many passages.
+    """
 
     paths: tuple[Path, ...]
     tasks: tuple[TaskType, ...]
     output: Path
     model: str
     backend: str = "llamacpp"
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     column: str | None = None
     limit: int | None = None
 
@@ -74,14 +77,17 @@ def generate(
             sampling=wanted.sampling,
             model=model.name,
             model_sha256=model.sha256,
-            passage_tokens=passage_tokens(backend, wanted.tasks, wanted.sampling.max_tokens),
+            passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens),
             limit=wanted.limit,
         )
         untrained = ", ".join(task.short for task in untrained_tasks(backend, wanted.tasks))
         if untrained:
             warn(f"{model.name} was not trained on {untrained}: expect few or poor rows.")
         passages = iter_passages(
-            wanted.paths, backend.count_tokens, spec.passage_tokens, column=wanted.column
+            wanted.paths,
+            backend.count_tokens,
+            spec.passage_tokens,
+            column=wanted.column,
         )
         stopped = False
         try:

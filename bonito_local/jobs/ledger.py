@@ -8,7 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Outcome = Literal["accepted", "unparseable", "rejected", "duplicate", "failed"]
-OUTCOMES: tuple[Outcome, ...] = ("accepted", "unparseable", "rejected", "duplicate", "failed")
+OUTCOMES: tuple[Outcome, ...] = (
+    "accepted",
+    "unparseable",
+    "rejected",
+    "duplicate",
+    "failed",
+)
 PENDING = "pending"
 
 
@@ -45,7 +51,9 @@ class Ledger:
 
     def total(self, outcome: str, task: str | None = None) -> int:
         """Samples that ended in `outcome`, of one task or of all."""
-        return sum(c.samples for c in self.counts if c.outcome == outcome and task in (None, c.task))
+        return sum(
+            c.samples for c in self.counts if c.outcome == outcome and task in (None, c.task)
+        )
 
     def tasks(self) -> list[str]:
         """Tasks that were planned, in the ledger's order."""

@@ -28,7 +28,8 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 document INTEGER NOT NULL REFERENCES documents (id),
                 page INTEGER,
                 start INTEGER NOT NULL,
-                "end" INTEGER NOT NULL)""",
+                "end" INTEGER NOT NULL,
+                heading TEXT NOT NULL)""",
             # One row for each passage x task x sample: the ledger is a count over it.
             """CREATE TABLE samples (
                 id INTEGER PRIMARY KEY,

@@ -38,6 +38,7 @@ def _rows(store: Store) -> Iterator[Row]:
             page=row.page,
             start=row.start,
             end=row.end,
+            heading=row.heading,
             model=model,
             seed=sample_seed(seed, row.passage_hash, row.task, row.sample),
             sample=row.sample,

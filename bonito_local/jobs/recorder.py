@@ -47,7 +47,8 @@ class Recorder:
         try:
             while batch := self._batch():
                 self.ends.update(self._store.record(batch))
-        except BaseException as error:  # A thread's end must not pass unseen: `put` raises it.
+        # A thread's end must not pass unseen: `put` and `close` raise it.
+        except BaseException as error:  # noqa: BLE001
             self._error = error
 
     def _batch(self) -> list[Result]:

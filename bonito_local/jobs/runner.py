@@ -26,8 +26,11 @@ _NOTIFY_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands. `done` of `planned` samples have an outcome, `earlier` of
-    them from runs before; tokens and seconds are this run's."""
+    """Where a run stands.
+
+    `done` of `planned` samples have an outcome, `earlier` of them from runs before;
+    tokens and seconds are this run's.
+    """
 
     phase: Literal["reading", "generating"]
     passages: int = 0
@@ -77,7 +80,11 @@ def run_job(
 
 
 def _plan(
-    store: Store, spec: JobSpec, passages: Iterable[Passage | Problem], notify: Notify, stop: Stop
+    store: Store,
+    spec: JobSpec,
+    passages: Iterable[Passage | Problem],
+    notify: Notify,
+    stop: Stop,
 ) -> None:
     tasks = [task.short for task in spec.tasks]
     progress = Progress("reading")
@@ -140,7 +147,13 @@ def _generate(store: Store, backend: Backend, spec: JobSpec, notify: Notify, sto
     ledger = store.ledger()
     earlier = ledger.planned - ledger.pending
     progress = Progress(
-        "generating", store.passage_count(), 0, ledger.planned, earlier, earlier, ledger.accepted
+        "generating",
+        store.passage_count(),
+        0,
+        ledger.planned,
+        earlier,
+        earlier,
+        ledger.accepted,
     )
     notify(progress)
     if not ledger.pending:

@@ -63,11 +63,13 @@ def check_sampling(sampling: Sampling) -> None:
         raise UsageError(f"n is {sampling.n}.", "Ask for 1 or more rows per passage and task.")
     if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
         raise UsageError(
-            f"temperature is {sampling.temperature}.", "Use 0 (greedy) or more; Bonito's is 0.5."
+            f"temperature is {sampling.temperature}.",
+            "Use 0 (greedy) or more; Bonito's is 0.5.",
         )
     if not 0 < sampling.top_p <= 1:
         raise UsageError(
-            f"top_p is {sampling.top_p}.", "Use more than 0 and at most 1; Bonito's is 0.95."
+            f"top_p is {sampling.top_p}.",
+            "Use more than 0 and at most 1; Bonito's is 0.95.",
         )
     if sampling.max_tokens < 1:
         raise UsageError(f"max_tokens is {sampling.max_tokens}.", "Use 1 or more; Bonito's is 256.")

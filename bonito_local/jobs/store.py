@@ -69,6 +69,7 @@ class Accepted:
     page: int | None
     start: int
     end: int
+    heading: str
 
 
 class Store:
@@ -96,7 +97,10 @@ class Store:
         if db is None:
             # Only `close` touches a connection from another thread than its own.
             db = sqlite3.connect(
-                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+                self.path,
+                timeout=_BUSY_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
             )
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA foreign_keys = ON")
@@ -118,23 +122,25 @@ class Store:
                 raise
 
     def bind(self, settings: Mapping[str, Setting]) -> None:
-        """Make these the settings of a new job, or see that they are this job's.
+        """Make these the settings of a job without samples, or see that they are this job's.
 
         Raises:
-            JobError: the store holds rows made with other settings.
+            JobError: the store holds samples of other settings.
         """
         with self.transaction():
             held = self.settings()
-            if not held:
-                values = [(name, json.dumps(value)) for name, value in settings.items()]
-                self._db.executemany("INSERT INTO settings VALUES (?, ?)", values)
-            elif held != settings:
+            if held == settings:
+                return
+            if self._db.execute("SELECT 1 FROM samples LIMIT 1").fetchone():
                 names = [n for n in {**held, **settings} if held.get(n) != settings.get(n)]
                 changes = ", ".join(f"{n} {held.get(n)!r} -> {settings.get(n)!r}" for n in names)
                 raise JobError(
                     f"The output holds a job with other settings ({changes}).",
                     "Write to another folder, or use the settings of that job.",
                 )
+            values = [(name, json.dumps(value)) for name, value in settings.items()]
+            self._db.execute("DELETE FROM settings")
+            self._db.executemany("INSERT INTO settings VALUES (?, ?)", values)
 
     def settings(self) -> dict[str, Setting]:
         """What all rows share; empty before the first `bind`."""
@@ -149,20 +155,22 @@ class Store:
         """
         text = _storable(passage.text).strip()
         source, digest = _storable(passage.source), passage_hash(text)
+        place = (passage.page, passage.start, passage.end, _storable(passage.heading))
         db = self._db
         db.execute(
             "INSERT OR IGNORE INTO documents (source, sha256) VALUES (?, ?)",
             (source, passage.source_sha256),
         )
         new = db.execute(
-            """INSERT OR IGNORE INTO passages (hash, text, document, page, start, "end")
-               SELECT ?, ?, id, ?, ?, ? FROM documents WHERE source = ? AND sha256 = ?""",
-            (digest, text, passage.page, passage.start, passage.end, source, passage.source_sha256),
+            """INSERT OR IGNORE INTO passages (hash, text, document, page, start, "end", heading)
+               SELECT ?, ?, id, ?, ?, ?, ? FROM documents WHERE source = ? AND sha256 = ?""",
+            (digest, text, *place, source, passage.source_sha256),
         ).rowcount
         (key,) = db.execute("SELECT id FROM passages WHERE hash = ?", (digest,)).fetchone()
         samples = [(key, task, index) for task in tasks for index in range(n)]
         db.executemany(
-            "INSERT OR IGNORE INTO samples (passage, task, sample) VALUES (?, ?, ?)", samples
+            "INSERT OR IGNORE INTO samples (passage, task, sample) VALUES (?, ?, ?)",
+            samples,
         )
         return new == 1
 
@@ -259,7 +267,7 @@ class Store:
         with self._errors():
             cursor = self._db.execute(
                 """SELECT s.instruction, s.response, s.task, s.sample, p.text, p.hash,
-                          d.source, d.sha256, p.page, p.start, p."end"
+                          d.source, d.sha256, p.page, p.start, p."end", p.heading
                    FROM samples s JOIN passages p ON p.id = s.passage
                         JOIN documents d ON d.id = p.document
                    WHERE s.outcome = 'accepted' ORDER BY s.passage, s.task, s.sample"""
@@ -290,11 +298,13 @@ def _job_error(error: sqlite3.Error | OSError, path: Path) -> JobError:
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JobError(
-            f"Another process has locked {path}.", "Wait until it ends, or stop it, and try again."
+            f"Another process has locked {path}.",
+            "Wait until it ends, or stop it, and try again.",
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JobError(
-            f"{path} is damaged, or not a job of bonito-local.", "Write to another folder."
+            f"{path} is damaged, or not a job of bonito-local.",
+            "Write to another folder.",
         )
     return JobError(
         f"The job store {path} cannot be used: {error}.",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from bonito_local.backends.base import Backend
 from bonito_local.errors import UsageError
-from bonito_local.tasks import TaskType, format_prompt
+from bonito_local.tasks import TASK_TYPES, TaskType, format_prompt
 
 _LONGEST = 1024
 _SHORTEST = 16
@@ -25,19 +25,22 @@ def metadata(backend: Backend) -> Mapping[str, object]:
     return found
 
 
-def passage_tokens(backend: Backend, tasks: Iterable[TaskType], max_tokens: int) -> int:
+def passage_tokens(backend: Backend, max_tokens: int) -> int:
     """Return the most tokens a passage may have to fit with prompt and completion.
+
+    The same for every task type: a job that gets another keeps its passages.
 
     Raises:
         UsageError: `max_tokens` leaves no room for a passage.
     """
-    head = max(backend.count_tokens(format_prompt(task, "")) for task in tasks)
-    room = backend.context_length - max_tokens - head - _MARGIN
+    head = max(backend.count_tokens(format_prompt(task, "")) for task in TASK_TYPES)
+    free = backend.context_length - head - _MARGIN
+    room = free - max_tokens
     if room < _SHORTEST:
         raise UsageError(
             f"{max_tokens} completion tokens leave no room for a passage in this model's "
             f"context of {backend.context_length}.",
-            f"Use --max-tokens {max(1, max_tokens + room - backend.context_length // 2)} or less.",
+            f"Ask for {max(1, free // 2)} or less.",
         )
     trained = metadata(backend).get("bonito.passage_tokens")
     wanted = int(str(trained)) if trained else min(_LONGEST, backend.context_length // 2)

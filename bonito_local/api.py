@@ -1,0 +1,187 @@
+"""The Python API, compatible with upstream Bonito's.
+
+    from bonito_local import Bonito, Sampling
+    bonito = Bonito("bonito-tiny")
+    rows = bonito.generate_tasks(
+        dataset, context_col="input", task_type="nli", sampling_params=Sampling(n=2)
+    )
+
+vLLM's `SamplingParams` is taken as it is. Unlike a job, this keeps everything in
+memory, checks nothing but that completions parse, and resumes nothing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from bonito_local.backends.base import Backend, Completion, Request, Sample, Sampling
+from bonito_local.errors import UsageError, did_you_mean
+from bonito_local.jobs.seeds import passage_hash, sample_seed
+from bonito_local.jobs.spec import check_sampling
+from bonito_local.tasks import TaskType, format_prompt, parse_completion
+from bonito_local.tasks import task_type as find_task_type
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+# Parameters of vLLM that change what is drawn, with the values that change nothing.
+_NEUTRAL: dict[str, tuple[object, ...]] = {
+    "top_k": (0, -1, None),
+    "min_p": (0.0, None),
+    "min_tokens": (0, None),
+    "presence_penalty": (0.0, None),
+    "frequency_penalty": (0.0, None),
+    "repetition_penalty": (1.0, None),
+    "logit_bias": (None, {}),
+    "stop_token_ids": (None, []),
+    "bad_words": (None, []),
+    "allowed_token_ids": (None, []),
+}
+
+
+class Bonito:
+    """A loaded model that writes rows from passages; also a context manager.
+
+    Args:
+        model: A model's name, or the path of a GGUF file.
+        backend: The engine, as in `bonito-local generate --backend`.
+
+    Raises:
+        ModelError: the model file is missing or broken.
+        UsageError: no model or engine has that name.
+    """
+
+    def __init__(self, model: str = "bonito-tiny", backend: str = "llamacpp") -> None:
+        from bonito_local.backends.registry import open_backend
+        from bonito_local.models.catalog import resolve_model
+
+        self._backend: Backend = open_backend(backend, resolve_model(model).path)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._backend.close()
+
+    def generate_tasks(
+        self,
+        text_dataset: Dataset,
+        context_col: str,
+        task_type: str,
+        sampling_params: Any = None,
+        **_: Any,
+    ) -> Dataset:
+        """Return a dataset with `input` and `output`: up to n rows for each row of `text_dataset`.
+
+        Completions that do not parse are dropped; the order is that of `text_dataset`.
+        A passage that does not fit the model's context is dropped with a warning.
+
+        Args:
+            text_dataset: Rows with a text column; other columns are not kept.
+            context_col: The name of the text column.
+            task_type: Short or full name of a task type.
+            sampling_params: A `Sampling`, or vLLM's `SamplingParams`; the paper's if None.
+
+        Raises:
+            UsageError: no such column or task type, or a value nothing can be drawn with.
+            BackendError: the engine failed.
+        """
+        from datasets import Dataset, Features, Value
+
+        task, sampling = find_task_type(task_type), as_sampling(sampling_params)
+        if context_col not in text_dataset.column_names:
+            near = did_you_mean(context_col, list(text_dataset.column_names))
+            raise UsageError(f"The dataset has no column {context_col!r}.", near)
+        texts = [str(text) for text in text_dataset[context_col]]
+        completions = sorted(
+            self._backend.generate(_requests(texts, task, sampling)),
+            key=lambda c: (int(c.request_id), c.sample),
+        )
+        _warn_of_failures(completions)
+        rows: dict[str, list[str]] = {"input": [], "output": []}
+        for completion in completions:
+            pair = parse_completion(completion.text, texts[int(completion.request_id)])
+            if pair is not None:
+                rows["input"].append(pair.instruction)
+                rows["output"].append(pair.response)
+        text = Value("string")
+        return Dataset.from_dict(rows, features=Features({"input": text, "output": text}))
+
+
+def generate_tasks(
+    text_dataset: Dataset,
+    context_col: str,
+    task_type: str,
+    sampling_params: Any = None,
+    model: str = "bonito-tiny",
+    backend: str = "llamacpp",
+) -> Dataset:
+    """Load a model, call `Bonito.generate_tasks` once, and free the model."""
+    with Bonito(model, backend) as bonito:
+        return bonito.generate_tasks(text_dataset, context_col, task_type, sampling_params)
+
+
+def as_sampling(params: Any) -> Sampling:
+    """Return `params` as a `Sampling`; anything with vLLM's attribute names will do.
+
+    What cannot be honoured (`top_k`, penalties, ...) is ignored with a warning. A
+    seed of None is 0: the same call gives the same rows.
+
+    Raises:
+        UsageError: a value nothing can be drawn with.
+    """
+    if params is None:
+        return Sampling()
+    sampling = params if isinstance(params, Sampling) else _translated(params)
+    check_sampling(sampling)
+    return sampling
+
+
+def _translated(params: Any) -> Sampling:
+    default = Sampling()
+    ignored = [
+        name
+        for name, neutral in _NEUTRAL.items()
+        if getattr(params, name, neutral[0]) not in neutral
+    ]
+    if ignored:
+        names = ", ".join(ignored)
+        warnings.warn(f"Ignored sampling parameters: {names}.", stacklevel=4)
+    stop = getattr(params, "stop", None) or ()
+    max_tokens = getattr(params, "max_tokens", None)
+    return Sampling(
+        n=getattr(params, "n", default.n),
+        temperature=getattr(params, "temperature", default.temperature),
+        top_p=getattr(params, "top_p", default.top_p),
+        max_tokens=default.max_tokens if max_tokens is None else max_tokens,
+        seed=getattr(params, "seed", None) or 0,
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+    )
+
+
+def _requests(texts: Iterable[str], task: TaskType, sampling: Sampling) -> Iterator[Request]:
+    for at, text in enumerate(texts):
+        hashed = passage_hash(text)
+        samples = tuple(
+            Sample(i, sample_seed(sampling.seed, hashed, task.short, i)) for i in range(sampling.n)
+        )
+        yield Request(str(at), format_prompt(task, text), sampling, samples)
+
+
+def _warn_of_failures(completions: Iterable[Completion]) -> None:
+    failed = [c for c in completions if c.finish_reason == "failed"]
+    if failed:
+        passages = len({c.request_id for c in failed})
+        warnings.warn(f"{passages} passages gave no rows: {failed[0].error}", stacklevel=3)

@@ -1,0 +1,68 @@
+"""A backend without a model: the same well-formed rows every time, for users' tests."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bonito_local.backends.base import Completion, FinishReason, Request, Sample
+from bonito_local.tasks import PIPE
+
+_PROMPT = re.compile(r"<\|tasktype\|>\n(.*?)\n<\|context\|>\n(.*)\n<\|task\|>\n", re.DOTALL)
+_TOKEN = re.compile(r"\S+\s*")
+
+
+class Fake:
+    """Answers a Bonito prompt with a question about words drawn from its passage.
+
+    A sample's answer depends on its prompt and seed alone. A token is a word. Other
+    prompts are answered about their whole text.
+    """
+
+    name = "fake"
+
+    def __init__(self, model: Path | None = None, *, context_length: int = 2048) -> None:
+        del model  # any path opens
+        self.context_length = context_length
+        self.metadata: dict[str, str] = {}
+
+    def count_tokens(self, text: str) -> int:
+        """Number of words in `text`."""
+        return len(_TOKEN.findall(text))
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield every sample's completion, in the order asked."""
+        for request in requests:
+            for sample in request.samples:
+                yield self._complete(request, sample)
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _complete(self, request: Request, sample: Sample) -> Completion:
+        asked = self.count_tokens(request.prompt)
+        if asked + 1 > self.context_length:
+            error = f"The prompt has {asked} tokens; the context holds {self.context_length}."
+            return Completion(request.id, sample.index, "", asked, 0, "failed", error)
+        text = _answer(request.prompt, sample.seed)
+        for stop in request.sampling.stop:
+            text = text.split(stop)[0]
+        tokens = _TOKEN.findall(text)
+        kept = tokens[: min(request.sampling.max_tokens, self.context_length - asked)]
+        finish: FinishReason = "stop" if len(kept) == len(tokens) else "length"
+        return Completion(request.id, sample.index, "".join(kept), asked, len(kept), finish)
+
+
+def _answer(prompt: str, seed: int) -> str:
+    found = _PROMPT.search(prompt)
+    task, passage = found.groups() if found else ("", prompt)
+    # A string seeds the same generator in every process, unlike hash().
+    rng = random.Random(f"{seed}\n{prompt}")
+    words = passage.split() or ["nothing"]
+    start = rng.randrange(len(words))
+    span = words[start : start + rng.randint(1, 4)]
+    if task.startswith("yes-no"):
+        return f"Does the passage mention {' '.join(span)}?\n{PIPE}\n{rng.choice(['yes', 'no'])}"
+    return f"Which words follow word {start} of the passage?\n{PIPE}\n{' '.join(span)}"

@@ -1,0 +1,103 @@
+"""A thin typed layer over llama-cpp-python's low-level bindings.
+
+Importing this module loads llama.cpp and keeps its messages in memory instead of on
+stderr; `last_errors` gives them back for error messages.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import deque
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bonito_local.backends.base import Sampling
+
+__all__ = ["Batch", "Handle", "forget_messages", "last_errors", "lib", "new_sampler"]
+
+try:
+    import llama_cpp as lib
+except (RuntimeError, OSError) as error:  # a shared library that is missing or does not load
+    raise ImportError(f"llama-cpp-python does not load: {error}") from error
+
+Handle = Any  # a ctypes pointer to what llama.cpp owns
+_GGML_LOG_WARN, _GGML_LOG_ERROR = 2, 3
+_messages: deque[str] = deque(maxlen=32)
+
+
+@lib.llama_log_callback  # type: ignore[untyped-decorator]
+def _keep_message(level: int, text: bytes | None, _: Any) -> None:
+    if level in (_GGML_LOG_WARN, _GGML_LOG_ERROR) and text:
+        _messages.append(text.decode("utf-8", errors="replace").strip())
+
+
+lib.llama_log_set(_keep_message, ctypes.c_void_p(0))
+lib.llama_backend_init()
+
+
+def forget_messages() -> None:
+    """Drop what llama.cpp has said so far."""
+    _messages.clear()
+
+
+def last_errors() -> str:
+    """What llama.cpp has complained about since `forget_messages`, on one line."""
+    return "; ".join(dict.fromkeys(_messages))
+
+
+class Batch:
+    """One reusable llama_batch over numpy arrays, each token in one sequence.
+
+    Attributes (all of length `capacity`):
+        tokens, positions, sequences: int32.
+        outputs: int8, 1 where logits are wanted.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.tokens = np.zeros(capacity, np.int32)
+        self.positions = np.zeros(capacity, np.int32)
+        self.sequences = np.zeros(capacity, np.int32)
+        self.outputs = np.zeros(capacity, np.int8)
+        self._counts = np.ones(capacity, np.int32)
+        # llama_batch wants a pointer per token to its list of sequences, here of one.
+        first = self.sequences.ctypes.data
+        self._lists = (first + 4 * np.arange(capacity)).astype(np.uintp)
+        self._batch = lib.llama_batch(
+            n_tokens=0,
+            token=_pointer(self.tokens, ctypes.c_int32),
+            pos=_pointer(self.positions, ctypes.c_int32),
+            n_seq_id=_pointer(self._counts, ctypes.c_int32),
+            seq_id=_pointer(self._lists, ctypes.POINTER(ctypes.c_int32)),
+            logits=_pointer(self.outputs, ctypes.c_int8),
+        )
+
+    def decode(self, context: Handle, n_tokens: int) -> int:
+        """Run the first `n_tokens` through the model; returns llama_decode's status."""
+        self._batch.n_tokens = n_tokens
+        return int(lib.llama_decode(context, self._batch))
+
+
+def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+    return array.ctypes.data_as(ctypes.POINTER(kind))
+
+
+def new_sampler(sampling: Sampling, seed: int) -> Handle:
+    """Make a sampler chain; free it with `lib.llama_sampler_free`.
+
+    Temperature comes before top_p, as in vLLM and transformers (llama.cpp's own tools
+    do it the other way round): top_p cuts the distribution that is drawn from.
+    """
+    chain: Handle = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+    if sampling.temperature <= 0:
+        steps = [lib.llama_sampler_init_greedy()]
+    else:
+        steps = [lib.llama_sampler_init_temp(sampling.temperature)]
+        if sampling.top_p < 1:
+            steps.append(lib.llama_sampler_init_top_p(sampling.top_p, 1))
+        # 0xFFFFFFFF asks llama.cpp for a random seed.
+        steps.append(lib.llama_sampler_init_dist(seed % 0xFFFFFFFF))
+    for step in steps:
+        lib.llama_sampler_chain_add(chain, step)
+    return chain

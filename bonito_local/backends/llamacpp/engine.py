@@ -1,0 +1,116 @@
+"""The llama.cpp backend: many sequences decoded together in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bonito_local.backends.base import Completion, Request
+from bonito_local.backends.llamacpp.bindings import lib
+from bonito_local.backends.llamacpp.context import Context
+from bonito_local.backends.llamacpp.generation import Generation, Stats
+from bonito_local.backends.llamacpp.machine import available_memory, physical_cores
+from bonito_local.backends.llamacpp.model import Model
+from bonito_local.errors import BackendError
+
+_SEQUENCES = 32
+# Tokens of a passage where the model does not say, and of the prompt's head and completion.
+_PASSAGE = 512
+_BESIDES = 320
+
+
+class LlamaCpp:
+    """Runs a GGUF model on llama.cpp with continuous batching.
+
+    Up to `n_seq` sequences share a KV cache of `n_ctx` tokens; `context_length`, the most one
+    sequence may hold, is the model's trained context or the whole cache, if that is smaller.
+    With `n_seq` 1 the same requests give the same completions bit for bit; with more,
+    rounding depends on what is decoded together, and a near-tie may fall either way.
+
+    Attributes:
+        metadata: the file's GGUF keys and values, as text.
+        stats: tokens and seconds so far.
+    """
+
+    name = "llamacpp"
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        n_seq: int | None = None,
+        n_ctx: int | None = None,
+        threads: int | None = None,
+        repack: bool = False,
+    ) -> None:
+        """Load a model; what is None suits the machine.
+
+        `repack` lets llama.cpp rearrange the weights as it loads them, which is faster for
+        some quantizations and machines, and slower for others.
+
+        Raises:
+            ModelError: the file is missing, broken, cannot generate, or is too large.
+            BackendError: a setting is out of range, or the KV cache does not fit in memory.
+        """
+        n_seq = _SEQUENCES if n_seq is None else n_seq
+        most = int(lib.llama_max_parallel_sequences())
+        if not 1 <= n_seq <= most:
+            raise BackendError(f"{n_seq} sequences cannot be decoded.", f"Use 1 to {most}.")
+        self._model = Model(path, repack=repack)
+        self.metadata = self._model.metadata
+        self.stats = Stats()
+        self._running = False
+        try:
+            self._context = Context(
+                self._model,
+                n_seq=n_seq,
+                n_ctx=_cells(self._model, n_seq) if n_ctx is None else n_ctx,
+                threads=physical_cores() if threads is None else threads,
+            )
+        except BackendError:
+            self._model.close()
+            raise
+
+    @property
+    def context_length(self) -> int:
+        """Most tokens (BOS, prompt and completion) one sequence may hold."""
+        return self._context.limit
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens in `text`, without BOS."""
+        return len(self._model.tokenize(text))
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield every sample's completion as it finishes.
+
+        Requests are pulled one at a time, when a sequence is free. `completion_tokens`
+        counts the end-of-text token. A completion that reaches the context's end finishes
+        with "length".
+
+        Raises:
+            BackendError: the engine failed, is closed, or is generating already.
+        """
+        if self._context.handle is None:
+            raise BackendError("The engine is closed.", "Open the model again.")
+        if self._running:
+            raise BackendError(
+                "The engine is generating already.", "Exhaust or close the other iterator first."
+            )
+        self._running = True
+        try:
+            yield from Generation(self._context, self.stats, requests).run()
+        finally:
+            self._running = False
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._context.close()
+        self._model.close()
+
+
+def _cells(model: Model, n_seq: int) -> int:
+    """KV cells for `n_seq` typical rows, within half of the free memory."""
+    passage = model.metadata.get("bonito.passage_tokens", "")
+    typical = (int(passage) if passage.isdigit() else _PASSAGE) + _BESIDES
+    affordable = available_memory() // 2 // max(1, model.kv_bytes)
+    return max(_PASSAGE, min(n_seq * min(typical, model.context_length), affordable))

@@ -1,0 +1,248 @@
+"""One run of the step loop: pull, admit, decode, sample, yield what has ended."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+
+from bonito_local.backends.base import Completion, FinishReason, Request
+from bonito_local.backends.llamacpp.bindings import (
+    Batch,
+    Handle,
+    forget_messages,
+    last_errors,
+    lib,
+    new_sampler,
+)
+from bonito_local.backends.llamacpp.context import Context
+from bonito_local.backends.llamacpp.scheduler import Chunk, Prompt, Scheduler, Sequence
+from bonito_local.errors import BackendError
+
+_DECODE_OK, _DECODE_NO_SLOT = 0, 1
+
+
+@dataclass(slots=True)
+class Stats:
+    """What an engine has done so far.
+
+    `decode_seconds` are spent in forward passes, `sample_seconds` in drawing tokens from
+    them, `seconds` in all.
+    """
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    decode_seconds: float = 0.0
+    sample_seconds: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Draw:
+    """What a live sample has drawn: its sampler chain, last token, count and text."""
+
+    sampler: Handle
+    token: int
+    count: int = 0
+    text: bytearray = field(default_factory=bytearray)
+
+
+class Generation:
+    """Turns requests into completions with one context, which it leaves empty."""
+
+    def __init__(self, context: Context, stats: Stats, requests: Iterable[Request]) -> None:
+        self.context = context
+        self.model = context.model
+        self.stats = stats
+        self.scheduler = Scheduler(context.n_seq, context.n_ctx, context.n_batch)
+        self.batch = Batch(context.n_batch)
+        self._requests = iter(requests)
+        self._waiting: deque[Prompt] = deque()
+        self._draws: dict[int, _Draw] = {}
+        self._places = np.arange(context.n_ctx, dtype=np.int32)
+
+    def run(self) -> Iterator[Completion]:
+        """Yield completions as they finish; frees every sequence however it ends."""
+        resumed = perf_counter()
+        try:
+            while True:
+                done = self._admit()
+                if self.scheduler.live:
+                    done += self._step()
+                elif not done and not self._waiting:
+                    return
+                for completion in done:
+                    self.stats.seconds += perf_counter() - resumed
+                    yield completion
+                    resumed = perf_counter()
+        finally:
+            self.stats.seconds += perf_counter() - resumed
+            for draw in self._draws.values():
+                lib.llama_sampler_free(draw.sampler)
+            self._draws.clear()
+            self.context.clear()
+
+    def _admit(self) -> list[Completion]:
+        """Fill free slots; returns the failures among the requests pulled."""
+        for fork in self.scheduler.forks():
+            prefix = fork.sequence.prompt.prefix
+            self.context.copy(fork.source.slot, fork.sequence.slot, prefix)
+            self._begin(fork.sequence)
+        if not self.scheduler.live:
+            # Cells are handed out from the start again, so that a run of single sequences
+            # does not depend on what came before.
+            self.context.clear()
+        failed: list[Completion] = []
+        while not self.scheduler.full and not failed:
+            if not self._waiting:
+                request = next(self._requests, None)
+                if request is None:
+                    break
+                failed = self._queue(request)
+            elif self.scheduler.admit(self._waiting[0]):
+                self._begin(self._waiting.popleft().live[0])
+            elif self.scheduler.live:
+                break
+            else:
+                failed = _failures(self._waiting.popleft(), "The KV cache has no room for it.")
+        return failed
+
+    def _queue(self, request: Request) -> list[Completion]:
+        tokens = self.model.prompt(request.prompt)
+        room = self.context.limit - len(tokens)
+        limit = min(request.sampling.max_tokens, room)
+        prompt = Prompt(request, tokens, limit, deque(request.samples))
+        if not len(tokens):
+            return _failures(prompt, "The prompt is empty.")
+        if room < 1:
+            return _failures(
+                prompt,
+                f"The prompt has {len(tokens)} tokens; the context holds {self.context.limit}.",
+            )
+        if request.samples:
+            self._waiting.append(prompt)
+        return []
+
+    def _begin(self, sequence: Sequence) -> None:
+        sampler = new_sampler(sequence.prompt.request.sampling, sequence.sample.seed)
+        self._draws[sequence.slot] = _Draw(sampler, int(sequence.prompt.tokens[-1]))
+
+    def _end(self, sequence: Sequence) -> _Draw:
+        draw = self._draws.pop(sequence.slot)
+        lib.llama_sampler_free(draw.sampler)
+        return draw
+
+    def _step(self) -> list[Completion]:
+        chunks = self.scheduler.plan()
+        n_tokens = self._fill(chunks)
+        forget_messages()
+        started = perf_counter()
+        status = self.batch.decode(self.context.handle, n_tokens)
+        decoded = perf_counter()
+        self.stats.decode_seconds += decoded - started
+        if status == _DECODE_NO_SLOT:
+            return self._back_off()
+        if status != _DECODE_OK:
+            raise BackendError(
+                f"llama.cpp failed to decode: {last_errors() or f'status {status}'}.",
+                "If memory is short, use fewer sequences or a smaller context.",
+            )
+        done = []
+        row = 0
+        for chunk in chunks:
+            sequence = chunk.sequence
+            drawing = sequence.ready
+            sequence.cached += chunk.count
+            row += chunk.count
+            if not drawing:
+                self.stats.prompt_tokens += chunk.count
+            elif completion := self._draw(sequence, row - 1):
+                done.append(completion)
+        self.stats.sample_seconds += perf_counter() - decoded
+        return done
+
+    def _fill(self, chunks: list[Chunk]) -> int:
+        batch, end = self.batch, 0
+        for chunk in chunks:
+            sequence, start = chunk.sequence, end
+            end += chunk.count
+            cached = sequence.cached
+            batch.sequences[start:end] = sequence.slot
+            batch.positions[start:end] = self._places[cached : cached + chunk.count]
+            batch.outputs[start:end] = sequence.ready
+            if sequence.ready:
+                batch.tokens[start] = self._draws[sequence.slot].token
+            else:
+                batch.tokens[start:end] = sequence.prompt.tokens[cached : cached + chunk.count]
+        return end
+
+    def _draw(self, sequence: Sequence, row: int) -> Completion | None:
+        draw = self._draws[sequence.slot]
+        draw.token = lib.llama_sampler_sample(draw.sampler, self.context.handle, row)
+        draw.count += 1
+        self.stats.completion_tokens += 1
+        piece = self.model.piece(draw.token)
+        stops = sequence.prompt.request.sampling.stop
+        if piece is None:
+            return self._finish(sequence, "stop")
+        draw.text += piece
+        if stops and _cut(draw.text, len(piece), stops):
+            return self._finish(sequence, "stop")
+        if draw.count == sequence.prompt.limit:
+            return self._finish(sequence, "length")
+        return None
+
+    def _finish(self, sequence: Sequence, reason: FinishReason) -> Completion:
+        prompt, sample = sequence.prompt, sequence.sample
+        draw = self._end(sequence)
+        if self.scheduler.finish(sequence):
+            self.context.remove(sequence.slot, prompt.prefix)
+            self._begin(sequence)
+        else:
+            self.context.remove(sequence.slot)
+        text = draw.text.decode("utf-8", errors="replace")
+        tokens = len(prompt.tokens)
+        return Completion(prompt.request.id, sample.index, text, tokens, draw.count, reason)
+
+    def _back_off(self) -> list[Completion]:
+        """The cache was fuller than reckoned: put something back, and reckon with less."""
+        scheduler = self.scheduler
+        youngest = scheduler.live[-1].prompt
+        freed = scheduler.preempt()
+        for sequence in freed:
+            self._end(sequence)
+            self.context.remove(sequence.slot)
+        if freed:
+            scheduler.cells = scheduler.used
+            if not youngest.live:
+                self._waiting.appendleft(youngest)
+            return []
+        for sequence in scheduler.drop(youngest):
+            youngest.samples.appendleft(sequence.sample)
+            self._end(sequence)
+            self.context.remove(sequence.slot)
+        return _failures(youngest, "The KV cache has no room for it.")
+
+
+def _failures(prompt: Prompt, error: str) -> list[Completion]:
+    size = len(prompt.tokens)
+    return [
+        Completion(prompt.request.id, sample.index, "", size, 0, "failed", error)
+        for sample in prompt.samples
+    ]
+
+
+def _cut(text: bytearray, fresh: int, stops: tuple[str, ...]) -> bool:
+    """Cut `text`, whose last `fresh` bytes are new, at the first stop string in it."""
+    found = []
+    for stop in stops:
+        wanted = stop.encode()
+        at = text.find(wanted, max(0, len(text) - fresh - len(wanted) + 1))
+        if at >= 0:
+            found.append(at)
+    if found:
+        del text[min(found) :]
+    return bool(found)

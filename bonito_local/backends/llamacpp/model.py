@@ -1,0 +1,167 @@
+"""A GGUF model: loading, metadata and its tokenizer."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from bonito_local.backends.llamacpp.bindings import Handle, forget_messages, last_errors, lib
+from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
+from bonito_local.errors import ModelError
+
+Tokens = npt.NDArray[np.int32]
+
+_WANTED = "Use a text-generating model of the Llama or Mistral kind."
+
+
+class Model:
+    """A loaded model and its vocabulary.
+
+    Attributes:
+        metadata: the file's GGUF keys and values, as text.
+        context_length: the most tokens a sequence had in training.
+        kv_bytes: memory of one KV cell (one token of one sequence) at 16 bits.
+    """
+
+    def __init__(self, path: Path, *, repack: bool) -> None:
+        """Check and load a file.
+
+        Raises:
+            ModelError: it is missing, broken, cannot generate, or does not fit in memory.
+        """
+        header = read_header(path)
+        _check_generative(header, path)
+        forget_messages()
+        params = lib.llama_model_default_params()
+        params.use_extra_bufts = repack
+        handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        if not handle:
+            raise _load_error(path)
+        self.handle: Handle | None = handle
+        self.vocab = lib.llama_model_get_vocab(handle)
+        self.metadata = _metadata(handle)
+        self.context_length = int(lib.llama_model_n_ctx_train(handle))
+        self.kv_bytes = _kv_bytes(header)
+        self._bos = _bos(self.vocab)
+        self._pieces: dict[int, bytes | None] = {}
+        if (
+            lib.llama_model_has_encoder(handle)
+            or not lib.llama_model_has_decoder(handle)
+            or lib.llama_model_is_recurrent(handle)
+            or lib.llama_model_is_hybrid(handle)
+            or lib.llama_model_is_diffusion(handle)
+        ):
+            self.close()
+            raise _unfit(path, "is not a plain decoder")
+
+    def tokenize(self, text: str) -> Tokens:
+        """Tokens of `text`, without BOS. Special tokens' names in it are plain text."""
+        data = text.encode("utf-8", errors="replace")
+        tokens = np.empty(len(data) + 8, np.int32)
+        buffer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
+        count = lib.llama_tokenize(self.vocab, data, len(data), buffer, len(tokens), False, False)
+        if count < 0:
+            raise ModelError("The model's tokenizer failed.", "Convert the model again.")
+        return tokens[:count]
+
+    def prompt(self, text: str) -> Tokens:
+        """Tokens of a prompt, BOS first where the model's metadata asks for one."""
+        return np.concatenate([self._bos, self.tokenize(text)])
+
+    def piece(self, token: int) -> bytes | None:
+        """Bytes of a token (part of a character, perhaps); None where it ends the text."""
+        if token not in self._pieces:
+            self._pieces[token] = self._piece(token)
+        return self._pieces[token]
+
+    def _piece(self, token: int) -> bytes | None:
+        if lib.llama_vocab_is_eog(self.vocab, token):
+            return None
+        size = 64
+        while True:
+            buffer = ctypes.create_string_buffer(size)
+            length = lib.llama_token_to_piece(self.vocab, token, buffer, size, 0, False)
+            if length >= 0:
+                return buffer.raw[:length]
+            size = -length
+
+    def close(self) -> None:
+        """Free the weights."""
+        if self.handle is not None:
+            lib.llama_model_free(self.handle)
+            self.handle = None
+
+
+def _check_generative(header: GgufHeader, path: Path) -> None:
+    kind = header.metadata.get("general.type", "model")
+    if kind != "model":
+        raise ModelError(
+            f"{path} holds a GGUF {kind}, not a model.",
+            "Give the model's own file; merge an adapter with `bonito-local convert`.",
+        )
+    arch = header.metadata.get("general.architecture")
+    if not header.tensors:
+        raise _unfit(path, "holds a vocabulary but no weights")
+    if header.metadata.get(f"{arch}.attention.causal") is False:
+        raise _unfit(path, f"is an encoder ({arch})")
+    if header.metadata.get(f"{arch}.pooling_type", 0) != 0:
+        raise _unfit(path, f"is an embedding model ({arch})")
+
+
+def _unfit(path: Path, why: str) -> ModelError:
+    return ModelError(f"{path} cannot generate text: it {why}.", _WANTED)
+
+
+def _load_error(path: Path) -> ModelError:
+    said = last_errors()
+    if "alloc" in said or "out of memory" in said:
+        return ModelError(
+            f"{path} does not fit in memory ({said}).",
+            "Use a smaller model or quantization, or close other programs.",
+        )
+    return ModelError(
+        f"llama.cpp cannot load {path}: {said or 'no reason given'}.",
+        "Convert the model again, or update llama-cpp-python if the model is new.",
+    )
+
+
+def _metadata(handle: Handle) -> dict[str, str]:
+    return {
+        _text(lib.llama_model_meta_key_by_index, handle, i): _text(
+            lib.llama_model_meta_val_str_by_index, handle, i
+        )
+        for i in range(lib.llama_model_meta_count(handle))
+    }
+
+
+def _text(call: Callable[..., int], handle: Handle, index: int) -> str:
+    size = 256
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        length = call(handle, index, buffer, size)
+        if length < size:
+            return buffer.value.decode("utf-8", errors="replace")
+        size = length + 1
+
+
+def _kv_bytes(header: GgufHeader) -> int:
+    """Bytes of K and V per token: the rows of every K and V projection, two bytes each."""
+    rows = [
+        shape[-1]
+        for name, shape in header.tensors.items()
+        if name.endswith((".attn_k.weight", ".attn_v.weight"))
+    ]
+    # Architectures with a fused projection: as if each of their layers had no grouped heads.
+    arch = header.metadata.get("general.architecture")
+    width = int(header.metadata.get(f"{arch}.embedding_length", 0))
+    layers = int(header.metadata.get(f"{arch}.block_count", 0))
+    return 2 * (sum(rows) or 2 * width * layers)
+
+
+def _bos(vocab: Handle) -> Tokens:
+    bos = [lib.llama_vocab_bos(vocab)] if lib.llama_vocab_get_add_bos(vocab) else []
+    return np.array(bos, np.int32)

@@ -1,0 +1,164 @@
+"""Which tokens go into the next step: admission, prefill in chunks, sequence slots.
+
+Pure bookkeeping, without an engine. A prompt of P tokens has its first P-1 put in the KV
+cache once, in chunks (the prefix); each of its samples then starts from the last one. A
+sample beyond the first shares the prefix's cells, in a slot of its own or in the slot of
+a sample that has ended. So a prompt takes P-1 cells, and each live sample as many more as
+it may draw tokens: what is admitted always fits.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from bonito_local.backends.base import Request, Sample
+
+
+@dataclass(eq=False, slots=True)
+class Prompt:
+    """A request's tokens (int32), and the samples, of at most `limit` tokens each, to draw."""
+
+    request: Request
+    tokens: npt.NDArray[np.int32]
+    limit: int
+    samples: deque[Sample]
+    live: list[Sequence] = field(default_factory=list)
+
+    @property
+    def prefix(self) -> int:
+        """Number of tokens shared by the samples."""
+        return len(self.tokens) - 1
+
+
+@dataclass(eq=False, slots=True)
+class Sequence:
+    """A live sample: its slot, and how many of its tokens are in the KV cache."""
+
+    slot: int
+    prompt: Prompt
+    sample: Sample
+    cached: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether its next token is one to sample from."""
+        return self.cached >= self.prompt.prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next `count` tokens of a sequence; logits are wanted when it is `ready`."""
+
+    sequence: Sequence
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """A new sequence whose prefix is to be shared with `source`'s."""
+
+    source: Sequence
+    sequence: Sequence
+
+
+class Scheduler:
+    """Keeps `slots` sequences within `cells` KV cells and `budget` tokens a step."""
+
+    def __init__(self, slots: int, cells: int, budget: int) -> None:
+        if budget <= slots:
+            raise ValueError("the budget must leave room beside one token per slot")
+        self.cells = cells
+        self.budget = budget
+        self.live: list[Sequence] = []
+        self._prompts: list[Prompt] = []
+        self._free = list(range(slots - 1, -1, -1))
+
+    @property
+    def used(self) -> int:
+        """Cells held by admitted prompts and live samples."""
+        return sum(p.prefix + len(p.live) * p.limit for p in self._prompts)
+
+    @property
+    def full(self) -> bool:
+        """Whether no slot is free."""
+        return not self._free
+
+    def admit(self, prompt: Prompt) -> bool:
+        """Give the prompt's first sample a slot, if slots and cells allow."""
+        if self.full or self.used + prompt.prefix + prompt.limit > self.cells:
+            return False
+        self._prompts.append(prompt)
+        self._start(prompt)
+        return True
+
+    def forks(self) -> list[Fork]:
+        """Start waiting samples of prompts whose prefix is cached, while there is room."""
+        started = []
+        for prompt in self._prompts:
+            if not prompt.samples or not (source := prompt.live[0]).ready:
+                continue
+            while prompt.samples and not self.full and self.used + prompt.limit <= self.cells:
+                started.append(Fork(source, self._start(prompt, prompt.prefix)))
+        return started
+
+    def plan(self) -> list[Chunk]:
+        """Next step's tokens: one for each ready sequence, the rest prefill, oldest first."""
+        chunks = [Chunk(s, 1) for s in self.live if s.ready]
+        room = self.budget - len(chunks)
+        for sequence in self.live:
+            if room and not sequence.ready:
+                count = min(room, sequence.prompt.prefix - sequence.cached)
+                chunks.append(Chunk(sequence, count))
+                room -= count
+        return chunks
+
+    def finish(self, sequence: Sequence) -> bool:
+        """End a sample. True if its slot goes on with the prompt's next sample.
+
+        The caller then cuts the slot's cells back to the prefix; else it frees them all.
+        """
+        prompt = sequence.prompt
+        if prompt.samples:
+            sequence.sample = prompt.samples.popleft()
+            sequence.cached = prompt.prefix
+            return True
+        self._release(sequence)
+        return False
+
+    def preempt(self) -> list[Sequence]:
+        """Give up the youngest prompt, or all but one sample of the only one.
+
+        Returns the sequences to free. Their samples wait again: the prompt's in
+        `Prompt.samples`, to be admitted anew unless it still has a live one.
+        """
+        prompt = self._prompts[-1]
+        ended = prompt.live[1:] if len(self._prompts) == 1 else list(prompt.live)
+        for sequence in reversed(ended):
+            prompt.samples.appendleft(sequence.sample)
+            self._release(sequence)
+        return ended
+
+    def drop(self, prompt: Prompt) -> list[Sequence]:
+        """Forget a prompt; returns the sequences to free."""
+        ended = list(prompt.live)
+        for sequence in ended:
+            self._release(sequence)
+        return ended
+
+    def _start(self, prompt: Prompt, cached: int = 0) -> Sequence:
+        sequence = Sequence(self._free.pop(), prompt, prompt.samples.popleft(), cached)
+        prompt.live.append(sequence)
+        self.live.append(sequence)
+        return sequence
+
+    def _release(self, sequence: Sequence) -> None:
+        prompt = sequence.prompt
+        prompt.live.remove(sequence)
+        self.live.remove(sequence)
+        self._free.append(sequence.slot)
+        if not prompt.live:
+            self._prompts.remove(prompt)

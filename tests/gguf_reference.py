@@ -1,0 +1,53 @@
+"""What the tests compare with: llama.cpp's own quantizer, logits and tokens."""
+
+from __future__ import annotations
+
+import ctypes
+from contextlib import closing
+from pathlib import Path
+
+import llama_cpp
+import numpy as np
+import numpy.typing as npt
+from gguf import GGUFReader, LlamaFileType
+
+
+# llama-cpp-python's own callback fails on half a character, which llama.cpp prints now and then.
+_SILENT = llama_cpp.llama_log_callback(lambda level, text, data: None)
+llama_cpp.llama_log_set(_SILENT, ctypes.c_void_p())
+
+
+def tensors(path: Path) -> dict[str, tuple[str, bytes]]:
+    """Return (type, bytes) of every tensor of a GGUF."""
+    return {t.name: (t.tensor_type.name, t.data.tobytes()) for t in GGUFReader(path).tensors}
+
+
+def quantize(source: Path, out: Path, file_type: LlamaFileType) -> dict[str, tuple[str, bytes]]:
+    """Run what `llama-quantize` runs."""
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.ftype = int(file_type)
+    params.nthread = 1
+    status = llama_cpp.llama_model_quantize(str(source).encode(), str(out).encode(), params)
+    assert status == 0
+    return tensors(out)
+
+
+def logits(path: Path, tokens: list[int]) -> npt.NDArray[np.float32]:
+    """Return llama.cpp's logits after each token ([tokens, vocabulary]), float32 cache."""
+    f32 = llama_cpp.GGML_TYPE_F32
+    with closing(
+        llama_cpp.Llama(
+            str(path), logits_all=True, verbose=False, n_ctx=256, type_k=f32, type_v=f32
+        )
+    ) as model:
+        model.eval(tokens)
+        return np.array(model.scores[: len(tokens)])
+
+
+def tokenize(path: Path, texts: list[str]) -> list[list[int]]:
+    """Return llama.cpp's tokens of each text, with BOS where the file asks for it.
+
+    Markers of special tokens in the text count as special, as in transformers.
+    """
+    with closing(llama_cpp.Llama(str(path), vocab_only=True, verbose=False)) as model:
+        return [model.tokenize(text.encode(), special=True) for text in texts]

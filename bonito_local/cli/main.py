@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 
@@ -57,21 +58,21 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, prog_name="bonito-local")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 @click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+def cli(ctx: click.Context) -> None:
     """Turn private documents into instruction-tuning data, on this machine, offline."""
-    ctx.obj = debug
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 
 
 def main() -> None:
-    """Run the command line; every error ends here, as one line and an exit status."""
-    sys.exit(_status(sys.argv[1:]))
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
 
 
-def _status(args: list[str]) -> int:
+def run(args: list[str]) -> int:
+    """Run a command line; every error ends here, as one line and an exit status."""
     debug = "--debug" in args
     try:
         returned = cli.main(args, prog_name="bonito-local", standalone_mode=False)
@@ -81,6 +82,10 @@ def _status(args: list[str]) -> int:
         if isinstance(error, click.UsageError) and error.ctx:
             click.echo(f"See `{error.ctx.command_path} --help`.", err=True)
         return error.exit_code
+    except BrokenPipeError:
+        # Whoever read the output has gone (`| head`): leave nothing to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("Stopped.", err=True)
         return 130

@@ -15,6 +15,6 @@ def command() -> None:
     giving thirty days' written notice."
     """
     for task in TASK_TYPES:
-        click.echo(f"{click.style(task.short, bold=True):<13} {task.name}: {task.meaning}")
-        click.echo(f"{'':<13}   {task.instruction}")
-        click.echo(f"{'':<13}   -> {task.response}")
+        short = click.style(f"{task.short:<14}", bold=True)
+        click.echo(f"{short}{task.name}: {task.meaning}")
+        click.echo(f"{'':<14}  {task.instruction}\n{'':<14}  -> {task.response}")

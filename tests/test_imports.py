@@ -1,0 +1,61 @@
+"""What a fresh interpreter imports, and what it must not."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "torch",
+    "transformers",
+    "vllm",
+    "llama_cpp",
+    "datasets",
+    "pyarrow",
+    "numpy",
+    "gguf",
+    "kreuzberg",
+    "semantic_text_splitter",
+    "huggingface_hub",
+    "rich",
+    "textual",
+}
+
+
+def loaded(code: str) -> set[str]:
+    """Top-level modules of a fresh interpreter after `code`."""
+    report = "import json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    script = f"import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n    {code}\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script + report], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--help"],
+        ["--version"],
+        [],
+        ["tasks"],
+        ["models"],
+        ["generate", "--help"],
+        ["generate", "x", "-t", "exqq", "-o", "y"],
+    ],
+)
+def test_the_command_line_imports_no_engine(args: list[str]) -> None:
+    modules = loaded(f"from bonito_local.cli.main import run; run({args!r})")
+    assert "bonito_local" in modules
+    assert modules & HEAVY == set()
+
+
+def test_the_package_and_its_public_names_are_lazy() -> None:
+    assert loaded("import bonito_local") & (HEAVY | {"click"}) == set()
+    names = loaded("from bonito_local import Bonito, Sampling, TaskType, generate_tasks")
+    assert names & (HEAVY | {"click"}) == set()
+
+
+def test_the_check_itself_sees_an_import() -> None:
+    assert "numpy" in loaded("import numpy")

@@ -7,6 +7,7 @@ from bonito_local.backends.llamacpp.model import Model
 from bonito_local.errors import BackendError
 
 _BATCH = 512
+_MOST_CELLS = 2**30
 
 
 class Context:
@@ -21,15 +22,22 @@ class Context:
         """Allocate the cache.
 
         Raises:
-            BackendError: memory does not suffice.
+            BackendError: memory does not suffice, or a setting is out of range.
         """
+        most = int(lib.llama_max_parallel_sequences())
+        if not 1 <= n_seq <= most:
+            raise BackendError(f"{n_seq} sequences cannot be decoded.", f"Use 1 to {most}.")
+        if not 2 * n_seq <= n_ctx <= _MOST_CELLS:
+            raise BackendError(
+                f"A context of {n_ctx} tokens cannot serve {n_seq} sequences.",
+                f"Use {2 * n_seq} to {_MOST_CELLS} tokens.",
+            )
         self.model = model
         self.n_seq = n_seq
-        self.n_batch = max(_BATCH, 2 * n_seq)
         params = lib.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_seq_max = n_seq
-        params.n_batch = params.n_ubatch = self.n_batch
+        params.n_batch = params.n_ubatch = max(_BATCH, 2 * n_seq)
         params.n_outputs_max = n_seq
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
@@ -44,6 +52,8 @@ class Context:
             )
         self.handle: Handle | None = handle
         self.n_ctx = int(lib.llama_n_ctx(handle))
+        # llama.cpp makes it smaller for a small context.
+        self.n_batch = int(lib.llama_n_batch(handle))
         self.limit = min(self.n_ctx, model.context_length)
         self._memory = lib.llama_get_memory(handle)
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bonito_local.backends.base import Completion, Request
-from bonito_local.backends.llamacpp.bindings import lib
 from bonito_local.backends.llamacpp.context import Context
 from bonito_local.backends.llamacpp.generation import Generation, Stats
 from bonito_local.backends.llamacpp.machine import available_memory, physical_cores
@@ -53,9 +52,6 @@ class LlamaCpp:
             BackendError: a setting is out of range, or the KV cache does not fit in memory.
         """
         n_seq = _SEQUENCES if n_seq is None else n_seq
-        most = int(lib.llama_max_parallel_sequences())
-        if not 1 <= n_seq <= most:
-            raise BackendError(f"{n_seq} sequences cannot be decoded.", f"Use 1 to {most}.")
         self._model = Model(path, repack=repack)
         self.metadata = self._model.metadata
         self.stats = Stats()

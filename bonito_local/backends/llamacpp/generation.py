@@ -95,6 +95,7 @@ class Generation:
             # Cells are handed out from the start again, so that a run of single sequences
             # does not depend on what came before.
             self.context.clear()
+            self.scheduler.cells = self.context.n_ctx
         failed: list[Completion] = []
         while not self.scheduler.full and not failed:
             if not self._waiting:
@@ -209,22 +210,16 @@ class Generation:
 
     def _back_off(self) -> list[Completion]:
         """The cache was fuller than reckoned: put something back, and reckon with less."""
-        scheduler = self.scheduler
-        youngest = scheduler.live[-1].prompt
-        freed = scheduler.preempt()
-        for sequence in freed:
+        prompt, ended = self.scheduler.preempt()
+        for sequence in ended:
             self._end(sequence)
             self.context.remove(sequence.slot)
-        if freed:
-            scheduler.cells = scheduler.used
-            if not youngest.live:
-                self._waiting.appendleft(youngest)
-            return []
-        for sequence in scheduler.drop(youngest):
-            youngest.samples.appendleft(sequence.sample)
-            self._end(sequence)
-            self.context.remove(sequence.slot)
-        return _failures(youngest, "The KV cache has no room for it.")
+        if not self.scheduler.live:
+            return _failures(prompt, "The KV cache has no room for it.")
+        self.scheduler.cells = self.scheduler.used
+        if not prompt.live:
+            self._waiting.appendleft(prompt)
+        return []
 
 
 def _failures(prompt: Prompt, error: str) -> list[Completion]:

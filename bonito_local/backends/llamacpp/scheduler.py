@@ -129,25 +129,19 @@ class Scheduler:
         self._release(sequence)
         return False
 
-    def preempt(self) -> list[Sequence]:
-        """Give up the youngest prompt, or all but one sample of the only one.
+    def preempt(self) -> tuple[Prompt, list[Sequence]]:
+        """End the youngest prompt's sequences; those are to be freed.
 
-        Returns the sequences to free. Their samples wait again: the prompt's in
-        `Prompt.samples`, to be admitted anew unless it still has a live one.
+        Their samples wait again, in the prompt. Of an only prompt, one sequence goes on,
+        unless it is the only one.
         """
         prompt = self._prompts[-1]
-        ended = prompt.live[1:] if len(self._prompts) == 1 else list(prompt.live)
+        keep = len(self._prompts) == 1 and len(prompt.live) > 1
+        ended = prompt.live[keep:]
         for sequence in reversed(ended):
             prompt.samples.appendleft(sequence.sample)
             self._release(sequence)
-        return ended
-
-    def drop(self, prompt: Prompt) -> list[Sequence]:
-        """Forget a prompt; returns the sequences to free."""
-        ended = list(prompt.live)
-        for sequence in ended:
-            self._release(sequence)
-        return ended
+        return prompt, ended
 
     def _start(self, prompt: Prompt, cached: int = 0) -> Sequence:
         sequence = Sequence(self._free.pop(), prompt, prompt.samples.popleft(), cached)

@@ -104,7 +104,12 @@ class Bonito:
         if context_col not in text_dataset.column_names:
             near = did_you_mean(context_col, list(text_dataset.column_names))
             raise UsageError(f"The dataset has no column {context_col!r}.", near)
-        texts = [str(text) for text in text_dataset[context_col]]
+        texts: list[str] = list(text_dataset[context_col])
+        if not all(isinstance(text, str) for text in texts):
+            raise UsageError(
+                f"Column {context_col!r} holds values that are not text.",
+                "Leave those rows out with `dataset.filter`.",
+            )
         completions = sorted(
             self._backend.generate(_requests(texts, task, sampling)),
             key=lambda c: (int(c.request_id), c.sample),

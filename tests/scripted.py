@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
-from bonito_local.passages.types import Passage
-
 from bonito_local.backends.base import Completion, Request, Sampling
 from bonito_local.jobs.spec import JobSpec
+from bonito_local.passages.types import Passage
 from bonito_local.tasks import PIPE, task_type
 
 Answer = Callable[[Request, int], str]
@@ -55,4 +54,4 @@ def spec(tasks: str = "ynqa", **sampling: float) -> JobSpec:
     """A job of the tasks named."""
     types = tuple(task_type(name) for name in tasks.split(","))
     drawn = replace(Sampling(), **sampling)  # type: ignore[arg-type]
-    return JobSpec(types, drawn, "scripted", "cd" * 32, 64)
+    return JobSpec(types, drawn, "tiny", "cd" * 32, "scripted", 64)

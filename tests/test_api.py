@@ -1,6 +1,5 @@
 """The Python API: upstream's call, on the real engine and on the fake one."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -45,7 +44,7 @@ def vllm_params(**changed: Any) -> SimpleNamespace:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scripted]:
+def engine(monkeypatch: pytest.MonkeyPatch) -> Scripted:
     """An engine that gives every second sample an answer that does not parse."""
 
     def answer(request: Request, sample: int) -> str:
@@ -107,6 +106,8 @@ def test_an_unknown_column_or_task(engine: Scripted, tiny_gguf: Path) -> None:
         bonito.generate_tasks(DATA, "txt", "nli", Sampling())
     with pytest.raises(UsageError, match=r"Unknown task type 'nlii'\. Did you mean 'nli'\?"):
         bonito.generate_tasks(DATA, "text", "nlii", Sampling())
+    with pytest.raises(UsageError, match="Column 'id' holds values that are not text"):
+        bonito.generate_tasks(DATA, "id", "nli", Sampling())
     assert engine.asked == []
 
 

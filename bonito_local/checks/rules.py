@@ -23,10 +23,7 @@ def check(task: TaskType, pair: Pair, passage: str, completion: str) -> str | No
         return "leaked marker"
     if pair.instruction == passage.strip():
         return "instruction is only the passage"
-    if task.short == "ynqa" and normalize(pair.response).strip(" .!") not in (
-        "yes",
-        "no",
-    ):
+    if task.short == "ynqa" and normalize(pair.response).strip(" .!") not in ("yes", "no"):
         return "response is not yes or no"
     if task.short == "exqa" and not _stands_in(pair.response, passage):
         return "response is not in the passage"

@@ -22,21 +22,10 @@ _DEFAULT = Sampling()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-t", "--task", required=True, help="Task types, comma-separated: exqa,ynqa.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
-@click.option(
-    "-m",
-    "--model",
-    default="bonito-tiny",
-    show_default=True,
-    help="Name, or GGUF file.",
-)
+@click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name, or GGUF file.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine.")
 @click.option("--n", default=_DEFAULT.n, show_default=True, help="Rows per passage and task.")
-@click.option(
-    "--temperature",
-    default=_DEFAULT.temperature,
-    show_default=True,
-    help="0 is greedy.",
-)
+@click.option("--temperature", default=_DEFAULT.temperature, show_default=True, help="0 is greedy.")
 @click.option("--top-p", default=_DEFAULT.top_p, show_default=True)
 @click.option("--max-tokens", default=_DEFAULT.max_tokens, show_default=True, help="Of a row.")
 @click.option("--seed", default=_DEFAULT.seed, show_default=True)

@@ -17,10 +17,7 @@ COMMANDS = {
     "tasks": ("tasks", "List the 16 task types, each with an example."),
     "models": ("models", "List the models that have a name."),
     "convert": ("convert", "Make a GGUF of a checkpoint, or of a base and an adapter."),
-    "verify": (
-        "verify",
-        "Compare a converted GGUF with the checkpoint it was made from.",
-    ),
+    "verify": ("verify", "Compare a converted GGUF with the checkpoint it was made from."),
 }
 
 
@@ -101,7 +98,6 @@ def run(args: list[str]) -> int:
             raise
         click.echo(f"error: {type(error).__name__}: {error}", err=True)
         click.echo(
-            "This is a fault of bonito-local: `bonito-local --debug ...` shows where.",
-            err=True,
+            "This is a fault of bonito-local: `bonito-local --debug ...` shows where.", err=True
         )
         return 70

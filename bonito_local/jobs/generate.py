@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bonito_local.backends.base import Sampling
 from bonito_local.backends.registry import open_backend
+from bonito_local.errors import BackendError
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.output import write_output
@@ -77,6 +78,7 @@ def generate(
             sampling=wanted.sampling,
             model=model.name,
             model_sha256=model.sha256,
+            backend=wanted.backend,
             passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens),
             limit=wanted.limit,
         )
@@ -84,15 +86,18 @@ def generate(
         if untrained:
             warn(f"{model.name} was not trained on {untrained}: expect few or poor rows.")
         passages = iter_passages(
-            wanted.paths,
-            backend.count_tokens,
-            spec.passage_tokens,
-            column=wanted.column,
+            wanted.paths, backend.count_tokens, spec.passage_tokens, column=wanted.column
         )
         stopped = False
         try:
             ledger = run_job(store, backend, spec, passages, notify, stop)
         except KeyboardInterrupt:
             stopped, ledger = True, store.ledger()
+        except BackendError as error:
+            kept = write_output(store, wanted.output)
+            raise BackendError(
+                error.title,
+                f"{error.remedy} {kept} rows are in {wanted.output}: the same command goes on.",
+            ) from error
         rows = write_output(store, wanted.output)
         return Summary(ledger, rows, store.problems(), stopped or stop())

@@ -8,13 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Outcome = Literal["accepted", "unparseable", "rejected", "duplicate", "failed"]
-OUTCOMES: tuple[Outcome, ...] = (
-    "accepted",
-    "unparseable",
-    "rejected",
-    "duplicate",
-    "failed",
-)
+OUTCOMES: tuple[Outcome, ...] = ("accepted", "unparseable", "rejected", "duplicate", "failed")
 PENDING = "pending"
 
 

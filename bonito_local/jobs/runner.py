@@ -80,18 +80,14 @@ def run_job(
 
 
 def _plan(
-    store: Store,
-    spec: JobSpec,
-    passages: Iterable[Passage | Problem],
-    notify: Notify,
-    stop: Stop,
+    store: Store, spec: JobSpec, passages: Iterable[Passage | Problem], notify: Notify, stop: Stop
 ) -> None:
     tasks = [task.short for task in spec.tasks]
     progress = Progress("reading")
     notify(progress)
     with store.transaction():
         store.clear_problems()
-    for batch in _batches(_limited(passages, spec.limit)):
+    for batch in _batches(_wanted(passages, spec.limit, stop)):
         with store.transaction():
             for item in batch:
                 if isinstance(item, Passage):
@@ -105,19 +101,17 @@ def _plan(
             problems=progress.problems + problems,
         )
         notify(progress)
-        if stop():
-            return
 
 
-def _limited(
-    passages: Iterable[Passage | Problem], limit: int | None
+def _wanted(
+    passages: Iterable[Passage | Problem], limit: int | None, stop: Stop
 ) -> Iterator[Passage | Problem]:
-    """Yield until `limit` passages have been; reading ends there too."""
+    """Yield until `limit` passages have been, or the run stops; reading ends there too."""
     count = 0
     for item in passages:
         yield item
         count += isinstance(item, Passage)
-        if count == limit:
+        if count == limit or stop():
             return
 
 
@@ -147,13 +141,7 @@ def _generate(store: Store, backend: Backend, spec: JobSpec, notify: Notify, sto
     ledger = store.ledger()
     earlier = ledger.planned - ledger.pending
     progress = Progress(
-        "generating",
-        store.passage_count(),
-        0,
-        ledger.planned,
-        earlier,
-        earlier,
-        ledger.accepted,
+        "generating", store.passage_count(), 0, ledger.planned, earlier, earlier, ledger.accepted
     )
     notify(progress)
     if not ledger.pending:

@@ -14,7 +14,7 @@ Setting = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class JobSpec:
-    """One run's request: which tasks, drawn how, by which model.
+    """One run's request: which tasks, drawn how, by which model and engine.
 
     `model_sha256` is the model file's hash, `passage_tokens` the most tokens of
     a passage, `limit` the most passages to plan.
@@ -24,6 +24,7 @@ class JobSpec:
     sampling: Sampling
     model: str
     model_sha256: str
+    backend: str
     passage_tokens: int
     limit: int | None = None
 
@@ -36,6 +37,7 @@ class JobSpec:
         return {
             "model": self.model,
             "model_sha256": self.model_sha256,
+            "backend": self.backend,
             "temperature": float(self.sampling.temperature),
             "top_p": float(self.sampling.top_p),
             "max_tokens": self.sampling.max_tokens,
@@ -63,13 +65,11 @@ def check_sampling(sampling: Sampling) -> None:
         raise UsageError(f"n is {sampling.n}.", "Ask for 1 or more rows per passage and task.")
     if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
         raise UsageError(
-            f"temperature is {sampling.temperature}.",
-            "Use 0 (greedy) or more; Bonito's is 0.5.",
+            f"temperature is {sampling.temperature}.", "Use 0 (greedy) or more; Bonito's is 0.5."
         )
     if not 0 < sampling.top_p <= 1:
         raise UsageError(
-            f"top_p is {sampling.top_p}.",
-            "Use more than 0 and at most 1; Bonito's is 0.95.",
+            f"top_p is {sampling.top_p}.", "Use more than 0 and at most 1; Bonito's is 0.95."
         )
     if sampling.max_tokens < 1:
         raise UsageError(f"max_tokens is {sampling.max_tokens}.", "Use 1 or more; Bonito's is 256.")

@@ -97,10 +97,7 @@ class Store:
         if db is None:
             # Only `close` touches a connection from another thread than its own.
             db = sqlite3.connect(
-                self.path,
-                timeout=_BUSY_SECONDS,
-                isolation_level=None,
-                check_same_thread=False,
+                self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
             )
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA foreign_keys = ON")
@@ -169,8 +166,7 @@ class Store:
         (key,) = db.execute("SELECT id FROM passages WHERE hash = ?", (digest,)).fetchone()
         samples = [(key, task, index) for task in tasks for index in range(n)]
         db.executemany(
-            "INSERT OR IGNORE INTO samples (passage, task, sample) VALUES (?, ?, ?)",
-            samples,
+            "INSERT OR IGNORE INTO samples (passage, task, sample) VALUES (?, ?, ?)", samples
         )
         return new == 1
 
@@ -298,13 +294,11 @@ def _job_error(error: sqlite3.Error | OSError, path: Path) -> JobError:
         )
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return JobError(
-            f"Another process has locked {path}.",
-            "Wait until it ends, or stop it, and try again.",
+            f"Another process has locked {path}.", "Wait until it ends, or stop it, and try again."
         )
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return JobError(
-            f"{path} is damaged, or not a job of bonito-local.",
-            "Write to another folder.",
+            f"{path} is damaged, or not a job of bonito-local.", "Write to another folder."
         )
     return JobError(
         f"The job store {path} cannot be used: {error}.",

@@ -1,10 +1,10 @@
 import itertools
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bonito_local.passages.types import Passage, Problem
 from scripted import Scripted, passages, spec, unique
 
 from bonito_local.backends.base import Completion, Request
@@ -12,6 +12,7 @@ from bonito_local.errors import BackendError, JobError
 from bonito_local.jobs.runner import Progress, run_job
 from bonito_local.jobs.seeds import passage_hash, sample_seed
 from bonito_local.jobs.store import Store
+from bonito_local.passages.types import Passage, Problem
 from bonito_local.tasks import PIPE
 
 
@@ -86,14 +87,14 @@ def test_more_documents_tasks_and_samples_ask_only_for_those(store: Store) -> No
     assert not {("1/ynqa", 0), ("2/ynqa", 0)} & set(engine.asked)
 
 
-@pytest.mark.parametrize("change", [{"temperature": 0.1}, {"seed": 1}, {"max_tokens": 9}])
+@pytest.mark.parametrize("change", [("temperature", 0.1), ("seed", 1), ("max_tokens", 9)])
 def test_other_sampling_in_the_same_store_is_refused(
-    store: Store, change: dict[str, float]
+    store: Store, change: tuple[str, float]
 ) -> None:
     run_job(store, Scripted(unique), spec(), passages(1))
     engine = Scripted(unique)
     with pytest.raises(JobError, match="other settings"):
-        run_job(store, engine, spec(**change), passages(1))
+        run_job(store, engine, spec("ynqa", **dict([change])), passages(1))
     assert (engine.asked, store.ledger().planned) == ([], 1)
 
 
@@ -181,6 +182,19 @@ def test_the_engine_pulls_and_memory_stays_bounded(store: Store) -> None:
     assert ahead == list(range(1, 601))
 
 
+def test_stopping_while_reading_keeps_what_was_read(store: Store) -> None:
+    read = []
+
+    def reading() -> Iterator[Passage]:
+        for passage in passages(10):
+            read.append(passage)
+            yield passage
+
+    engine = Scripted(unique)
+    ledger = run_job(store, engine, spec(), reading(), stop=lambda: len(read) == 4)
+    assert (ledger.planned, ledger.pending, engine.asked) == (4, 4, [])
+
+
 def test_problems_are_those_of_the_last_run(store: Store) -> None:
     bad = Problem("a.pdf", "It is encrypted.", "Remove the password.")
     run_job(store, Scripted(unique), spec(), [bad, *passages(1)])
@@ -194,8 +208,7 @@ def test_limit_ends_reading(store: Store) -> None:
         for i in itertools.count():
             yield from passages(1, start=i)
 
-    limited = spec()
-    limited = type(limited)(limited.tasks, limited.sampling, "m", "s", 64, limit=4)
+    limited = replace(spec(), limit=4)
     assert run_job(store, Scripted(unique), limited, endless()).accepted == 4
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scripted import passages, spec
 
 from bonito_local.errors import JobError
-from bonito_local.jobs.ledger import OUTCOMES
+from bonito_local.jobs.ledger import OUTCOMES, Outcome
 from bonito_local.jobs.store import Result, Store
 from bonito_local.passages.types import Passage, Problem
 
@@ -59,7 +59,9 @@ def test_pending_comes_in_order_once_while_outcomes_are_written(store: Store) ->
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(OUTCOMES), st.integers(0, 3)), max_size=30))
-def test_the_ledger_adds_up(tmp_path_factory: pytest.TempPathFactory, ends: list[tuple]) -> None:
+def test_the_ledger_adds_up(
+    tmp_path_factory: pytest.TempPathFactory, ends: list[tuple[Outcome, int]]
+) -> None:
     store = Store(tmp_path_factory.mktemp("job") / "store.sqlite")
     plan(store, 8)
     wanted: Counter[str] = Counter()

@@ -71,7 +71,6 @@ def train(config: QLoraConfig) -> dict[str, Any]:
     for name, parameter in named.items():
         parameter.data.copy_(masters[name])
     config.out.mkdir(parents=True, exist_ok=True)
-    log = (config.out / "log.jsonl").open("a")
     tokens, loss_sum, started, done_here = 0, 0.0, time.monotonic(), 0
     for batch in skip(batches(kept, config, tokenizer.eos_token_id), step):
         if step >= config.max_steps:
@@ -101,7 +100,8 @@ def train(config: QLoraConfig) -> dict[str, Any]:
                 "loss": round(loss_sum / 20, 4),
                 "tokens_per_second": round(tokens / seconds),
             }
-            print(json.dumps(line), file=log, flush=True)
+            with (config.out / "log.jsonl").open("a") as log:
+                log.write(json.dumps(line) + "\n")
             loss_sum = 0.0
         if step % config.save_every == 0 or step == config.max_steps:
             save(config, model, masters, optimizer, step)
@@ -210,7 +210,8 @@ def load_base(config: QLoraConfig) -> tuple[Any, Any]:
 
 
 def paged_adamw(parameters: list[torch.Tensor], learning_rate: float) -> Any:
-    from bitsandbytes.optim import PagedAdamW32bit
+    """Return the paper's optimizer, its states in 32 bit and paged."""
+    from bitsandbytes.optim.adamw import PagedAdamW32bit
 
     return PagedAdamW32bit(parameters, lr=learning_rate, betas=(0.9, 0.999), weight_decay=0.0)
 
@@ -261,7 +262,7 @@ def main() -> None:
     parser.add_argument("--buckets", default=",".join(map(str, defaults.buckets)))
     args = vars(parser.parse_args())
     args["buckets"] = tuple(int(b) for b in args["buckets"].split(","))
-    print(json.dumps(train(replace(defaults, **args)), indent=2))
+    print(json.dumps(train(replace(defaults, **args)), indent=2))  # noqa: T201 (a command's result)
 
 
 if __name__ == "__main__":

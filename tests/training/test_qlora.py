@@ -84,7 +84,8 @@ def test_the_loss_falls_and_the_adapter_changes_the_model(config: QLoraConfig) -
     summary = train(config)
     first, *_, last = losses(config.out)
     assert last < first - 1
-    assert summary["steps"] == 60 and summary["rows"] == 20
+    assert summary["steps"] == 60
+    assert summary["rows"] == 20
     base = AutoModelForCausalLM.from_pretrained(config.base)
     ids = torch.arange(2, 30)[None]
     plain = base(ids).logits.detach()
@@ -103,7 +104,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(config: QLoraConfig, tmp_path
     train(whole)
     # Stop after half by asking for it, with the learning rate of the whole run.
     halves = replace(config, out=tmp_path / "halves")
-    import bonito_local.training.qlora as qlora
+    from bonito_local.training import qlora
 
     class Stop(Exception):
         pass

@@ -100,7 +100,7 @@ class Corpus:
 class Mixer:
     """Draws rows without end, deterministic by seed."""
 
-    def __init__(self, corpus: Corpus, seed: int, max_words: int = 120) -> None:
+    def __init__(self, corpus: Corpus, seed: int, max_words: int = 90) -> None:
         self.corpus, self.rng, self.max_words = corpus, random.Random(seed), max_words
         self.dropped: Counter[str] = Counter()
         self._name_pool: list[str] = ["Paris", "Monday", "Wilson"]

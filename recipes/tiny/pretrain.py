@@ -17,6 +17,7 @@ from pathlib import Path
 
 import corpus
 import torch
+from induction import write_induction
 from mix import CONTEXT, Mixer
 from sources import Paragraph
 from tokenizer import BOS_ID, EOS_ID, train
@@ -28,7 +29,7 @@ from bonito_local.training import attention
 from bonito_local.training.batches import Batch, Example, bucketed
 
 VOCABULARY = 4096
-BUCKETS = (128, 192, 256, 384)  # tokens per sequence
+BUCKETS = (96, 128, 192, 256)  # tokens per sequence
 CONFIG = MistralConfig(
     vocab_size=VOCABULARY,
     hidden_size=384,
@@ -46,13 +47,13 @@ CONFIG = MistralConfig(
 
 
 def copying(rng: random.Random) -> Example:
-    """Random tokens, then spans of them: each span is cued by the two tokens before it."""
-    segment = [rng.randrange(2, VOCABULARY) for _ in range(rng.randint(24, 90))]
+    """Random tokens, then spans of them in any order: each is found by what stood before it."""
+    segment = [rng.randrange(2, VOCABULARY) for _ in range(rng.randint(16, 90))]
     ids, targets = [BOS_ID, *segment], []
-    while len(ids) < 190:
-        start = rng.randrange(len(segment) - 8)
-        span = segment[start : start + rng.randint(6, 24)]
-        targets += range(len(ids) + 2, len(ids) + len(span))
+    while len(ids) < 192:
+        start = rng.randrange(len(segment) - 6)
+        span = segment[start : start + rng.randint(6, 20)]
+        targets += range(len(ids) + 1, len(ids) + len(span))
         ids += span
     return Example(ids[:192], [t for t in targets if t < 192])
 
@@ -106,11 +107,7 @@ def mixture(
 
 def shares_at(done: float) -> tuple[float, float, float]:
     """Shares of copying, plain text and readings when a fraction `done` of the time is over."""
-    if done < 0.07:
-        return 0.6, 0.4, 0.0
-    if done < 0.35:
-        return 0.08, 0.5, 0.42
-    return 0.03, 0.27, 0.7
+    return (0.06, 0.34, 0.6) if done < 0.4 else (0.03, 0.17, 0.8)
 
 
 def loss_of(model: MistralForCausalLM, batch: Batch) -> torch.Tensor:
@@ -137,7 +134,7 @@ class Optimizer:
         ]
         self.parts = (
             (torch.optim.Muon(matrix, lr=0.02, momentum=0.95, weight_decay=0.02), 0.02),
-            (torch.optim.AdamW(rest, lr=0.004, betas=(0.9, 0.95), weight_decay=0.0), 0.004),
+            (torch.optim.AdamW(rest, lr=0.0015, betas=(0.9, 0.95), weight_decay=0.0), 0.0015),
         )
 
     def step(self, scale: float) -> None:
@@ -181,8 +178,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=75)
-    parser.add_argument("--tokens", type=int, default=8192, help="tokens in a batch")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--tokens", type=int, default=6144, help="tokens in a batch")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.manual_seed(args.seed)
@@ -194,7 +191,9 @@ def main() -> None:
     if not (args.out / "tokenizer.json").exists():
         train(tokenizer_texts(mixer, texts, rng), VOCABULARY, args.out)
     tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
-    model = MistralForCausalLM(CONFIG).to(torch.bfloat16)
+    model = MistralForCausalLM(CONFIG)
+    write_induction(model, torch.Generator().manual_seed(args.seed))
+    model = model.to(torch.bfloat16)
     optimizer = Optimizer(model)
     checkpoint = args.out / "checkpoint.pt"
     spent = tokens = step = 0
@@ -211,9 +210,9 @@ def main() -> None:
     def done() -> float:
         return (begun + time.monotonic() - start) / budget
 
+    log = (args.out / "log.jsonl").open("a")
     sequences = mixture(mixer, texts, tokenizer, rng, lambda: shares_at(done()))
     total = 0.0
-    log = (args.out / "log.jsonl").open("a")
     for batch in bucketed(sequences, BUCKETS, args.tokens, EOS_ID):
         loss = loss_of(model, batch)
         loss.backward()

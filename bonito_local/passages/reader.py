@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from bonito_local.passages.types import Passage, Problem
+from bonito_local.errors import DocumentError, UsageError
+from bonito_local.passages.blocks import Block, assemble
+from bonito_local.passages.discover import MARKDOWN, PLAIN, TABLES, find_documents
+from bonito_local.passages.extract import extract_blocks
+from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.plain import decode, plain_blocks
+from bonito_local.passages.split import split_text
+from bonito_local.passages.tables import read_rows
+from bonito_local.passages.types import Document, Passage, Problem, Text
+
+MIN_TOKENS = 16
+MAX_BYTES = 200_000_000  # of a document that is read whole; tables are streamed
 
 
 def iter_passages(
@@ -16,7 +28,113 @@ def iter_passages(
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of all documents under `paths`, and the problems met on the way.
 
+    A bad document is a Problem and stops no other. One document is in memory at a time;
+    of a table, a few rows.
+
     Raises:
-        UsageError: a path does not exist.
+        UsageError: a path does not exist, or `max_tokens` is below 16.
     """
-    raise NotImplementedError
+    if max_tokens < MIN_TOKENS:
+        raise UsageError(
+            f"Passages of {max_tokens} tokens are too short.",
+            "Leave the passage more room: lower --max-tokens, or use a model of longer context.",
+        )
+    for document in find_documents(paths):
+        if isinstance(document, Problem):
+            yield document
+            continue
+        try:
+            yield from _passages(document, count_tokens, max_tokens, column)
+        except DocumentError as error:
+            yield Problem(document.source, error.title, error.remedy)
+
+
+def read_document(document: Document, column: str | None = None) -> Iterator[Text | Problem]:
+    """Yield a document's text, or for a table that of each row and what is wrong with it.
+
+    Raises:
+        DocumentError: the document cannot be read, or holds no text.
+    """
+    try:
+        if document.kind in TABLES:
+            for row in read_rows(document.path, document.source, document.kind, column):
+                if isinstance(row, Problem):
+                    yield row
+                else:
+                    yield assemble(_flat(plain_blocks(row[1])), row=row[0])
+        else:
+            yield assemble(_blocks(_bytes(document.path), document.kind))
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _blocks(data: bytes, kind: str) -> list[Block]:
+    if kind in PLAIN:
+        return plain_blocks(decode(data))
+    if kind in MARKDOWN:
+        return markdown_blocks(decode(data))
+    return extract_blocks(data, kind)
+
+
+def _flat(blocks: list[Block]) -> list[Block]:
+    """Take headings as prose: a row of a table is one text."""
+    return [Block(block.text) for block in blocks]
+
+
+def _passages(
+    document: Document, count_tokens: Callable[[str], int], max_tokens: int, column: str | None
+) -> Iterator[Passage | Problem]:
+    digest = file_sha256(document.path)
+    found = dropped = 0
+    for text in read_document(document, column):
+        if isinstance(text, Problem):
+            yield text
+            continue
+        spans, left_out = split_text(text, count_tokens, max_tokens)
+        dropped += left_out
+        for span in spans:
+            found += 1
+            yield Passage(
+                text=text.text[span.start : span.end],
+                source=document.source,
+                source_sha256=digest,
+                page=text.page_at(span.start),
+                start=span.start,
+                end=span.end,
+                heading=" > ".join(span.path) if text.row is None else f"row {text.row}",
+            )
+    if not found:
+        raise DocumentError("The document holds too little text for a passage.", "Leave it out.")
+    if dropped:
+        fragments = "fragment" if dropped == 1 else "fragments"
+        yield Problem(document.source, f"{dropped} {fragments} too short to use were left out.")
+
+
+def file_sha256(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, lower-case hex.
+
+    Raises:
+        DocumentError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(error) from error
+
+
+def _bytes(path: Path) -> bytes:
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise DocumentError(
+            f"The file is too large to be read whole ({size / 1e6:.0f} MB).",
+            f"Split it into files of at most {MAX_BYTES // 1_000_000} MB.",
+        )
+    return path.read_bytes()
+
+
+def _unreadable(error: OSError) -> DocumentError:
+    reason = (error.strerror or str(error)).lower()
+    return DocumentError(
+        f"The file cannot be read: {reason}.", "Check its permissions and its disk."
+    )

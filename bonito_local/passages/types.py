@@ -18,17 +18,29 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Prose under one heading path, a part of a document's extracted text.
+    """A run of prose under one heading path: `text[body:end]` of a document's text.
 
-    `start` is its offset there, in characters. `pages` holds (offset in `text`, page)
-    where pages begin, 1-based; empty for formats without pages. A heading's own line
-    lies between sections, not in them.
+    `start` is where its heading's own line begins, or `body` where it has none.
+    """
+
+    start: int
+    body: int
+    end: int
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A document's extracted text, or one row's of a table, cleaned to read as prose.
+
+    `pages` holds (offset, page) where pages begin, 1-based; empty for formats without
+    pages. `row` is the 1-based row of a table, the header line not counted.
     """
 
     text: str
-    start: int = 0
-    heading: str = ""
+    sections: tuple[Section, ...]
     pages: tuple[tuple[int, int], ...] = ()
+    row: int | None = None
 
     def page_at(self, offset: int) -> int | None:
         """Return the page that holds `text[offset]`."""

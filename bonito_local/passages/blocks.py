@@ -1,0 +1,141 @@
+"""Blocks: what every format is read into, and how blocks become a document's text."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from bonito_local.errors import DocumentError
+from bonito_local.passages.types import Section, Text
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A heading (`level` 1 is the top) or a paragraph, list or table (`level` 0).
+
+    `pages` holds (offset in `text`, 1-based page) where pages begin.
+    """
+
+    text: str
+    level: int = 0
+    pages: tuple[tuple[int, int], ...] = ()
+
+
+def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
+    """Join blocks by blank lines into one text with its sections and pages."""
+    parts: list[str] = []
+    sections: list[Section] = []
+    pages: list[tuple[int, int]] = []
+    path: list[tuple[int, str]] = []
+    offset = 0
+    start: int | None = None  # of the heading line that the next section hangs on
+    open_section = False
+    for block in blocks:
+        if not block.text:
+            continue
+        if parts:
+            # An introduction stays with the list that it introduces.
+            gap = "\n" if open_section and not block.level and parts[-1].endswith(":") else "\n\n"
+            parts.append(gap)
+            offset += len(gap)
+        parts.append(block.text)
+        end = offset + len(block.text)
+        pages += [(offset + at, page) for at, page in block.pages]
+        if block.level:
+            path = [held for held in path if held[0] < block.level]
+            path.append((block.level, " ".join(block.text.split())))
+            start, open_section = offset, False
+        elif open_section:
+            last = sections[-1]
+            sections[-1] = Section(last.start, last.body, end, last.path)
+        else:
+            titles = tuple(title for _, title in path)
+            sections.append(Section(offset if start is None else start, offset, end, titles))
+            start, open_section = None, True
+        offset = end
+    return Text("".join(parts), tuple(sections), tuple(pages), row)
+
+
+_SPACES = re.compile(r"[^\S\n]+")
+_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
+_DROPPED = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ue000-\uf8ff]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_LIGATURES = dict(zip(range(0xFB00, 0xFB05), ("ff", "fi", "fl", "ffi", "ffl"), strict=True))
+
+
+def tidy(text: str) -> str:
+    """Normalize white space, ligatures and invisible characters; end lines with a line feed."""
+    text = _LINE_ENDS.sub("\n", text).translate(_LIGATURES)
+    text = _CONTROLS.sub("", _DROPPED.sub("", text))
+    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text))
+    return "\n".join(line.strip() for line in text.split("\n")).strip()
+
+
+def check_readable(text: str) -> None:
+    """See that a text is one: letters, not the bytes of something else.
+
+    Raises:
+        DocumentError: it is empty, or more than a tenth of it are no characters.
+    """
+    dense = "".join(text.split())
+    if not dense:
+        raise DocumentError("The document is empty.", "Leave it out, or check that it was saved.")
+    if sum(map(_is_strange, dense)) > len(dense) / 10:
+        raise DocumentError(
+            "The document's text cannot be decoded: most of it is no text.",
+            "Check that the file is what its suffix says, or save it as UTF-8 text.",
+        )
+
+
+def _is_strange(character: str) -> bool:
+    return character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs")
+
+
+def join_lines(lines: Sequence[str], words: set[str]) -> str:
+    """Join the lines of one paragraph; words split by a hyphen at a line's end are healed.
+
+    `words` are the document's words. A "-" is taken out where the whole word occurs in
+    them; U+0002 (a hyphen that the layout of a PDF put in) unless the hyphenated word
+    does.
+    """
+    text = ""
+    for line in lines:
+        line = line.strip(" \t")
+        left = _TAIL.search(text)
+        right = _HEAD.match(line)
+        if not text:
+            text = line
+        elif left and right:
+            whole, dashed = left[1] + right[0], f"{left[1]}-{right[0]}"
+            heal = whole.lower() in words
+            if left[2] == "\x02":
+                heal = dashed.lower() not in words
+            text = text[: left.start()] + (whole if heal else dashed) + line[right.end() :]
+        else:
+            text = f"{text.rstrip(chr(2))} {line}"
+    return text
+
+
+_TAIL = re.compile(r"([^\W\d_]+)([-\x02])$")
+_HEAD = re.compile(r"[^\W\d_A-Z]+")
+_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+
+
+def words_of(text: str) -> set[str]:
+    """Return the lower-case words of a text, hyphenated ones as they are."""
+    return {word.lower() for word in _WORD.findall(text)}
+
+
+def rows_as_prose(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table a line per row, as "Name: Alpha; Fee: $20"."""
+    lines = []
+    for row in rows:
+        named = [
+            f"{header[i]}: {cell}" if i < len(header) and header[i] else cell
+            for i, cell in enumerate(row)
+            if cell
+        ]
+        lines.append("; ".join(named))
+    return "\n".join(line for line in lines if line)

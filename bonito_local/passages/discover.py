@@ -1,0 +1,106 @@
+"""Finding documents: files named by the user, and all there are in a folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bonito_local.errors import UsageError
+from bonito_local.passages.types import Document, Problem
+
+PLAIN = frozenset({".txt", ".text"})
+MARKDOWN = frozenset({".md", ".markdown"})
+TABLES = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"})
+OFFICE = frozenset(
+    {".pdf", ".docx", ".html", ".htm", ".xhtml", ".epub", ".pptx", ".xlsx", ".odt", ".rtf", ".eml"}
+)
+KINDS = PLAIN | MARKDOWN | TABLES | OFFICE
+
+
+def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
+    """Yield the documents among `paths` and in the folders there, sorted, each file once.
+
+    Hidden files and folders are passed over. Links inside a folder are not followed
+    when they lead out of it, nor when they lead to a folder. What a folder holds of
+    other kinds is reported in one line per kind.
+
+    Raises:
+        UsageError: a path does not exist; nothing was yielded before.
+    """
+    for path in paths:
+        if not path.exists():
+            raise UsageError(f"{path} does not exist.", "Check its spelling.")
+    return _find(paths)
+
+
+def _find(paths: Sequence[Path]) -> Iterator[Document | Problem]:
+    seen: set[Path] = set()
+    for path in paths:
+        for found in _in_folder(path) if path.is_dir() else [_one(path)]:
+            if isinstance(found, Document):
+                real = found.path.resolve()
+                if real in seen:
+                    continue
+                seen.add(real)
+            yield found
+
+
+def _one(path: Path) -> Document | Problem:
+    kind = path.suffix.lower()
+    if kind not in KINDS:
+        what = f"{kind} files are" if kind else "Files without a suffix are"
+        return Problem(str(path), f"{what} not a kind of document that can be read.", _REMEDY)
+    if not stat.S_ISREG(path.stat().st_mode):
+        return Problem(str(path), "This is not an ordinary file.", "Copy its text into one.")
+    return Document(path, str(path), kind)
+
+
+def _in_folder(folder: Path) -> Iterator[Document | Problem]:
+    root = folder.resolve()
+    others: Counter[str] = Counter()
+    unreadable: list[Problem] = []
+    empty = True
+
+    def report(error: OSError) -> None:
+        reason = (error.strerror or "unknown reason").lower()
+        unreadable.append(Problem(str(error.filename), f"The folder cannot be read: {reason}."))
+
+    for parent, folders, files in os.walk(folder, onerror=report):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from unreadable
+        unreadable.clear()
+        for name in folders:
+            link = Path(parent, name)
+            if link.is_symlink():
+                yield Problem(
+                    str(link), "Links to folders are not followed.", "Name the folder itself."
+                )
+        for name in sorted(files):
+            path = Path(parent, name)
+            kind = path.suffix.lower()
+            if name.startswith((".", "~$")):  # ~$: what Word leaves beside an open document
+                continue
+            empty = False
+            if kind not in KINDS:
+                others[kind or "no suffix"] += 1
+            elif path.is_symlink() and not path.resolve().is_relative_to(root):
+                yield Problem(
+                    str(path), "The link leads out of the folder.", "Name the document itself."
+                )
+            elif not path.exists():
+                yield Problem(str(path), "The link leads nowhere.")
+            else:
+                yield _one(path)
+    yield from unreadable
+    for kind, count in sorted(others.items()):
+        yield Problem(
+            str(folder), f"Left out {count} file{'s'[: count > 1]} of another kind ({kind})."
+        )
+    if empty:
+        yield Problem(str(folder), "The folder holds no documents.", _REMEDY)
+
+
+_REMEDY = f"Known kinds: {' '.join(sorted(KINDS))}."

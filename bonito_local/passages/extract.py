@@ -1,0 +1,97 @@
+"""The seam to kreuzberg, which reads PDF, DOCX, HTML, EPUB and the like.
+
+It runs in the process, downloads nothing and, without an OCR configuration, does no OCR.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from bonito_local.errors import DocumentError
+from bonito_local.passages.blocks import Block, check_readable
+from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.pdf import pdf_blocks
+from bonito_local.passages.plain import decode
+
+if TYPE_CHECKING:
+    from kreuzberg import ExtractionResult
+
+_MIME = {
+    ".pdf": "application/pdf",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".odt": "application/vnd.oasis.opendocument.text",
+    ".epub": "application/epub+zip",
+    ".rtf": "application/rtf",
+    ".eml": "message/rfc822",
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".xhtml": "text/html",
+}
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of encrypted and of old Office files
+_OFFICE_XML = (".docx", ".pptx", ".xlsx")
+# kreuzberg puts the HTML title and EPUB metadata before the text, as front matter.
+_TITLE = re.compile(r"\A---\n\n## .*\n")
+
+
+def extract_blocks(data: bytes, kind: str) -> list[Block]:
+    """Read the bytes of a document of kind ".pdf", ".docx" and so on into blocks.
+
+    Raises:
+        DocumentError: it is empty, encrypted, corrupt, or holds no text.
+    """
+    if not data:
+        raise DocumentError("The file is empty.", "Leave it out, or check that it was saved.")
+    if kind in _OFFICE_XML and data.startswith(_OLE):
+        raise DocumentError(
+            f"The document is encrypted, or in a format older than {kind}.",
+            "Save it without a password in the current format.",
+        )
+    if _MIME[kind] == "text/html":
+        data = decode(data).encode("utf-8", "replace")
+    result = _extract(data, kind)
+    if kind == ".pdf":
+        nodes = result.document["nodes"] if result.document else []
+        blocks = pdf_blocks(nodes)
+    else:
+        blocks = markdown_blocks(_TITLE.sub("", result.content), inline_html=False)
+    if not any(block.text for block in blocks):
+        raise DocumentError(
+            "The document holds no text" + (": it may be a scan." if kind == ".pdf" else "."),
+            "Run text recognition (OCR) over it first." if kind == ".pdf" else "Leave it out.",
+        )
+    check_readable("\n".join(block.text for block in blocks))
+    return blocks
+
+
+def _extract(data: bytes, kind: str) -> ExtractionResult:
+    from kreuzberg import ExtractionConfig, KreuzbergError, extract_bytes_sync
+
+    config = ExtractionConfig(
+        use_cache=False,  # it would keep the text on disk
+        enable_quality_processing=False,
+        output_format="markdown",
+        include_document_structure=kind == ".pdf",
+        html_options={"escape_asterisks": True, "escape_underscores": True, "escape_misc": True},
+    )
+    try:
+        return extract_bytes_sync(data, _MIME[kind], config)
+    except (KreuzbergError, RuntimeError, ValueError, OSError) as error:
+        raise _document_error(str(error), kind) from error
+
+
+def _document_error(message: str, kind: str) -> DocumentError:
+    if "password" in message.lower() or "encrypt" in message.lower():
+        return DocumentError("The document is encrypted.", "Save it without a password.")
+    if "security limit" in message.lower():
+        return DocumentError(
+            "The document unpacks to far more than its size; it is not read, to be safe.",
+            "Save it anew with the program that made it.",
+        )
+    detail = " ".join(message.split()).removeprefix("ParsingError: ")[:120]
+    return DocumentError(
+        f"The document is damaged, or no {kind} file ({detail}).",
+        "Open it in the program that made it and save it again.",
+    )

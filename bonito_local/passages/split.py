@@ -1,0 +1,138 @@
+"""Splitting a text into passages by a model's own token count."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bonito_local.passages.types import Text
+
+CountTokens = Callable[[str], int]
+
+_SMALL = 120  # characters, about 20 words: less is joined to a neighbour
+_TINY = 40  # less, with no neighbour to join, is left out
+_FILL = 0.85  # of the limit, so that parts can end with a sentence and come out alike
+
+# A full stop after these ends no sentence; it is masked while splitting.
+_ABBREVIATION = re.compile(
+    r"""(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|Nos|Art|Sec|Fig|Inc|Ltd|Co|Corp|vs|cf|al|etc|approx|[A-Z])
+    |\b(?:e\.g|i\.e|U\.S|U\.K|a\.m|p\.m)|^\W*\d{1,3}|\n\W*\d{1,3})(\.)(?=\s)""",
+    re.VERBOSE,
+)
+_MASK = "\ue000"  # of no sentence's end, and never in a tidied text
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`text[start:end]` is a passage; `path` the headings above it."""
+
+    start: int
+    end: int
+    path: tuple[str, ...] = ()
+
+
+def split_text(doc: Text, count_tokens: CountTokens, max_tokens: int) -> tuple[list[Span], int]:
+    """Return a document's passages in order, and the number of fragments left out.
+
+    A passage has at most `max_tokens` tokens and ends, where it can, with a paragraph
+    or a sentence. Sections are not mixed, save that one of less than about 20 words is
+    joined, with its heading, to a neighbour. Fragments without a neighbour are left out
+    when they are shorter than 40 characters, or mostly no letters.
+    """
+    spans: list[Span] = []
+    for section in doc.sections:
+        text = doc.text[section.body : section.end]
+        parts = _parts(text, count_tokens, max_tokens)
+        spans += [Span(section.body + a, section.body + b, section.path) for a, b in parts]
+    joined = [_unbulleted(doc.text, s) for s in _join_small(doc, spans, count_tokens, max_tokens)]
+    kept = [span for span in joined if _is_prose(doc.text[span.start : span.end])]
+    return kept, len(joined) - len(kept)
+
+
+def _join_small(
+    doc: Text, spans: Sequence[Span], count_tokens: CountTokens, max_tokens: int
+) -> list[Span]:
+    """Join spans of few words to the next span, else to the one before, where both fit."""
+    headings = {section.body: section.start for section in doc.sections}
+    joined: list[Span] = []
+    for span in spans:
+        before = joined[-1] if joined else None
+        if before and min(before.end - before.start, span.end - span.start) < _SMALL:
+            start = headings.get(before.start, before.start)
+            if count_tokens(doc.text[start : span.end]) <= max_tokens:
+                joined[-1] = Span(start, span.end, _common(before.path, span.path))
+                continue
+        joined.append(span)
+    return joined
+
+
+def _unbulleted(text: str, span: Span) -> Span:
+    """Leave the bullet off a passage that is one item of a list."""
+    passage = text[span.start : span.end]
+    if passage.startswith("- ") and "\n- " not in passage:
+        return Span(span.start + 2, span.end, span.path)
+    return span
+
+
+def _common(a: tuple[str, ...], b: tuple[str, ...]) -> tuple[str, ...]:
+    same = 0
+    while same < min(len(a), len(b)) and a[same] == b[same]:
+        same += 1
+    return a[:same]
+
+
+def _is_prose(text: str) -> bool:
+    letters = sum(map(str.isalpha, text))
+    return len(text) >= _TINY and letters >= len("".join(text.split())) / 2
+
+
+def _parts(text: str, count_tokens: CountTokens, max_tokens: int) -> list[tuple[int, int]]:
+    """Cut a section into parts of about the same size, none above the limit."""
+    total = count_tokens(text)
+    if total <= max_tokens:
+        return [(0, len(text))]
+    target = math.ceil(total / math.ceil(total / (_FILL * max_tokens)))
+    parts = _cut(text, count_tokens, target, max_tokens)
+    if len(parts) > 1:
+        (start, middle), (_, end) = parts[-2:]
+        if end - middle < (middle - start) / 2:  # a short rest: halve the last two anew
+            rest = text[start:end]
+            half = math.ceil(count_tokens(rest) / 2)
+            parts[-2:] = [
+                (start + a, start + b) for a, b in _cut(rest, count_tokens, half, max_tokens)
+            ]
+    return parts
+
+
+def _cut(
+    text: str, count_tokens: CountTokens, target: int, max_tokens: int
+) -> list[tuple[int, int]]:
+    from semantic_text_splitter import TextSplitter
+
+    masked = text if _MASK in text else _ABBREVIATION.sub(_mask, text)
+    splitter = TextSplitter.from_callback(
+        lambda piece: count_tokens(piece.replace(_MASK, ".")), (min(target, max_tokens), max_tokens)
+    )
+    parts = []
+    for start, chunk in splitter.chunk_indices(masked):
+        parts += _halve(text, start, start + len(chunk), count_tokens, max_tokens)
+    return parts
+
+
+def _mask(found: re.Match[str]) -> str:
+    return found[0][:-1] + _MASK
+
+
+def _halve(
+    text: str, start: int, end: int, count_tokens: CountTokens, max_tokens: int
+) -> list[tuple[int, int]]:
+    """Cut what the splitter could not make small enough: one "word" of many tokens."""
+    if count_tokens(text[start:end]) <= max_tokens:
+        return [(start, end)]
+    if end - start < 2:
+        return []
+    middle = (start + end) // 2
+    left = _halve(text, start, middle, count_tokens, max_tokens)
+    return left + _halve(text, middle, end, count_tokens, max_tokens)

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import torch
 
 
+FILL = 512
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """Token ids, and the positions (from 1 on) that the loss looks at."""
@@ -18,7 +21,11 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """`ids` is (B, T); `positions` index the flattened (B*T) states that predict `labels`."""
+    """`ids` is (B, T); `positions` index the flattened (B*T) states that predict `labels`.
+
+    Labels of -100 fill `positions` up to a multiple of 512 and count for nothing: kernels
+    and memory are kept per shape, and a new shape a batch would grow without bound.
+    """
 
     ids: torch.Tensor
     positions: torch.Tensor
@@ -34,7 +41,8 @@ def collate(examples: Sequence[Example], length: int, pad: int) -> Batch:
         ids[i, : len(example.ids)] = torch.tensor(example.ids)
         positions += [i * length + t - 1 for t in example.targets]
         labels += [example.ids[t] for t in example.targets]
-    return Batch(ids, torch.tensor(positions), torch.tensor(labels))
+    fill = -len(positions) % FILL
+    return Batch(ids, torch.tensor(positions + [0] * fill), torch.tensor(labels + [-100] * fill))
 
 
 def bucketed(

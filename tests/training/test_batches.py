@@ -10,8 +10,8 @@ examples = st.lists(st.lists(st.integers(0, 99), min_size=2, max_size=40), max_s
 def test_collate_points_each_label_at_the_state_before_it() -> None:
     batch = collate([Example([5, 6, 7], [2]), Example([8, 9], [1])], 4, pad=1)
     assert batch.ids.tolist() == [[5, 6, 7, 1], [8, 9, 1, 1]]
-    assert batch.positions.tolist() == [1, 4]
-    assert batch.labels.tolist() == [7, 9]
+    assert batch.positions.tolist() == [1, 4] + [0] * 510
+    assert batch.labels.tolist() == [7, 9] + [-100] * 510
 
 
 @given(examples)
@@ -30,4 +30,6 @@ def test_every_label_is_the_token_after_its_position() -> None:
     lists = [[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8]]
     (batch,) = bucketed([Example(i, range(1, len(i))) for i in lists], (8,), tokens=16, pad=0)
     flat = batch.ids.flatten()
-    assert torch.equal(flat[batch.positions + 1], batch.labels)
+    real = batch.labels >= 0
+    assert real.sum() == 10
+    assert torch.equal(flat[batch.positions + 1][real], batch.labels[real])

@@ -76,6 +76,7 @@ def command(
         click.echo("Stopped. The same command goes on from here.", err=True)
         return 128 + (signals.received or 2)
     if not summary.rows:
-        what = "No row was accepted" if summary.ledger.planned else "No passage could be read"
-        raise BonitoError(f"{what}.", "The lines above say why.")
+        if summary.ledger.planned:
+            raise BonitoError("No row was accepted.", "The ledger above says how each ended.")
+        raise BonitoError("No passage could be read.", "Give documents that hold text.")
     return 0

@@ -130,15 +130,21 @@ def _batches(items: Iterable[Passage | Problem]) -> Iterator[list[Passage | Prob
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request with the engine; `samples` maps a sample's index to its id in the store."""
+    """A request with the engine.
+
+    `samples` maps the indices of samples still to come to their ids in the store.
+    """
 
     task: TaskType
     passage: str
+    asked: int
     samples: dict[int, int]
 
 
 def _generate(store: Store, backend: Backend, spec: JobSpec, notify: Notify, stop: Stop) -> None:
     ledger = store.ledger()
+    if not ledger.planned:
+        return
     earlier = ledger.planned - ledger.pending
     progress = Progress(
         "generating", store.passage_count(), 0, ledger.planned, earlier, earlier, ledger.accepted
@@ -208,12 +214,12 @@ def _requests(
                 for s in samples
             ),
         )
-        asked[request.id] = _Asked(task, text, {s.sample: s.id for s in samples})
+        asked[request.id] = _Asked(task, text, len(samples), {s.sample: s.id for s in samples})
         yield request
 
 
 def _take(asked: dict[str, _Asked], completion: Completion, recorder: Recorder) -> bool:
-    """Judge and record one completion; return whether it is its request's last to come."""
+    """Judge and record one completion; return whether it is its request's first."""
     request = asked.get(completion.request_id)
     key = request.samples.pop(completion.sample, None) if request else None
     if request is None or key is None:
@@ -225,7 +231,7 @@ def _take(asked: dict[str, _Asked], completion: Completion, recorder: Recorder) 
     recorder.put(judge(key, request.task, request.passage, completion))
     if not request.samples:
         del asked[completion.request_id]
-    return not request.samples
+    return len(request.samples) == request.asked - 1
 
 
 def judge(key: int, task: TaskType, passage: str, completion: Completion) -> Result:

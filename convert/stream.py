@@ -48,7 +48,7 @@ class _Tensor:
     def __init__(self, planned: PlannedTensor, offset: int) -> None:
         self.planned = planned
         self.offset = offset
-        self.scales: Future[F32Array] = Future()
+        self.scales: Future[tuple[F32Array, F32Array]] = Future()
         self._step = _block_rows(planned)
         self._left = -(-planned.rows // self._step)
         self._lock = threading.Lock()
@@ -182,11 +182,13 @@ class _Worker:
     def scan(self, tensor: _Tensor) -> None:
         """First pass over an NF4 tensor: the scales of all its blocks, as the base has them."""
         try:
-            maxima = [
-                nf4.block_maxima(self._read(tensor.planned, first, last))
-                for first, last in tensor.blocks()
-            ]
-            tensor.scales.set_result(nf4.round_scales(np.concatenate(maxima)))
+            maxima = np.concatenate(
+                [
+                    nf4.block_maxima(self._read(tensor.planned, first, last))
+                    for first, last in tensor.blocks()
+                ]
+            )
+            tensor.scales.set_result((maxima, nf4.round_scales(maxima)))
         except BaseException as error:
             tensor.scales.set_exception(error)  # wakes the workers that wait for it
             raise
@@ -197,7 +199,8 @@ class _Worker:
         weights = self._read(planned, first, last)
         if planned.nf4 and planned.source is not None:
             start = first * planned.columns // nf4.BLOCK
-            nf4.round_trip(weights, tensor.scales.result()[start:], planned.source.dtype)
+            maxima, scales = (values[start:] for values in tensor.scales.result())
+            nf4.round_trip(weights, maxima, scales, planned.source.dtype)
         for left, right, magnitude in tensor.updates():
             change = self._float_buffer(1, last - first, planned.columns)
             np.matmul(left[first:last], right, out=change)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from bonito_local.backends.llamacpp.bindings import Batch, lib
 from bonito_local.backends.llamacpp.context import Context
@@ -42,7 +43,7 @@ class Reference:
         self.context = Context(self.model, n_seq=1, n_ctx=self.model.context_length, threads=1)
         self.batch = Batch(1)
 
-    def logits(self, tokens: list[int]) -> np.ndarray:
+    def logits(self, tokens: list[int]) -> npt.NDArray[np.float32]:
         self.context.clear()
         for position, token in enumerate(tokens):
             self._feed(token, position)
@@ -74,7 +75,7 @@ class Reference:
         self.batch.tokens[0], self.batch.positions[0], self.batch.outputs[0] = token, position, 1
         assert self.batch.decode(self.context.handle, 1) == 0
 
-    def _row(self) -> np.ndarray:
+    def _row(self) -> npt.NDArray[np.float32]:
         size = lib.llama_vocab_n_tokens(self.model.vocab)
         return np.ctypeslib.as_array(
             lib.llama_get_logits_ith(self.context.handle, 0), (size,)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from gguf import GGUFWriter, TokenType
 
 BOS, EOS = "<s>", "</s>"
@@ -31,11 +32,7 @@ def byte_symbols() -> list[str]:
 
 def vocabulary() -> tuple[list[str], list[str]]:
     """Tokens and merges: BOS, EOS, the 256 bytes, and one token for each merge."""
-    merges = [
-        m
-        for m in MERGES.replace("\n", "|").split("|")
-        if m.count(" ") == 1 and m[-1] != " "
-    ]
+    merges = [m for m in MERGES.replace("\n", "|").split("|") if m.count(" ") == 1 and m[-1] != " "]
     return [BOS, EOS, *byte_symbols(), *(m.replace(" ", "") for m in merges)], merges
 
 
@@ -76,9 +73,7 @@ def write_tiny_gguf(
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(tokens)
-    writer.add_token_types(
-        [TokenType.CONTROL] * 2 + [TokenType.NORMAL] * (len(tokens) - 2)
-    )
+    writer.add_token_types([TokenType.CONTROL] * 2 + [TokenType.NORMAL] * (len(tokens) - 2))
     writer.add_token_merges(merges)
     writer.add_bos_token_id(BOS_ID)
     writer.add_eos_token_id(EOS_ID)
@@ -90,10 +85,9 @@ def write_tiny_gguf(
         else:
             writer.add_string(key, value)
 
-    def matrix(out: int, into: int, gain: float = 1.0) -> np.ndarray:
-        return (rng.standard_normal((out, into)) * gain / np.sqrt(into)).astype(
-            np.float32
-        )
+    def matrix(out: int, into: int, gain: float = 1.0) -> npt.NDArray[np.float32]:
+        drawn = rng.standard_normal((out, into)) * gain / np.sqrt(into)
+        return np.asarray(drawn, dtype=np.float32)
 
     ones = np.ones(width, dtype=np.float32)
     output = matrix(len(tokens), width, 3.0)
@@ -107,9 +101,7 @@ def write_tiny_gguf(
         writer.add_tensor(f"blk.{i}.attn_q.weight", matrix(heads * head, width, 0.7))
         writer.add_tensor(f"blk.{i}.attn_k.weight", matrix(kv_heads * head, width, 0.7))
         writer.add_tensor(f"blk.{i}.attn_v.weight", matrix(kv_heads * head, width, 3.0))
-        writer.add_tensor(
-            f"blk.{i}.attn_output.weight", matrix(width, heads * head, 3.0)
-        )
+        writer.add_tensor(f"blk.{i}.attn_output.weight", matrix(width, heads * head, 3.0))
         writer.add_tensor(f"blk.{i}.ffn_norm.weight", ones)
         writer.add_tensor(f"blk.{i}.ffn_gate.weight", matrix(ff, width))
         writer.add_tensor(f"blk.{i}.ffn_up.weight", matrix(ff, width))

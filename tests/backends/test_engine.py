@@ -309,7 +309,7 @@ def test_full_cache_backs_off(tiny_gguf: Path, reference: Reference) -> None:
 def test_settings_out_of_range_and_use_after_close(tiny_gguf: Path) -> None:
     with pytest.raises(BackendError, match="0 sequences"):
         LlamaCpp(tiny_gguf, n_seq=0)
-    for n_ctx in (-1, 0, 63, 2**31):
+    for n_ctx in (-1, 0, 63):
         with pytest.raises(BackendError, match="cannot serve 32 sequences"):
             LlamaCpp(tiny_gguf, n_ctx=n_ctx)
     backend = LlamaCpp(tiny_gguf, n_seq=2, n_ctx=300)

@@ -1,7 +1,7 @@
 """A thin typed layer over llama-cpp-python's low-level bindings.
 
-Importing this module loads llama.cpp and keeps its messages in memory instead of on
-stderr; `last_errors` gives them back for error messages.
+Importing this module loads llama.cpp and keeps its errors in memory instead of all that it
+says on stderr; `first_error` gives them back for error messages.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from bonito_local.backends.base import Sampling
 
-__all__ = ["Batch", "Handle", "forget_messages", "last_errors", "lib", "new_sampler"]
+__all__ = ["Batch", "Handle", "first_error", "forget_errors", "lib", "new_sampler"]
 
 try:
     import llama_cpp as lib
@@ -23,28 +23,29 @@ except (RuntimeError, OSError) as error:  # a shared library that is missing or 
     raise ImportError(f"llama-cpp-python does not load: {error}") from error
 
 Handle = Any  # a ctypes pointer to what llama.cpp owns
-_GGML_LOG_WARN, _GGML_LOG_ERROR = 2, 3
-_messages: deque[str] = deque(maxlen=32)
+_GGML_LOG_ERROR = 4
+_errors: deque[str] = deque(maxlen=32)
 
 
 @lib.llama_log_callback  # type: ignore[untyped-decorator]
-def _keep_message(level: int, text: bytes | None, _: Any) -> None:
-    if level in (_GGML_LOG_WARN, _GGML_LOG_ERROR) and text:
-        _messages.append(text.decode("utf-8", errors="replace").strip())
+def _keep_error(level: int, text: bytes | None, _: Any) -> None:
+    if level == _GGML_LOG_ERROR and text:
+        _errors.append(text.decode("utf-8", errors="replace").strip())
 
 
-lib.llama_log_set(_keep_message, ctypes.c_void_p(0))
+lib.llama_log_set(_keep_error, ctypes.c_void_p(0))
 lib.llama_backend_init()
 
 
-def forget_messages() -> None:
-    """Drop what llama.cpp has said so far."""
-    _messages.clear()
+def forget_errors() -> None:
+    """Drop what llama.cpp has complained about so far."""
+    _errors.clear()
 
 
-def last_errors() -> str:
-    """What llama.cpp has complained about since `forget_messages`, on one line."""
-    return "; ".join(dict.fromkeys(_messages))
+def first_error() -> str:
+    """The first of llama.cpp's complaints since `forget_errors`: the others follow from it."""
+    said = _errors[0].splitlines()[0] if _errors else "no reason given"
+    return said.partition(": ")[2] or said  # without the function's name
 
 
 class Batch:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bonito_local.backends.llamacpp.bindings import Handle, forget_messages, last_errors, lib
+from bonito_local.backends.llamacpp.bindings import Handle, first_error, forget_errors, lib
+from bonito_local.backends.llamacpp.machine import available_memory
 from bonito_local.backends.llamacpp.model import Model
 from bonito_local.errors import BackendError
 
 _BATCH = 512
-_MOST_CELLS = 2**30
+_CELL_BYTES = 64  # of bookkeeping
 
 
 class Context:
@@ -27,11 +28,15 @@ class Context:
         most = int(lib.llama_max_parallel_sequences())
         if not 1 <= n_seq <= most:
             raise BackendError(f"{n_seq} sequences cannot be decoded.", f"Use 1 to {most}.")
-        if not 2 * n_seq <= n_ctx <= _MOST_CELLS:
+        if n_ctx < 2 * n_seq:
             raise BackendError(
                 f"A context of {n_ctx} tokens cannot serve {n_seq} sequences.",
-                f"Use {2 * n_seq} to {_MOST_CELLS} tokens.",
+                f"Use at least {2 * n_seq} tokens.",
             )
+        # Asked first: where memory is overcommitted, too much of it is a killed process.
+        need = n_ctx * (model.kv_bytes + _CELL_BYTES)
+        if need > available_memory():
+            raise _too_large(n_ctx, need, "memory is short")
         self.model = model
         self.n_seq = n_seq
         params = lib.llama_context_default_params()
@@ -41,15 +46,10 @@ class Context:
         params.n_outputs_max = n_seq
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
-        forget_messages()
+        forget_errors()
         handle = lib.llama_init_from_model(model.handle, params)
         if not handle:
-            need = n_ctx * model.kv_bytes / 2**30
-            raise BackendError(
-                f"llama.cpp cannot allocate a context of {n_ctx:,} tokens "
-                f"({need:.1f} GiB): {last_errors() or 'no reason given'}.",
-                "Use a smaller context or fewer sequences.",
-            )
+            raise _too_large(n_ctx, need, first_error())
         self.handle: Handle | None = handle
         self.n_ctx = int(lib.llama_n_ctx(handle))
         # llama.cpp makes it smaller for a small context.
@@ -74,3 +74,10 @@ class Context:
         if self.handle is not None:
             lib.llama_free(self.handle)
             self.handle = None
+
+
+def _too_large(n_ctx: int, need: int, why: str) -> BackendError:
+    return BackendError(
+        f"A context of {n_ctx:,} tokens ({need / 2**30:.1f} GiB) cannot be allocated: {why}.",
+        "Use a smaller context or fewer sequences.",
+    )

@@ -13,8 +13,8 @@ from bonito_local.backends.base import Completion, FinishReason, Request
 from bonito_local.backends.llamacpp.bindings import (
     Batch,
     Handle,
-    forget_messages,
-    last_errors,
+    first_error,
+    forget_errors,
     lib,
     new_sampler,
 )
@@ -139,7 +139,7 @@ class Generation:
     def _step(self) -> list[Completion]:
         chunks = self.scheduler.plan()
         n_tokens = self._fill(chunks)
-        forget_messages()
+        forget_errors()
         started = perf_counter()
         status = self.batch.decode(self.context.handle, n_tokens)
         decoded = perf_counter()
@@ -148,7 +148,7 @@ class Generation:
             return self._back_off()
         if status != _DECODE_OK:
             raise BackendError(
-                f"llama.cpp failed to decode: {last_errors() or f'status {status}'}.",
+                f"llama.cpp failed to decode: {first_error()}.",
                 "If memory is short, use fewer sequences or a smaller context.",
             )
         done = []

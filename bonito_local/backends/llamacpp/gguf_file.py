@@ -7,13 +7,15 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 
 from __future__ import annotations
 
+import mmap
 import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import BinaryIO
 
 from bonito_local.errors import ModelError
+
+Value = str | int | float | bool
 
 _MAGIC = b"GGUF"
 _SCALARS = {
@@ -30,7 +32,9 @@ _SCALARS = {
     12: "d",
 }
 _STRING, _ARRAY = 8, 9
+_TOKENS = "tokenizer.ggml.tokens"  # llama.cpp aborts the process if two are the same
 _MAX_DIMS = 4
+_LENGTH = struct.Struct("<Q")
 _AGAIN = "Download or convert the model again."
 
 
@@ -41,7 +45,7 @@ class GgufHeader:
     Shapes are as stored, the fastest-varying dimension first.
     """
 
-    metadata: dict[str, str | int | float | bool]
+    metadata: dict[str, Value]
     arrays: dict[str, int]
     tensors: dict[str, tuple[int, ...]]
 
@@ -55,7 +59,13 @@ def read_header(path: Path) -> GgufHeader:
     """
     try:
         with path.open("rb") as file:
-            return _Reader(file, path).header()
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise ModelError(
+                    f"{path} is not a GGUF file.",
+                    "Make one of a checkpoint with `bonito-local convert`.",
+                )
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+                return _Reader(data, path).header()
     except OSError as error:
         raise ModelError(
             f"The model file {path} cannot be read: {error.strerror}.", "Check the path."
@@ -63,48 +73,47 @@ def read_header(path: Path) -> GgufHeader:
 
 
 class _Reader:
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self.file = file
+    def __init__(self, data: mmap.mmap, path: Path) -> None:
+        self.data = data
         self.path = path
-        self.size = file.seek(0, 2)
-        file.seek(0)
+        self.size = len(data)
+        self.place = len(_MAGIC)
 
     def header(self) -> GgufHeader:
-        if self.file.read(4) != _MAGIC:
-            raise ModelError(
-                f"{self.path} is not a GGUF file.",
-                "Make one of a checkpoint with `bonito-local convert`.",
-            )
-        version = self.scalar("I")
+        version = self.number("I")
         if version not in (2, 3):
             raise ModelError(f"{self.path} has GGUF version {version}, not 2 or 3.", _AGAIN)
-        n_tensors, n_pairs = self.count(), self.count()
-        metadata: dict[str, str | int | float | bool] = {}
+        n_tensors, n_pairs = self.number("Q"), self.number("Q")
+        # Nothing counted takes less than a byte, so no loop can outrun the file.
+        if max(n_tensors, n_pairs) > self.size:
+            raise self.broken(f"it counts {max(n_tensors, n_pairs)} items")
+        metadata: dict[str, Value] = {}
         arrays: dict[str, int] = {}
         for _ in range(n_pairs):
-            key = self.string()
-            kind = self.scalar("I")
+            key = self.text()
+            kind = self.number("I")
             if kind == _ARRAY:
-                arrays[key] = self.skip_array()
+                arrays[key] = self.array(key)
             else:
-                metadata[key] = self.string() if kind == _STRING else self.scalar(self.code(kind))
-        return GgufHeader(metadata, arrays, self.tensors(n_tensors, metadata))
+                metadata[key] = self.text() if kind == _STRING else self.scalar(self.code(kind))
+        tensors, end = self.tensors(n_tensors)
+        if tensors:
+            self.check_extent(end, metadata.get("general.alignment", 32))
+        return GgufHeader(metadata, arrays, tensors)
 
-    def tensors(
-        self, count: int, metadata: dict[str, str | int | float | bool]
-    ) -> dict[str, tuple[int, ...]]:
+    def tensors(self, count: int) -> tuple[dict[str, tuple[int, ...]], int]:
+        """Shapes by name, and where the last tensor's data ends."""
         from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
         sizes = {int(kind): GGML_QUANT_SIZES[kind] for kind in GGMLQuantizationType}
         shapes: dict[str, tuple[int, ...]] = {}
         end = 0
         for _ in range(count):
-            name = self.string()
-            n_dims = self.scalar("I")
+            name, n_dims = self.text(), self.number("I")
             if n_dims > _MAX_DIMS or name in shapes:
                 raise self.broken(f"tensor {name!r} is malformed")
-            shape = tuple(self.scalar("Q") for _ in range(n_dims))
-            kind, offset = self.scalar("I"), self.scalar("Q")
+            shape = tuple(self.number("Q") for _ in range(n_dims))
+            kind, offset = self.number("I"), self.number("Q")
             if kind not in sizes:
                 raise ModelError(
                     f"{self.path} holds a tensor of unknown type {kind}.",
@@ -115,56 +124,68 @@ class _Reader:
                 raise self.broken(f"tensor {name!r} has shape {shape}")
             shapes[name] = shape
             end = max(end, offset + prod(shape) // block * block_bytes)
-        alignment = metadata.get("general.alignment", 32)
+        return shapes, end
+
+    def check_extent(self, end: int, alignment: Value) -> None:
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
             raise self.broken(f"its alignment is {alignment!r}")
-        start = -(-self.file.tell() // alignment) * alignment
-        if shapes and start + end > self.size:
+        total = -(-self.place // alignment) * alignment + end
+        if total > self.size:
             raise ModelError(
-                f"{self.path} is incomplete: {self.size:,} of {start + end:,} bytes.", _AGAIN
+                f"{self.path} is incomplete: {self.size:,} of {total:,} bytes.", _AGAIN
             )
-        return shapes
 
-    def broken(self, why: str) -> ModelError:
-        return ModelError(f"{self.path} is not a valid GGUF file: {why}.", _AGAIN)
-
-    def read(self, length: int) -> bytes:
-        if length > self.size - self.file.tell():
-            raise ModelError(f"{self.path} is incomplete: it ends within its header.", _AGAIN)
-        return self.file.read(length)
-
-    def scalar(self, code: str) -> int:
-        # Floats and booleans too, which only metadata values are.
-        (value,) = struct.unpack(f"<{code}", self.read(struct.calcsize(f"<{code}")))
-        return value  # type: ignore[no-any-return]
-
-    def count(self) -> int:
-        count = self.scalar("Q")
-        # Nothing counted takes less than a byte, so no loop can outrun the file.
-        if count > self.size:
-            raise self.broken(f"it counts {count} items")
+    def array(self, key: str) -> int:
+        """Skip an array and return its length."""
+        kind, count = self.number("I"), self.number("Q")
+        if kind == _ARRAY:
+            raise self.broken("arrays of arrays are not supported")
+        if kind != _STRING:
+            self.advance(count * struct.calcsize(f"<{self.code(kind)}"))
+            return count
+        # Hundreds of thousands of strings: the only loop here whose time is felt.
+        data, place, last = self.data, self.place, self.size - _LENGTH.size
+        seen: set[bytes] | None = set() if key == _TOKENS else None
+        for _ in range(count):
+            if place > last:
+                raise self.cut_short()
+            start = place + _LENGTH.size
+            place = start + _LENGTH.unpack_from(data, place)[0]
+            if seen is not None and place <= self.size:
+                token = data[start:place]
+                if token and token in seen:
+                    raise self.broken(f"it lists the token {token!r} twice")
+                seen.add(token)
+        self.advance(place - self.place)
         return count
 
-    def string(self) -> str:
-        return self.read(self.scalar("Q")).decode("utf-8", errors="replace")
+    def text(self) -> str:
+        length = self.number("Q")
+        start = self.place
+        self.advance(length)
+        return self.data[start : self.place].decode("utf-8", errors="replace")
+
+    def number(self, code: str) -> int:
+        return int(self.scalar(code))
+
+    def scalar(self, code: str) -> int | float | bool:
+        start = self.place
+        self.advance(struct.calcsize(f"<{code}"))
+        value: int | float | bool = struct.unpack_from(f"<{code}", self.data, start)[0]
+        return value
+
+    def advance(self, length: int) -> None:
+        if length > self.size - self.place:
+            raise self.cut_short()
+        self.place += length
 
     def code(self, kind: int) -> str:
         if kind not in _SCALARS:
             raise self.broken(f"unknown value type {kind}")
         return _SCALARS[kind]
 
-    def skip_array(self) -> int:
-        kind, count = self.scalar("I"), self.scalar("Q")
-        if kind == _STRING:
-            for _ in range(count):
-                self.skip(self.scalar("Q"))
-        elif kind == _ARRAY:
-            raise self.broken("arrays of arrays are not supported")
-        else:
-            self.skip(count * struct.calcsize(f"<{self.code(kind)}"))
-        return count
+    def cut_short(self) -> ModelError:
+        return ModelError(f"{self.path} is incomplete: it ends within its header.", _AGAIN)
 
-    def skip(self, length: int) -> None:
-        if length > self.size - self.file.tell():
-            raise ModelError(f"{self.path} is incomplete: it ends within its header.", _AGAIN)
-        self.file.seek(length, 1)
+    def broken(self, why: str) -> ModelError:
+        return ModelError(f"{self.path} is not a valid GGUF file: {why}.", _AGAIN)

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from bonito_local.backends.llamacpp.bindings import Handle, forget_messages, last_errors, lib
+from bonito_local.backends.llamacpp.bindings import Handle, first_error, forget_errors, lib
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.errors import ModelError
 
 Tokens = npt.NDArray[np.int32]
 
+_EPSILON = "attention.layer_norm_rms_epsilon"
+_MOST_LAYERS = 512
 _WANTED = "Use a text-generating model of the Llama or Mistral kind."
 
 
@@ -35,7 +37,7 @@ class Model:
         """
         header = read_header(path)
         _check_generative(header, path)
-        forget_messages()
+        forget_errors()
         params = lib.llama_model_default_params()
         params.use_extra_bufts = repack
         handle = lib.llama_model_load_from_file(str(path).encode(), params)
@@ -104,12 +106,27 @@ def _check_generative(header: GgufHeader, path: Path) -> None:
             "Give the model's own file; merge an adapter with `bonito-local convert`.",
         )
     arch = header.metadata.get("general.architecture")
+    own = {
+        key.removeprefix(f"{arch}."): value
+        for key, value in header.metadata.items()
+        if key.startswith(f"{arch}.")
+    }
     if not header.tensors:
         raise _unfit(path, "holds a vocabulary but no weights")
-    if header.metadata.get(f"{arch}.attention.causal") is False:
+    if own.get("attention.causal") is False:
         raise _unfit(path, f"is an encoder ({arch})")
-    if header.metadata.get(f"{arch}.pooling_type", 0) != 0:
+    if own.get("pooling_type", 0) != 0:
         raise _unfit(path, f"is an embedding model ({arch})")
+    # llama.cpp aborts the process on these.
+    layers, epsilon = own.get("block_count", 0), own.get(_EPSILON, 0.0)
+    if not (isinstance(layers, int) and 1 <= layers <= _MOST_LAYERS):
+        raise _invalid(path, f"it has {layers!r} layers")
+    if not (isinstance(epsilon, float) and 0 <= epsilon < 1):
+        raise _invalid(path, f"its normalization epsilon is {epsilon!r}")
+
+
+def _invalid(path: Path, why: str) -> ModelError:
+    return ModelError(f"{path} is not a valid model: {why}.", "Convert or download it again.")
 
 
 def _unfit(path: Path, why: str) -> ModelError:
@@ -117,14 +134,14 @@ def _unfit(path: Path, why: str) -> ModelError:
 
 
 def _load_error(path: Path) -> ModelError:
-    said = last_errors()
+    said = first_error()
     if "alloc" in said or "out of memory" in said:
         return ModelError(
             f"{path} does not fit in memory ({said}).",
             "Use a smaller model or quantization, or close other programs.",
         )
     return ModelError(
-        f"llama.cpp cannot load {path}: {said or 'no reason given'}.",
+        f"llama.cpp cannot load {path}: {said}.",
         "Convert the model again, or update llama-cpp-python if the model is new.",
     )
 
@@ -163,5 +180,6 @@ def _kv_bytes(header: GgufHeader) -> int:
 
 
 def _bos(vocab: Handle) -> Tokens:
-    bos = [lib.llama_vocab_bos(vocab)] if lib.llama_vocab_get_add_bos(vocab) else []
-    return np.array(bos, np.int32)
+    token = lib.llama_vocab_bos(vocab)
+    wanted = lib.llama_vocab_get_add_bos(vocab) and token >= 0
+    return np.array([token] if wanted else [], np.int32)

@@ -1,0 +1,136 @@
+"""The check of a GGUF's layout, and what llama.cpp is spared by it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gguf import GGUFReader, GGUFWriter
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_model import vocabulary, write_tiny_gguf
+
+from bonito_local.backends.llamacpp.gguf_file import read_header
+from bonito_local.backends.llamacpp.model import Model
+from bonito_local.errors import ModelError
+
+
+def test_reads_what_gguf_py_reads(tiny_gguf: Path) -> None:
+    header, reader = read_header(tiny_gguf), GGUFReader(tiny_gguf)
+    assert header.tensors == {t.name: tuple(int(n) for n in t.shape) for t in reader.tensors}
+    assert header.metadata["general.architecture"] == "llama"
+    assert header.metadata["llama.embedding_length"] == 64
+    assert header.metadata["llama.rope.freq_base"] == 10000.0
+    assert header.metadata["tokenizer.ggml.add_bos_token"] is True
+    assert header.arrays["tokenizer.ggml.tokens"] == len(vocabulary()[0])
+
+
+@pytest.fixture(scope="module")
+def content(tiny_gguf: Path) -> bytes:
+    return tiny_gguf.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("broken") / "model.gguf"
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(share=st.floats(0, 1, exclude_max=True))
+def test_every_truncation_is_a_clean_error(content: bytes, scratch: Path, share: float) -> None:
+    scratch.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(ModelError, match=r"incomplete|not a GGUF file"):
+        Model(scratch, repack=False)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_damaged_headers_never_raise_anything_else(
+    content: bytes, scratch: Path, data: st.DataObject
+) -> None:
+    header = content[: content.index(b"blk.1.ffn_down.weight") + 64]
+    broken = bytearray(content)
+    for place in data.draw(st.lists(st.integers(0, len(header) - 1), min_size=1, max_size=6)):
+        broken[place] = data.draw(st.integers(0, 255))
+    scratch.write_bytes(broken)
+    # Anything but a ModelError fails the test; bytes that do no harm may change freely.
+    with suppress(ModelError):
+        read_header(scratch)
+
+
+def test_random_bytes_are_not_a_model(scratch: Path) -> None:
+    for data in (b"", b"GGUF", b"PK\x03\x04" + bytes(100), b"GGUF\x09\0\0\0" + bytes(64)):
+        scratch.write_bytes(data)
+        with pytest.raises(ModelError):
+            read_header(scratch)
+
+
+def test_a_damaged_file_does_not_end_the_process(content: bytes, scratch: Path) -> None:
+    """Changes that llama.cpp itself answers with an abort, or may, each in a process."""
+    tokens = vocabulary()[0]
+    twice = content.replace(tokens[5].encode(), tokens[6].encode(), 1)
+    layers = content.replace(b"llama.block_count\x04\0\0\0\x02", b"llama.block_count\x04\0\0\0\0")
+    heads = content.replace(b"head_count\x04\0\0\0\x04", b"head_count\x04\0\0\0\0")
+    epsilon = content.replace(np.float32(1e-5).tobytes(), np.float32(-1).tobytes())
+    eos = content.replace(b"eos_token_id\x04\0\0\0\1\0\0\0", b"eos_token_id\x04\0\0\0\1\0\xff\0")
+    for broken in (twice, layers, heads, epsilon, eos):
+        assert broken != content
+        scratch.write_bytes(broken)
+        code = (
+            "import sys; from pathlib import Path\n"
+            "from bonito_local.backends.llamacpp.engine import LlamaCpp\n"
+            "from bonito_local.backends.base import Request, Sample, Sampling\n"
+            "from bonito_local.errors import ModelError\n"
+            "try: engine = LlamaCpp(Path(sys.argv[1]), n_seq=1, n_ctx=256, threads=1)\n"
+            "except ModelError as error: print(error)\n"
+            "else: list(engine.generate([Request('r', 'x', Sampling(), (Sample(0, 0),))]))\n"
+        )
+        ended = subprocess.run(
+            [sys.executable, "-c", code, str(scratch)],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"GGML_NO_BACKTRACE": "1"},
+            check=False,
+        )
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_counts_that_would_run_forever_are_refused(scratch: Path) -> None:
+    huge = (1 << 62).to_bytes(8, "little")
+    scratch.write_bytes(b"GGUF\x03\0\0\0" + bytes(8) + huge + bytes(64))
+    with pytest.raises(ModelError, match="counts"):
+        read_header(scratch)
+
+
+def test_tensor_past_the_end_and_overlapping_names(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "m.gguf")
+    data = bytearray(path.read_bytes())
+    at = data.index(b"output_norm.weight") + len("output_norm.weight")
+    data[at + 4 : at + 12] = (1 << 40).to_bytes(8, "little")
+    path.write_bytes(data)
+    with pytest.raises(ModelError, match="incomplete"):
+        read_header(path)
+
+
+def test_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="No such file"):
+        read_header(tmp_path / "none.gguf")
+    with pytest.raises(ModelError, match="Is a directory"):
+        read_header(tmp_path)
+
+
+def test_vocabulary_only(tmp_path: Path) -> None:
+    writer = GGUFWriter(tmp_path / "vocab.gguf", "llama")
+    writer.add_token_list(["a", "b"])
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    assert read_header(tmp_path / "vocab.gguf").tensors == {}
+    with pytest.raises(ModelError, match="no weights"):
+        Model(tmp_path / "vocab.gguf", repack=False)

@@ -1,0 +1,144 @@
+"""Loading a model: what can generate, what cannot, and its tokenizer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gguf import GGUFWriter
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tiny_model import BOS_ID, EOS_ID, write_tiny_gguf
+
+from bonito_local.backends.llamacpp.context import Context
+from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.model import Model
+from bonito_local.errors import BackendError, ModelError
+
+
+@pytest.fixture(scope="module")
+def model(tiny_gguf: Path) -> Model:
+    return Model(tiny_gguf, repack=False)
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(text=st.text() | st.sampled_from(["</s>", "<s> a", "a\0b", "\ud800", "<|task|>\n"]))
+def test_any_text_goes_through_the_tokenizer_and_back(model: Model, text: str) -> None:
+    tokens = model.tokenize(text).tolist()
+    assert BOS_ID not in tokens
+    assert EOS_ID not in tokens
+    joined = b"".join(model.piece(token) or b"" for token in tokens)
+    assert joined == text.encode("utf-8", errors="replace")
+    assert model.prompt(text).tolist() == [BOS_ID, *tokens]
+
+
+def test_pieces(model: Model) -> None:
+    assert model.piece(EOS_ID) is None
+    assert model.piece(BOS_ID) == b""
+    assert model.piece(2 + ord("a")) == b"a"
+
+
+def test_kv_bytes_are_what_the_cache_takes(model: Model) -> None:
+    layers, kv_heads, head, kinds, half = 2, 2, 16, 2, 2
+    assert model.kv_bytes == layers * kv_heads * head * kinds * half
+
+
+def test_metadata(tmp_path: Path) -> None:
+    long = "x" * 1000 + "é"
+    path = write_tiny_gguf(tmp_path / "m.gguf", metadata={"bonito.note": long, "bonito.size": 7})
+    model = Model(path, repack=False)
+    assert model.metadata["bonito.note"] == long
+    assert model.metadata["bonito.size"] == "7"
+    assert model.metadata["tokenizer.ggml.model"] == "gpt2"
+    assert model.context_length == 512
+    model.close()
+
+
+def write(path: Path, arch: str, kind: str | None = None, **values: int | bool) -> Path:
+    writer = GGUFWriter(path, arch)
+    if kind:
+        writer.add_type(kind)
+    for key, value in values.items():
+        name = f"{arch}.{key.replace('__', '.')}"
+        if isinstance(value, bool):
+            writer.add_bool(name, value)
+        else:
+            writer.add_uint32(name, value)
+    writer.add_tensor("token_embd.weight", np.zeros((4, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+@pytest.mark.parametrize(
+    ("arch", "kind", "values", "title", "remedy"),
+    [
+        ("bert", None, {"attention__causal": False}, "is an encoder (bert)", "Llama or Mistral"),
+        ("qwen3", None, {"pooling_type": 3}, "is an embedding model (qwen3)", "Llama or Mistral"),
+        ("llama", "adapter", {}, "holds a GGUF adapter", "bonito-local convert"),
+        ("clip", "mmproj", {}, "holds a GGUF mmproj", "bonito-local convert"),
+        ("nosucharch", None, {"block_count": 1}, "unknown model architecture", "update"),
+        ("llama", None, {"block_count": 1}, "key not found", "Convert the model again"),
+    ],
+)
+def test_what_cannot_generate(
+    tmp_path: Path, arch: str, kind: str | None, values: dict[str, int], title: str, remedy: str
+) -> None:
+    path = write(tmp_path / "m.gguf", arch, kind, **values)
+    with pytest.raises(ModelError) as caught:
+        Model(path, repack=False)
+    assert title in caught.value.title
+    assert str(path) in caught.value.title
+    assert remedy in caught.value.remedy
+    assert "\n" not in str(caught.value)
+
+
+def test_a_cache_too_large_for_memory_is_an_error(model: Model) -> None:
+    with pytest.raises(BackendError, match="memory is short") as caught:
+        Context(model, n_seq=1, n_ctx=2**40, threads=1)
+    assert "1,099,511,627,776 tokens" in caught.value.title
+    assert "smaller context" in caught.value.remedy
+
+
+def test_an_allocation_that_fails_is_an_error(tiny_gguf: Path) -> None:
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from bonito_local.backends.llamacpp import context, engine\n"
+        "from bonito_local.errors import BackendError\n"
+        "context.available_memory = lambda: 1 << 50\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "try: engine.LlamaCpp(Path(sys.argv[1]), n_seq=1, n_ctx=1 << 24, threads=1)\n"
+        "except BackendError as error: print(error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tiny_gguf)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "16,777,216 tokens (5.0 GiB) cannot be allocated" in ended.stdout
+
+
+def test_automatic_settings(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    backend = LlamaCpp(tiny_gguf)
+    # 48 tokens of passage as the model's metadata says, and 320 for head and completion.
+    assert backend._context.n_seq == 32
+    assert backend._context.n_ctx >= 32 * (48 + 320)
+    assert backend.context_length == 512
+    backend.close()
+    monkeypatch.setattr(
+        "bonito_local.backends.llamacpp.engine.available_memory", lambda: 2 * 1000 * 256
+    )
+    small = LlamaCpp(tiny_gguf)
+    assert small._context.n_ctx == 1024  # 1,000 cells, rounded up to llama.cpp's 256
+    small.close()
+
+
+def test_messages_of_llama_cpp_stay_out_of_sight(
+    tiny_gguf: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    LlamaCpp(tiny_gguf, n_seq=2).close()
+    assert capfd.readouterr() == ("", "")

@@ -5,11 +5,13 @@ It runs in the process, downloads nothing and, without an OCR configuration, doe
 
 from __future__ import annotations
 
+import html
 import re
 from typing import TYPE_CHECKING
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, check_readable
+from bonito_local.passages.entities import hide_entities, show_entities
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.pdf import pdf_blocks
 from bonito_local.passages.plain import decode
@@ -51,12 +53,18 @@ def extract_blocks(data: bytes, kind: str) -> list[Block]:
         )
     if _MIME[kind] == "text/html":
         data = decode(data).encode("utf-8", "replace")
+    if kind == ".docx":
+        data = hide_entities(data)
     result = _extract(data, kind)
     if kind == ".pdf":
         nodes = result.document["nodes"] if result.document else []
-        blocks = pdf_blocks(nodes)
+        pages = {page["page_number"]: page["content"] for page in result.pages or []}
+        blocks = pdf_blocks(nodes, pages)
     else:
-        blocks = markdown_blocks(_TITLE.sub("", result.content), inline_html=False)
+        source = _TITLE.sub("", show_entities(result.content))
+        if kind == ".eml":
+            source = html.unescape(source)  # HTML in mails comes out escaped twice
+        blocks = markdown_blocks(source, inline_html=False)
     if not any(block.text for block in blocks):
         raise DocumentError(
             "The document holds no text" + (": it may be a scan." if kind == ".pdf" else "."),
@@ -67,13 +75,26 @@ def extract_blocks(data: bytes, kind: str) -> list[Block]:
 
 
 def _extract(data: bytes, kind: str) -> ExtractionResult:
-    from kreuzberg import ExtractionConfig, KreuzbergError, extract_bytes_sync
+    from kreuzberg import (
+        ContentFilterConfig,
+        ExtractionConfig,
+        KreuzbergError,
+        PageConfig,
+        extract_bytes_sync,
+    )
 
+    paged = kind == ".pdf"
+    # Its own filter drops whatever stands near a page's edge; ours looks at what repeats.
+    unfiltered = ContentFilterConfig(
+        include_headers=True, include_footers=True, strip_repeating_text=False
+    )
     config = ExtractionConfig(
         use_cache=False,  # it would keep the text on disk
         enable_quality_processing=False,
         output_format="markdown",
-        include_document_structure=kind == ".pdf",
+        include_document_structure=paged,
+        pages=PageConfig(extract_pages=True) if paged else None,
+        content_filter=unfiltered if paged else None,
         html_options={"escape_asterisks": True, "escape_underscores": True, "escape_misc": True},
     )
     try:

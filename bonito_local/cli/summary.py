@@ -1,7 +1,9 @@
-"""What a run prints at its end: the ledger, the documents left out, and where the rows are."""
+"""What a run prints at its end: sample rows, the ledger, what was left out, where the rows are."""
 
 from __future__ import annotations
 
+import json
+import textwrap
 from pathlib import Path
 
 import click
@@ -10,10 +12,13 @@ from bonito_local.jobs.generate import Summary
 from bonito_local.jobs.ledger import OUTCOMES, PENDING, Ledger
 
 _MOST_PROBLEMS = 20
+_SAMPLES = 5
 
 
 def print_summary(summary: Summary, output: Path) -> None:
     """Print it on stdout; problems go to stderr."""
+    for line in sample_rows(output / "rows.jsonl", summary.rows):
+        click.echo(line)
     if summary.ledger.planned:
         click.echo(ledger_table(summary.ledger))
         for count in summary.ledger.reasons():
@@ -26,6 +31,34 @@ def print_summary(summary: Summary, output: Path) -> None:
         click.echo(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
     if summary.ledger.planned:
         click.echo(f"{summary.rows} rows in {output}")
+
+
+def sample_rows(path: Path, rows: int) -> list[str]:
+    """Return up to five rows at even distances, as text that reads without the file."""
+    if not rows:
+        return []
+    wanted = {rows * (2 * i + 1) // (2 * _SAMPLES) for i in range(_SAMPLES)}
+    lines: list[str] = []
+    with path.open(encoding="utf-8") as file:
+        for at, line in enumerate(file):
+            if at in wanted:
+                lines += _readable(json.loads(line))
+    return lines
+
+
+def _readable(row: dict[str, str]) -> list[str]:
+    """The passage once, then the instruction with "[passage]" in its place, and the response."""
+    place = f"{row['source']}, page {row['page']}" if row["page"] else row["source"]
+    instruction = " ".join(row["input"].replace(row["passage"], "[passage]").split())
+    parts = (
+        ("passage", textwrap.shorten(row["passage"], 280)),
+        ("input", instruction),
+        ("output", " ".join(row["output"].split())),
+    )
+    lines = [f"{row['task_type']} · {place}"]
+    for name, text in parts:
+        lines += textwrap.wrap(text, 96, initial_indent=f"  {name:8}", subsequent_indent=" " * 10)
+    return [*lines, ""]
 
 
 def ledger_table(ledger: Ledger) -> str:

@@ -29,12 +29,11 @@ def test_five_rows_at_even_distances(tmp_path: Path) -> None:
     assert [line for line in lines if "output" in line] == [
         f"  output  answer {at}" for at in (10, 30, 50, 70, 90)
     ]
-    assert lines[:2] == [
-        "exqa · nda.docx",
-        "  passage Notice is thirty days. The parties agree. The parties agree. The parties agree. The",
-    ]
-    assert lines[3].endswith("The parties agree. The [...]")
-    assert lines[4] == "  input   [passage] Question 10?"
+    assert lines[0] == "exqa · nda.docx"
+    assert lines[1].startswith("  passage Notice is thirty days. The parties agree.")
+    at = lines.index("  input   [passage] Question 10?")
+    assert lines[at - 1].endswith("[...]")
+    assert sum(map(len, lines[1:at])) < 330
     assert max(map(len, lines)) <= 96
 
 

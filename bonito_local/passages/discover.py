@@ -31,8 +31,12 @@ def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
         UsageError: a path does not exist; nothing was yielded before.
     """
     for path in paths:
-        if not path.exists():
-            raise UsageError(f"{path} does not exist.", "Check its spelling.")
+        try:
+            path.stat()
+        except FileNotFoundError as error:
+            raise UsageError(f"{path} does not exist.", "Check its spelling.") from error
+        except OSError as error:
+            raise UsageError(f"{path} cannot be opened: {_reason(error)}.") from error
     return _find(paths)
 
 
@@ -53,7 +57,11 @@ def _one(path: Path) -> Document | Problem:
     if kind not in KINDS:
         what = f"{kind} files are" if kind else "Files without a suffix are"
         return Problem(str(path), f"{what} not a kind of document that can be read.", _REMEDY)
-    if not stat.S_ISREG(path.stat().st_mode):
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        return Problem(str(path), f"The file cannot be read: {_reason(error)}.")
+    if not stat.S_ISREG(mode):
         return Problem(str(path), "This is not an ordinary file.", "Copy its text into one.")
     return Document(path, str(path), kind)
 
@@ -65,8 +73,8 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
     empty = True
 
     def report(error: OSError) -> None:
-        reason = (error.strerror or "unknown reason").lower()
-        unreadable.append(Problem(str(error.filename), f"The folder cannot be read: {reason}."))
+        problem = f"The folder cannot be read: {_reason(error)}."
+        unreadable.append(Problem(str(error.filename), problem))
 
     for parent, folders, files in os.walk(folder, onerror=report):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -90,8 +98,6 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
                 yield Problem(
                     str(path), "The link leads out of the folder.", "Name the document itself."
                 )
-            elif not path.exists():
-                yield Problem(str(path), "The link leads nowhere.")
             else:
                 yield _one(path)
     yield from unreadable
@@ -101,6 +107,10 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         )
     if empty:
         yield Problem(str(folder), "The folder holds no documents.", _REMEDY)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
 
 
 _REMEDY = f"Known kinds: {' '.join(sorted(KINDS))}."

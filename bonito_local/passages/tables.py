@@ -133,25 +133,41 @@ def _csv_rows(path: Path, column: str | None) -> Iterator[Row | str]:
     with path.open(encoding=_csv_encoding(path), errors="replace", newline="") as file:
         delimiter = delimiter or _delimiter(file.readline())
         file.seek(0)
-        reader = csv.reader(file, delimiter=delimiter)
-        try:
-            header = next(reader, [])
-            if not any(header):
-                raise DocumentError("The table is empty.", "Leave it out.")
-            at = header.index(pick_column(header, column))
-            for row, cells in enumerate(reader, start=1):
-                if len(cells) == len(header):
-                    yield row, cells[at]
-                elif any(cells):
-                    yield (
-                        f"Line {reader.line_num} has {len(cells)} fields where the header "
-                        f"has {len(header)}."
-                    )
-        except csv.Error as error:
-            raise DocumentError(
-                f"The table is broken at line {reader.line_num} ({error}).",
-                "Save it anew as CSV with a header line.",
-            ) from error
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        header = _header(reader)
+        at = header.index(pick_column(header, column))
+        row = 0
+        while True:
+            first = reader.line_num + 1
+            row += 1
+            try:
+                cells = next(reader, None)
+            except csv.Error as error:
+                yield f"{_lines(first, reader.line_num)} no valid CSV ({error})."
+                continue
+            if cells is None:
+                return
+            if len(cells) == len(header):
+                yield row, cells[at]
+            elif any(cells):
+                yield f"Line {first} has {len(cells)} fields where the header has {len(header)}."
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
+    try:
+        header = next(reader, [])
+    except csv.Error as error:
+        raise DocumentError(
+            f"The table's header line is no valid CSV ({error}).",
+            "Save it anew as CSV with a header line.",
+        ) from error
+    if not any(header):
+        raise DocumentError("The table is empty.", "Leave it out.")
+    return header
+
+
+def _lines(first: int, last: int) -> str:
+    return f"Line {first} is" if first >= last else f"Lines {first} to {last} are"
 
 
 def _csv_encoding(path: Path) -> str:

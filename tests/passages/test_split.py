@@ -1,0 +1,126 @@
+import re
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bonito_local.passages.blocks import Block, assemble
+from bonito_local.passages.split import split_text
+from bonito_local.passages.types import Section, Text
+
+
+def words(text: str) -> int:
+    """Count tokens as a tokenizer does: words, each long one as several, and punctuation."""
+    return sum(1 + len(piece) // 8 for piece in re.findall(r"\w+|[^\w\s]", text))
+
+
+def cut(blocks: list[Block], limit: int) -> list[tuple[str, str]]:
+    doc = assemble(blocks)
+    spans, _ = split_text(doc, words, limit)
+    return [(" > ".join(span.path), doc.text[span.start : span.end]) for span in spans]
+
+
+SENTENCES = [f"Clause {i} says that the tenant pays month {i} in advance." for i in range(40)]
+PROSE = " ".join(SENTENCES)
+SHORT = "The term is two years."
+
+
+def test_sections_keep_apart_and_a_text_that_fits_is_one_passage() -> None:
+    a, b = " ".join(SENTENCES[:3]), " ".join(SENTENCES[3:6])
+    blocks = [Block("Lease", 1), Block("Rent", 2), Block(a), Block("Term", 2), Block(b)]
+    assert cut(blocks, 200) == [("Lease > Rent", a), ("Lease > Term", b)]
+
+
+def test_long_prose_is_cut_at_sentences_into_parts_of_like_size() -> None:
+    passages = [text for _, text in cut([Block(PROSE)], 100)]
+    assert " ".join(passages) == PROSE
+    for text in passages:
+        assert text.startswith("Clause")
+        assert text.endswith(".")
+        assert words(text) <= 100
+    sizes = [words(text) for text in passages]
+    assert min(sizes) > max(sizes) / 2
+
+
+@pytest.mark.parametrize(
+    "name", ["Dr. Marsh", "J. Smith", "the U.S. Court", "Acme Ltd. Group", "No. 5", "Mr. Reyes"]
+)
+def test_an_abbreviation_ends_no_passage(name: str) -> None:
+    text = " ".join(f"On day {i} the claim was sent to {name} by post." for i in range(60))
+    for limit in range(20, 60):
+        for _, passage in cut([Block(text)], limit):
+            assert passage.endswith("post.")
+
+
+def test_a_short_section_joins_its_neighbour_with_its_heading() -> None:
+    long = " ".join(SENTENCES[:4])
+    blocks = [Block("Lease", 1), Block("Term", 2), Block(SHORT), Block("Rent", 2), Block(long)]
+    assert cut(blocks, 200) == [("Lease", f"Term\n\n{SHORT}\n\nRent\n\n{long}")]
+    blocks = [Block("Rent", 1), Block(long), Block("Term", 1), Block(SHORT)]
+    assert cut(blocks, 200) == [("", f"Rent\n\n{long}\n\nTerm\n\n{SHORT}")]
+    assert cut(blocks, words(long)) == [("Rent", long)]
+
+
+def test_headings_alone_and_what_is_no_prose_make_no_passage() -> None:
+    assert cut([Block("Contents", 1), Block("Chapter one of the book on leases", 2)], 50) == []
+    doc = assemble([Block("1.1 2.2 3.3 4.4 5.5 6.6 7.7 8.8 9.9 10.10 11.11 12.12")])
+    assert split_text(doc, words, 50) == ([], 1)
+    assert split_text(assemble([Block("Too short.")]), words, 50) == ([], 1)
+
+
+def test_an_item_alone_has_no_bullet_but_a_list_has() -> None:
+    item = " ".join(SENTENCES[:3])
+    assert cut([Block(f"- {item}")], 80) == [("", item)]
+    assert cut([Block(f"- {item}\n- {item}")], 200) == [("", f"- {item}\n- {item}")]
+
+
+def test_counting_costs_a_few_calls_a_passage() -> None:
+    calls = []
+
+    def count(text: str) -> int:
+        calls.append(len(text))
+        return words(text)
+
+    text = " ".join([PROSE] * 20)
+    spans, _ = split_text(assemble([Block(text)]), count, 100)
+    assert len(spans) >= 100
+    assert len(calls) < 12 * len(spans)
+    assert sum(calls) < 20 * len(text)
+
+
+BLOCKS = st.lists(
+    st.builds(
+        Block,
+        text=st.text(
+            alphabet=st.sampled_from("aAbé .,\n-1)(中😀\ue000Dr"), min_size=1, max_size=300
+        ).map(str.strip),
+        level=st.sampled_from([0, 0, 0, 1, 2]),
+    ),
+    max_size=8,
+)
+
+
+@settings(deadline=None)
+@given(BLOCKS, st.integers(1, 60), st.sampled_from([words, len, lambda t: len(t.encode())]))
+def test_every_passage_fits_cuts_back_to_the_text_and_stands_in_order(
+    blocks: list[Block], limit: int, count: Callable[[str], int]
+) -> None:
+    doc = assemble(blocks)
+    spans, dropped = split_text(doc, count, limit)
+    end = 0
+    for span in spans:
+        text = doc.text[span.start : span.end]
+        assert count(text) <= limit
+        assert text == text.strip()
+        assert span.start >= end
+        end = span.end
+    assert dropped >= 0
+
+
+def test_one_endless_word_is_cut_within_the_limit() -> None:
+    doc = Text("x" * 5000, (Section(0, 0, 5000),))
+    spans, dropped = split_text(doc, len, 400)
+    assert dropped == 0
+    assert "".join(doc.text[s.start : s.end] for s in spans) == doc.text
+    assert max(s.end - s.start for s in spans) <= 400

@@ -1,0 +1,174 @@
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bonito_local.errors import DocumentError
+from bonito_local.passages.tables import read_rows
+from bonito_local.passages.types import Problem
+
+
+def rows(path: Path, column: str | None = None) -> list[tuple[int, str] | Problem]:
+    return list(read_rows(path, path.name, path.suffix, column))
+
+
+def write(path: Path, text: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_jsonl_takes_the_one_column_that_is_text(tmp_path: Path) -> None:
+    lines = [{"id": i, "Text": f"row {i} caf\u00e9"} for i in range(1, 151)]
+    path = write(tmp_path / "a.jsonl", "\n".join(json.dumps(line) for line in lines))
+    assert rows(path) == [(i, f"row {i} caf\u00e9") for i in range(1, 151)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_jsonl_encodings_and_blank_lines(tmp_path: Path, encoding: str) -> None:
+    path = write(tmp_path / "a.jsonl", '\n{"text": "caf\u00e9"}\r\n\n{"text": ""}\n', encoding)
+    assert rows(path) == [(2, "caf\u00e9")]
+
+
+def test_each_broken_jsonl_line_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(
+        b'{"text": "one"}\n{"text": "tw\n[1]\n{"text": 5}\n{"text": null}\n{}\n{"text": "\xff"}\n'
+        b'{"text": "eight"}\n' + b"[" * 100_000 + b"\n"
+    )
+    assert rows(path) == [
+        (1, "one"),
+        Problem("a.jsonl", "Line 2 is not valid JSON.", "The line was left out."),
+        Problem("a.jsonl", "Line 3 is not a JSON object.", "The line was left out."),
+        Problem("a.jsonl", "Line 4: 'text' is not text.", "The line was left out."),
+        Problem("a.jsonl", "Line 7 is not valid JSON.", "The line was left out."),
+        (8, "eight"),
+        Problem("a.jsonl", "Line 9 is not valid JSON.", "The line was left out."),
+    ]
+
+
+def test_many_broken_lines_are_counted(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "one"}\n' + "oops\n" * 300)
+    found = rows(path)
+    assert len(found) == 7
+    assert found[-1] == Problem("a.jsonl", "295 more broken lines were left out.")
+
+
+@pytest.mark.parametrize(
+    ("column", "message", "remedy"),
+    [
+        ("texts", "no column 'texts'", "Did you mean 'text'?"),
+        ("zzz", "no column 'zzz'", "Its columns: id, text, context."),
+        (
+            None,
+            "Several columns",
+            "Name one with --column. The columns: id, text, context.",
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", [".jsonl", ".csv", ".parquet"])
+def test_a_column_that_is_not_there_is_an_error_that_lists_the_columns(
+    tmp_path: Path, kind: str, column: str | None, message: str, remedy: str
+) -> None:
+    path = tmp_path / f"a{kind}"
+    record = {"id": "1", "text": "a", "context": "b"}
+    if kind == ".parquet":
+        pq.write_table(pa.Table.from_pylist([record]), path)
+    elif kind == ".csv":
+        write(path, "id,text,context\n1,a,b\n")
+    else:
+        write(path, json.dumps(record))
+    with pytest.raises(DocumentError, match=message) as caught:
+        rows(path, column)
+    assert caught.value.remedy == remedy
+    assert rows(path, "context") == [(1, "b")]
+
+
+def test_csv_reads_quoted_cells_over_lines_and_reports_ragged_ones(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "a.csv", 'id,text\n1,"two\nlines, ""quoted"""\n2\n\n3,x,y\n4,last\n5,\n'
+    )
+    assert rows(path) == [
+        (1, 'two\nlines, "quoted"'),
+        Problem("a.csv", "Line 4 has 1 fields where the header has 2.", "The line was left out."),
+        Problem("a.csv", "Line 6 has 3 fields where the header has 2.", "The line was left out."),
+        (5, "last"),
+    ]
+
+
+def test_a_csv_line_with_a_broken_quote_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'id,text\n1,"a"b\n2,two\n3,"open\n4,four\n')
+    assert rows(path) == [
+        Problem(
+            "a.csv", "Line 2 is no valid CSV (',' expected after '\"').", "The line was left out."
+        ),
+        (2, "two"),
+        Problem(
+            "a.csv",
+            "Lines 4 to 5 are no valid CSV (unexpected end of data).",
+            "The line was left out.",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "encoding"),
+    [
+        ("a.csv", "id;text\r\n1;caf\u00e9, open\r\n", "cp1252"),
+        ("a.csv", 'id,text\n1,"caf\u00e9, open"\n', "utf-8-sig"),
+        ("a.csv", 'id,text\n1,"caf\u00e9, open"\n', "utf-16"),
+        ("a.tsv", "id\ttext\n1\tcaf\u00e9, open\n", "utf-8"),
+    ],
+)
+def test_csv_dialects_and_encodings(tmp_path: Path, name: str, text: str, encoding: str) -> None:
+    assert rows(write(tmp_path / name, text, encoding)) == [(1, "caf\u00e9, open")]
+
+
+def test_parquet_is_read_with_its_nulls_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    texts = [None if i % 3 == 0 else f"row {i}" for i in range(1, 1000)]
+    pq.write_table(pa.table({"id": range(999), "text": texts}), path)
+    assert rows(path) == [(i, f"row {i}") for i in range(1, 1000) if i % 3]
+    pq.write_table(pa.table({"text": pa.array(["a", "b"], pa.large_string())}), path)
+    assert rows(path) == [(1, "a"), (2, "b")]
+
+
+def test_a_parquet_column_of_numbers_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"id": [1], "text": [2]}), path)
+    with pytest.raises(DocumentError, match="Column 'text' holds int64, not text"):
+        rows(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.jsonl", b"", "holds no text"),
+        ("a.jsonl", b"[1]\n[2]\n", "no JSON objects"),
+        ("a.jsonl", b'{"text": ""}\n', "holds no text"),
+        ("a.csv", b"", "The table is empty"),
+        ("a.csv", b"id,text\n", "holds no text"),
+        ("a.csv", b'"id,text\n1,open', "header line is no valid CSV"),
+        ("a.parquet", b"", "no Parquet file"),
+        ("a.parquet", b"PAR1" + bytes(50) + b"PAR1", "no Parquet file"),
+        ("a.parquet", b"just text", "no Parquet file"),
+    ],
+)
+def test_an_empty_or_broken_table_is_an_error(
+    tmp_path: Path, name: str, data: bytes, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_bytes(data)
+    with pytest.raises(DocumentError, match=message):
+        rows(path)
+
+
+def test_a_truncated_parquet_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [f"row {i}" for i in range(5000)]}), path)
+    whole = path.read_bytes()
+    for damaged in (whole[:-20], whole[:200] + bytes(3000) + whole[3200:]):
+        path.write_bytes(damaged)
+        with pytest.raises(DocumentError, match="no Parquet file"):
+            rows(path)

@@ -21,7 +21,9 @@ _ABBREVIATION = re.compile(
     |\b(?:e\.g|i\.e|U\.S|U\.K|a\.m|p\.m)|^\W*\d{1,3}|\n\W*\d{1,3})(\.)(?=\s)""",
     re.VERBOSE,
 )
-_MASK = "\ue000"  # of no sentence's end, and never in a tidied text
+# Stand-ins of the same length: one ends no sentence, the others (rare marks) do.
+_MASKS = {".": "\ue000", ";": "\u203c", ",": "\u2047"}
+_UNMASKED = {ord(mask): shown for shown, mask in _MASKS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +113,11 @@ def _cut(
 ) -> list[tuple[int, int]]:
     from semantic_text_splitter import TextSplitter
 
-    masked = text if _MASK in text else _ABBREVIATION.sub(_mask, text)
+    sizes = (min(target, max_tokens), max_tokens)
+    longest = int(max_tokens * len(text) / max(1, count_tokens(text)))
+    masked = _masked(text, longest)
     splitter = TextSplitter.from_callback(
-        lambda piece: count_tokens(piece.replace(_MASK, ".")), (min(target, max_tokens), max_tokens)
+        lambda piece: count_tokens(piece.translate(_UNMASKED)), sizes
     )
     parts = []
     for start, chunk in splitter.chunk_indices(masked):
@@ -121,8 +125,22 @@ def _cut(
     return parts
 
 
-def _mask(found: re.Match[str]) -> str:
-    return found[0][:-1] + _MASK
+def _masked(text: str, longest: int) -> str:
+    """Return the text, character for character, with other ends of sentences.
+
+    Abbreviations end none; in a sentence of more than `longest` characters the
+    semicolons do, or the commas if it has none.
+    """
+    if any(mask in text for mask in _MASKS.values()):
+        return text
+    masked = _ABBREVIATION.sub(lambda found: found[0][:-1] + _MASKS["."], text)
+
+    def part(found: re.Match[str]) -> str:
+        sentence = found[0]
+        mark = ";" if "; " in sentence else ","
+        return sentence.replace(f"{mark} ", f"{_MASKS[mark]} ")
+
+    return re.sub(rf"[^.!?\n]{{{longest},}}", part, masked)
 
 
 def _halve(

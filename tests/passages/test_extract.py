@@ -82,10 +82,13 @@ def test_a_bad_document_is_one_clear_error(data: bytes, kind: str, title: str) -
 def test_a_scan_is_said_to_need_text_recognition(tmp_path: Path) -> None:
     from PIL import Image
 
-    picture = tmp_path / "scan.png"
-    Image.new("RGB", (300, 200), "white").save(picture)
+    def scan(paper: FPDF) -> None:
+        Image.new("RGB", (300, 200), "white").save(tmp_path / "scan.png")
+        paper.add_page()
+        paper.image(str(tmp_path / "scan.png"))
+
     with pytest.raises(DocumentError, match="it may be a scan") as caught:
-        extract_blocks(pdf([[]], prepare=lambda p: (p.add_page(), p.image(str(picture)))), ".pdf")
+        extract_blocks(pdf([[]], prepare=scan), ".pdf")
     assert "OCR" in caught.value.remedy
 
 

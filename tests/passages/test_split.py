@@ -53,6 +53,15 @@ def test_an_abbreviation_ends_no_passage(name: str) -> None:
             assert passage.endswith("post.")
 
 
+@pytest.mark.parametrize("mark", [";", ","])
+def test_a_sentence_too_long_is_cut_between_its_clauses(mark: str) -> None:
+    clauses = [f"({i}) the receiving party knew of fact {i} before" for i in range(20)]
+    text = f"It rained. This covers what {f'{mark} '.join(clauses)}. It stopped, at last; again."
+    passages = [passage for _, passage in cut([Block(text)], 50)]
+    assert " ".join(passages) == text
+    assert all(p.endswith((f"before{mark}", ".")) for p in passages)
+
+
 def test_a_short_section_joins_its_neighbour_with_its_heading() -> None:
     long = " ".join(SENTENCES[:4])
     blocks = [Block("Lease", 1), Block("Term", 2), Block(SHORT), Block("Rent", 2), Block(long)]
@@ -93,7 +102,7 @@ BLOCKS = st.lists(
     st.builds(
         Block,
         text=st.text(
-            alphabet=st.sampled_from("aAbé .,\n-1)(中😀\ue000Dr"), min_size=1, max_size=300
+            alphabet=st.sampled_from("aAbé .,\n-1)(中😀\ue000‼⁇;,Dr"), min_size=1, max_size=300
         ).map(str.strip),
         level=st.sampled_from([0, 0, 0, 1, 2]),
     ),

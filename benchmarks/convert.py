@@ -172,9 +172,7 @@ def make_adapter(folder: Path, base: Path, layers: int) -> None:
 
 
 def median(runs: list[Run]) -> Run:
-    return Run(
-        statistics.median(r.seconds for r in runs), max(r.peak for r in runs), runs[-1].left
-    )
+    return Run(statistics.median(r.seconds for r in runs), max(r.peak for r in runs), runs[-1].left)
 
 
 def main() -> None:

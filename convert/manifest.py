@@ -69,7 +69,9 @@ def manifest_path(out: Path) -> Path:
     return out.with_name(out.name + ".json")
 
 
-def file_record(path: Path, name: str | None = None, stop: threading.Event | None = None) -> FileRecord:
+def file_record(
+    path: Path, name: str | None = None, stop: threading.Event | None = None
+) -> FileRecord:
     """Hash a file, a chunk at a time.
 
     Raises:

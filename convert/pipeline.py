@@ -41,9 +41,7 @@ def convert(
         ConvertError: the sources do not fit together or are broken, or `out` cannot be
             written. Nothing is left at `out`.
     """
-    plan = make_plan(
-        source, adapters=adapters, quant=quant, imatrix=imatrix, merge_into=merge_into
-    )
+    plan = make_plan(source, adapters=adapters, quant=quant, imatrix=imatrix, merge_into=merge_into)
     return execute(plan, out, metadata=metadata, progress=progress)
 
 

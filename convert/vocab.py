@@ -274,5 +274,7 @@ def _special_ids(
             raise ConvertError(f"The {kind} token of {folder} has id {index!r}.")
         found[kind] = index
     if "eos" not in found:
-        raise ConvertError(f"{folder} names no EOS token.", "Set eos_token in tokenizer_config.json.")
+        raise ConvertError(
+            f"{folder} names no EOS token.", "Set eos_token in tokenizer_config.json."
+        )
     return found

@@ -95,5 +95,7 @@ def _describe(plan: Plan, writer: GGUFWriter) -> None:
     if isinstance(licence, str):
         writer.add_license(licence)
     writer.add_string("bonito.convert.base", base)
-    writer.add_string("bonito.convert.adapters", ", ".join(a.path.resolve().name for a in plan.adapters))
+    writer.add_string(
+        "bonito.convert.adapters", ", ".join(a.path.resolve().name for a in plan.adapters)
+    )
     writer.add_string("bonito.convert.merge_into", plan.merge_into if plan.adapters else "")

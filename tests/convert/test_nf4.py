@@ -17,9 +17,7 @@ from bonito_local.convert.pipeline import convert
 
 
 def theirs(weights: torch.Tensor) -> torch.Tensor:
-    packed, state = quantize_4bit(
-        weights, blocksize=64, compress_statistics=True, quant_type="nf4"
-    )
+    packed, state = quantize_4bit(weights, blocksize=64, compress_statistics=True, quant_type="nf4")
     return dequantize_4bit(packed, state)
 
 
@@ -58,9 +56,7 @@ def test_merge_goes_into_the_rounded_base(tmp_path: Path) -> None:
     model = write_checkpoint(tmp_path / "base", layers=2, width=256, ffn=320)
     write_adapter(tmp_path / "adapter", model, target_modules=["v_proj"])
     out = tmp_path / "out.gguf"
-    convert(
-        tmp_path / "base", out, adapters=[tmp_path / "adapter"], quant="F32", merge_into="nf4"
-    )
+    convert(tmp_path / "base", out, adapters=[tmp_path / "adapter"], quant="F32", merge_into="nf4")
     base = load_file(tmp_path / "base" / "model.safetensors")
     adapter = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
     made = {t.name: t.data for t in GGUFReader(out).tensors}

@@ -1,0 +1,143 @@
+"""`bonito-local convert`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bonito_local.errors import UsageError
+
+if TYPE_CHECKING:
+    from bonito_local.convert.plan import MergeInto, Plan
+    from bonito_local.convert.stream import Progress
+
+
+@click.command("convert")
+@click.argument("source")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The GGUF to write.")
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="PEFT LoRA folder to merge; several are merged in order.",
+)
+@click.option("--quant", default="Q4_K_M", show_default=True, help="Type, as in llama.cpp.")
+@click.option("--imatrix", type=click.Path(path_type=Path), help="From llama-imatrix.")
+@click.option(
+    "--merge-into",
+    type=click.Choice(["bf16", "nf4"]),
+    default="bf16",
+    show_default=True,
+    help="nf4: the rounded base that a Q-LoRA adapter was trained on.",
+)
+@click.option("--download", is_flag=True, help="SOURCE is a Hugging Face model: fetch it.")
+@click.option("--revision", help="Branch, tag or commit to download.")
+@click.option("--verify", "verified", is_flag=True, help="Compare the result with the source.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+def command(
+    source: str,
+    output: Path | None,
+    adapters: tuple[Path, ...],
+    quant: str,
+    imatrix: Path | None,
+    merge_into: MergeInto,
+    download: bool,
+    revision: str | None,
+    verified: bool,
+    dry_run: bool,
+) -> int:
+    """Make a GGUF of a checkpoint, or of a base and an adapter.
+
+    SOURCE is a folder with config.json and safetensors. The weights are read, merged,
+    quantized and written in one pass, a few megabytes at a time.
+    """
+    if output is None and not dry_run:
+        raise UsageError("No output file was given.", "Name one with -o, or use --dry-run.")
+    from bonito_local.convert.pipeline import execute
+    from bonito_local.convert.plan import make_plan
+
+    folder, commit = _source(source, download, revision)
+    plan = make_plan(folder, adapters=adapters, quant=quant, imatrix=imatrix, merge_into=merge_into)
+    if dry_run or output is None:
+        print_plan(plan, output)
+        return 0
+    manifest = execute(plan, output, revision=commit, progress=_Shown())
+    size = manifest.output.bytes
+    click.echo(f"{output}: {size / 1e9:.2f} GB, {quant.upper()}, in {manifest.seconds:.0f} s")
+    if not verified:
+        return 0
+    from bonito_local.cli.verify import check
+
+    return check(output, folder, adapters, merge_into, None)
+
+
+def _source(source: str, download: bool, revision: str | None) -> tuple[Path, str | None]:
+    if download:
+        from bonito_local.convert.checkpoint import download as fetch
+
+        return fetch(source, revision)
+    if revision:
+        raise UsageError("--revision goes with --download.", "A folder has no revision.")
+    path = Path(source).expanduser()
+    if not path.exists() and source.count("/") == 1:
+        raise UsageError(
+            f"There is no folder {source}.",
+            "If it is a Hugging Face model, add --download to fetch it.",
+        )
+    return path, None
+
+
+def print_plan(plan: Plan, output: Path | None) -> None:
+    """Print every tensor's shape, types and size, and what the whole will take."""
+    import shutil
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from bonito_local.convert.estimate import estimate_seconds
+
+    table = Table("tensor", "shape", "from", "to", "size, MB", "merged")
+    for tensor in plan.tensors:
+        table.add_row(
+            tensor.name,
+            " x ".join(str(n) for n in tensor.shape),
+            tensor.source.dtype if tensor.source else "computed",
+            tensor.kind.name + (" via NF4" if tensor.nf4 else ""),
+            f"{tensor.nbytes / 1e6:.2f}",
+            str(len(tensor.updates) or ""),
+        )
+    console = Console()
+    console.print(table)
+    folder = output.parent if output else Path()
+    free = shutil.disk_usage(folder).free if folder.is_dir() else 0
+    bits = 8 * plan.nbytes / plan.parameters
+    console.print(
+        f"{plan.parameters / 1e9:.2f} G weights, {plan.mix.name}, {bits:.2f} bits each: "
+        f"{plan.nbytes / 1e9:.2f} GB. Free in {folder.resolve()}: {free / 1e9:.1f} GB. "
+        f"About {estimate_seconds(plan):.0f} s.",
+        highlight=False,
+    )
+
+
+class _Shown:
+    """One line on stderr that is written over; nothing where stderr is not a terminal."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+        self._last = -1
+
+    def __call__(self, progress: Progress) -> None:
+        percent = 100 * progress.bytes_done // max(progress.bytes, 1)
+        if not self._on or percent == self._last:
+            return
+        self._last = percent
+        done = f"{progress.tensors_done}/{progress.tensors} tensors"
+        size = f"{progress.bytes_done / 1e9:.2f}/{progress.bytes / 1e9:.2f} GB"
+        end = "\n" if progress.bytes_done == progress.bytes else ""
+        click.echo(
+            f"\r{percent:3d} %  {done}  {size}  {progress.tensor:<32}{end}", err=True, nl=False
+        )

@@ -1,0 +1,72 @@
+"""`bonito-local verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from bonito_local.convert.plan import MergeInto
+
+
+@click.command("verify")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--source", type=click.Path(path_type=Path), help="The checkpoint it was made from.")
+@click.option("--adapter", "adapters", multiple=True, type=click.Path(path_type=Path))
+@click.option("--merge-into", type=click.Choice(["bf16", "nf4"]), default="bf16")
+@click.option("--text", type=click.Path(path_type=Path), help="Measure perplexity on this file.")
+def command(
+    file: Path,
+    source: Path | None,
+    adapters: tuple[Path, ...],
+    merge_into: MergeInto,
+    text: Path | None,
+) -> int:
+    """Compare a converted GGUF with the checkpoint it was made from.
+
+    Without --source only what the file holds is checked: its hash, its special tokens, that
+    it loads and generates. The report is written beside it.
+    """
+    return check(file, source, adapters, merge_into, text)
+
+
+def check(
+    file: Path,
+    source: Path | None,
+    adapters: Sequence[Path],
+    merge_into: MergeInto,
+    text: Path | None,
+) -> int:
+    """Verify, print and write the report; returns the exit status."""
+    from bonito_local.convert.verify import verify
+
+    report = verify(
+        file,
+        source=source,
+        adapters=adapters,
+        merge_into=merge_into,
+        text=text,
+        notify=lambda what: click.echo(f"{what} ...", err=True),
+    )
+    if found := report.comparison:
+        click.echo(f"reference          {found.reference}, merged, in llama.cpp")
+        click.echo(f"mean divergence    {found.mean_kl:.5f} nats a token ({found.tokens} tokens)")
+        click.echo(f"worst divergence   {found.worst_kl:.4f}")
+        click.echo(f"top-1 agreement    {found.top1:.2%}")
+        click.echo(
+            f"completions parse  {found.parse_rate:.0%} (reference {found.reference_parse_rate:.0%})"
+        )
+        if found.perplexity is not None:
+            click.echo(
+                f"perplexity         {found.perplexity:.3f} "
+                f"(reference {found.reference_perplexity:.3f})"
+            )
+    if report.texts_tokenized:
+        click.echo(f"tokenized alike    {report.texts_tokenized} texts")
+    for failure in report.failures:
+        click.echo(f"failed: {failure}", err=True)
+    click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.write(file)}")
+    return 0 if report.passed else 1

@@ -1,7 +1,7 @@
 """Write examples/documents from examples/sources, one document in each format.
 
 Run it after a change to a source: `python examples/make_documents.py`. It needs
-python-docx, fpdf2, ebooklib and markdown-it-py (in the `dev` extra).
+python-docx, fpdf2, ebooklib and markdown-it-py (the `examples` extra).
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ from pathlib import Path
 import sources
 
 from bonito_local.backends.base import Request, Sample, Sampling
-from bonito_local.backends.llamacpp import LlamaCpp
+from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.passages.split import split_text
+from bonito_local.passages.types import Section, Text
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, parse_completion, task_type
 
 GREEDY = Sampling(temperature=0.0, max_tokens=128)
@@ -53,8 +54,10 @@ def passages(squad_dev: Path, count: int, backend: LlamaCpp, seed: int) -> list[
     random.Random(seed).shuffle(paragraphs)
     chosen: list[str] = []
     for paragraph in paragraphs:
-        pieces = [p.text for p in split_text(paragraph.text, backend.count_tokens, limit)]
-        chosen += pieces[:1]
+        text = paragraph.text
+        whole = Text(text, (Section(0, 0, len(text)),))
+        spans, _ = split_text(whole, backend.count_tokens, limit)
+        chosen += [text[span.start : span.end] for span in spans[:1]]
         if len(chosen) == count:
             break
     return chosen

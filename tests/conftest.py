@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 from tiny_model import write_tiny_gguf
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests, and the programs they start, an empty home and no model hub."""
+    home = tempfile.TemporaryDirectory(prefix="home-")
+    config.add_cleanup(home.cleanup)
+    for name in [name for name in os.environ if name.startswith(("XDG_", "HF_"))]:
+        del os.environ[name]
+    os.environ |= {"HOME": home.name, "HF_HUB_OFFLINE": "1"}
 
 
 @pytest.fixture(scope="session")

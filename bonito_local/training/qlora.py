@@ -112,7 +112,7 @@ def train(config: QLoraConfig) -> dict[str, Any]:
         "data_sha256": digest,
         "config": asdict(config) | {k: str(getattr(config, k)) for k in ("base", "data", "out")},
     }
-    model.save_pretrained(config.out)
+    save_adapter(model, config.out)
     (config.out / "training.json").write_text(json.dumps(summary, indent=2))
     return summary
 
@@ -216,13 +216,23 @@ def paged_adamw(parameters: list[torch.Tensor], learning_rate: float) -> Any:
     return PagedAdamW32bit(parameters, lr=learning_rate, betas=(0.9, 0.999), weight_decay=0.0)
 
 
+def save_adapter(model: Any, out: Path) -> None:
+    """Write the adapter alone.
+
+    On a CPU, bitsandbytes rounds the base's packed weights when their state is read, so
+    PEFT is handed the adapter's tensors and never asks for the rest.
+    """
+    trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    model.save_pretrained(out, state_dict=trained)
+
+
 def save(
     config: QLoraConfig, model: Any, masters: dict[str, torch.Tensor], optimizer: Any, step: int
 ) -> None:
     """Write adapter and checkpoint; the checkpoint is renamed into place when whole."""
     import torch
 
-    model.save_pretrained(config.out)
+    save_adapter(model, config.out)
     state = {"masters": masters, "optimizer": optimizer.state_dict(), "step": step}
     fresh = config.out / "checkpoint.new"
     torch.save(state, fresh)

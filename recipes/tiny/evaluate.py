@@ -78,9 +78,7 @@ def measure(backend: LlamaCpp, texts: list[str], task: str, show: int) -> dict[s
         result["yes_or_no"] = (answers["yes"] + answers["no"]) / len(parsed)
         result |= {label: answers[label] / len(parsed) for label in ("yes", "no")}
     # The model answers its own question again: the instruction is given, the response is asked.
-    asked = [
-        f"{format_prompt(kind, t)}{c.split(PIPE)[0].strip()}\n{PIPE}\n" for t, c, _ in parsed
-    ]
+    asked = [f"{format_prompt(kind, t)}{c.split(PIPE)[0].strip()}\n{PIPE}\n" for t, c, _ in parsed]
     if task == "exqa":
         again = complete(backend, asked)
         scores = [f1(a, p.response) for a, (_, _, p) in zip(again, parsed, strict=True)]

@@ -18,7 +18,8 @@ CONTEXT = "{{context}}"
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "exqa": (
-        "Read the passage and answer the question with words from it.\n\n{{context}}\n\nQuestion: {q}",
+        "Read the passage and answer the question with words from it.\n\n"
+        "{{context}}\n\nQuestion: {q}",
         "{{context}}\n\nUsing only the text above, answer this question: {q}",
         "Text: {{context}}\n\nAnswer with a span of the text. {q}",
     ),
@@ -39,7 +40,8 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
         '{{context}}\n\nAsk a question that "{a}" would answer.',
     ),
     "nli": (
-        "{{context}}\n\nStatement: {h}\nIs the statement an entailment, a contradiction or neutral?",
+        "{{context}}\n\nStatement: {h}\n"
+        "Is the statement an entailment, a contradiction or neutral?",
         'Premise: {{context}}\n\nHypothesis: "{h}"\nEntailment, contradiction or neutral?',
     ),
     "te": (
@@ -102,6 +104,7 @@ class Mixer:
 
     def __init__(self, corpus: Corpus, seed: int, max_words: int = 90) -> None:
         self.corpus, self.rng, self.max_words = corpus, random.Random(seed), max_words
+        self.human_share = 0.1  # of questions people wrote, where rules could write one too
         self.dropped: Counter[str] = Counter()
         self._name_pool: list[str] = ["Paris", "Monday", "Wilson"]
         self._make: dict[str, Callable[[], Row | None]] = {
@@ -206,14 +209,14 @@ class Mixer:
         return (paragraph, Question(q, a), window) if a in window else None
 
     def exqa(self) -> Row | None:
-        drawn = self._human() if self.rng.random() < 0.65 else self._span()
+        drawn = self._human() if self.rng.random() < self.human_share else self._span()
         if drawn is None:
             return None
         paragraph, question, window = drawn
         return self._row(paragraph, window, "exqa", question.answer, q=question.text)
 
     def qa(self) -> Row | None:
-        drawn = self._human() if self.rng.random() < 0.7 else self._span()
+        drawn = self._human() if self.rng.random() < self.human_share else self._span()
         if drawn is None:
             return None
         paragraph, question, window = drawn
@@ -221,7 +224,7 @@ class Mixer:
         return self._row(paragraph, window, "qa", answer.rstrip(".") + ".", q=question.text)
 
     def qg(self) -> Row | None:
-        drawn = self._human() if self.rng.random() < 0.7 else self._span()
+        drawn = self._human() if self.rng.random() < self.human_share else self._span()
         if drawn is None:
             return None
         paragraph, question, window = drawn

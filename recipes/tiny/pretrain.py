@@ -13,8 +13,9 @@ import gc
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import corpus
 import torch
@@ -26,10 +27,12 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 from transformers import MistralConfig, MistralForCausalLM
 
+from bonito_local.tasks import task_type
 from bonito_local.training import attention
 from bonito_local.training.batches import Batch, Example, bucketed
 
 VOCABULARY = 4096
+SECOND_CYCLE = 2 / 3  # of the time
 BUCKETS = (96, 128, 192, 256)  # tokens per sequence
 CONFIG = MistralConfig(
     vocab_size=VOCABULARY,
@@ -50,7 +53,8 @@ CONFIG = MistralConfig(
 def copying(rng: random.Random) -> Example:
     """Random tokens, then spans of them in any order: each is found by what stood before it."""
     segment = [rng.randrange(2, VOCABULARY) for _ in range(rng.randint(16, 90))]
-    ids, targets = [BOS_ID, *segment], []
+    ids = [BOS_ID, *segment]
+    targets: list[int] = []
     while len(ids) < 192:
         start = rng.randrange(len(segment) - 6)
         span = segment[start : start + rng.randint(6, 20)]
@@ -70,14 +74,24 @@ def plain(paragraphs: list[Paragraph], tokenizer: Tokenizer, rng: random.Random)
     return Example(ids, list(range(1, len(ids))))
 
 
-def readings(mixer: Mixer, tokenizer: Tokenizer, rng: random.Random) -> Iterator[Example]:
-    """Passage, then question and answer in plain words; a quarter of the passage is learned too."""
-    for row in mixer.rows():
+def readings(
+    mixer: Mixer, tokenizer: Tokenizer, rng: random.Random, done: Callable[[], float]
+) -> Iterator[Example]:
+    """Passage, then question and answer in plain words; a quarter of the passage is learned too.
+
+    In the second cycle the task's name stands above the passage, and questions are mostly
+    the rules': they quote, where people's questions paraphrase beyond a small model's means.
+    """
+    rows = mixer.rows()
+    while True:
+        second = done() >= SECOND_CYCLE
+        mixer.human_share = 0.1 if second else 0.65
+        row = next(rows)
         question = row.instruction.replace(CONTEXT, "").strip()
-        prompt = f"{row.passage}\n\n"
+        head = f"{task_type(row.task).name}\n\n" if second else ""
         encode = [
             tokenizer.encode(text, add_special_tokens=False).ids
-            for text in (prompt, f"{question}\n{row.response}")
+            for text in (f"{head}{row.passage}\n\n", f"{question}\n{row.response}")
         ]
         ids = [BOS_ID, *encode[0], *encode[1], EOS_ID]
         start = len(encode[0]) + 1
@@ -90,13 +104,13 @@ def mixture(
     texts: dict[str, list[Paragraph]],
     tokenizer: Tokenizer,
     rng: random.Random,
-    shares,
+    done: Callable[[], float],
 ) -> Iterator[Example]:
     """Draw kinds of sequence by the shares in force now (see `shares_at`)."""
-    read = readings(mixer, tokenizer, rng)
+    read = readings(mixer, tokenizer, rng, done)
     domains = [p for k in ("policies", "tatqa", "scitldr", "legal") for p in texts[k]]
     while True:
-        kind = rng.choices(("copy", "text", "read"), shares())[0]
+        kind = rng.choices(("copy", "text", "read"), shares_at(done()))[0]
         if kind == "copy":
             yield copying(rng)
         elif kind == "read":
@@ -108,7 +122,9 @@ def mixture(
 
 def shares_at(done: float) -> tuple[float, float, float]:
     """Shares of copying, plain text and readings when a fraction `done` of the time is over."""
-    return (0.06, 0.34, 0.6) if done < 0.4 else (0.03, 0.17, 0.8)
+    if done >= SECOND_CYCLE:
+        return 0.03, 0.07, 0.9
+    return (0.06, 0.34, 0.6) if done < 0.27 else (0.03, 0.17, 0.8)
 
 
 def loss_of(model: MistralForCausalLM, batch: Batch) -> torch.Tensor:
@@ -133,7 +149,7 @@ class Optimizer:
         rest = [
             m for p, m in zip(self.live, self.master, strict=True) if p.ndim != 2 or p is embedding
         ]
-        self.parts = (
+        self.parts: tuple[tuple[Any, float], ...] = (
             (torch.optim.Muon(matrix, lr=0.02, momentum=0.95, weight_decay=0.02), 0.02),
             (torch.optim.AdamW(rest, lr=0.0015, betas=(0.9, 0.95), weight_decay=0.0), 0.0015),
         )
@@ -150,10 +166,10 @@ class Optimizer:
             for live, master in zip(self.live, self.master, strict=True):
                 live.copy_(master)
 
-    def state(self) -> dict:
+    def state(self) -> dict[str, Any]:
         return {"master": self.master, "parts": [part.state_dict() for part, _ in self.parts]}
 
-    def load(self, state: dict) -> None:
+    def load(self, state: dict[str, Any]) -> None:
         with torch.no_grad():
             for mine, saved in zip(self.master, state["master"], strict=True):
                 mine.copy_(saved)
@@ -164,8 +180,11 @@ class Optimizer:
 
 
 def rate_at(done: float) -> float:
-    """Short warm-up, constant, then linear to zero over the last 40% of the time."""
-    return min(1.0, done / 0.01 + 0.05, max(0.0, (1 - done) / 0.4))
+    """Share of the peak rates: two cycles, each falling linearly to zero at its end."""
+    if done >= SECOND_CYCLE:
+        return 0.6 * (1 - done) / (1 - SECOND_CYCLE)
+    part = done / SECOND_CYCLE
+    return min(1.0, part / 0.01 + 0.05, max(0.0, (1 - part) / 0.4))
 
 
 def save(model: MistralForCausalLM, out: Path) -> None:
@@ -179,7 +198,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--minutes", type=float, default=66)
     parser.add_argument("--tokens", type=int, default=6144, help="tokens in a batch")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
@@ -198,7 +217,7 @@ def main() -> None:
     model = model.to(torch.bfloat16)
     optimizer = Optimizer(model)
     checkpoint = args.out / "checkpoint.pt"
-    spent = tokens = step = 0
+    spent, tokens, step = 0.0, 0, 0
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         optimizer.load(state["optimizer"])
@@ -213,7 +232,7 @@ def main() -> None:
         return (begun + time.monotonic() - start) / budget
 
     log = (args.out / "log.jsonl").open("a")
-    sequences = mixture(mixer, texts, tokenizer, rng, lambda: shares_at(done()))
+    sequences = mixture(mixer, texts, tokenizer, rng, done)
     total = 0.0
     for batch in bucketed(sequences, BUCKETS, args.tokens, EOS_ID):
         loss = loss_of(model, batch)

@@ -96,7 +96,7 @@ class Rules:
         words = sentence.rstrip(".!").split()
         if not 6 <= len(words) <= 32 or not sentence.endswith("."):
             return None
-        for i, word in enumerate(words[1:9], 1):
+        for i, word in enumerate(words[1:9], 1):  # noqa: B007 (read after the loop)
             if word in _AUX:
                 break
         else:

@@ -47,7 +47,7 @@ class RowReader:
                 self._files[ref.path] = ref.path.open("rb", buffering=0)
             file = self._files[ref.path]
             file.seek(ref.offset + start)
-            view = memoryview(out)
+            view = out.data
             while view:
                 count = file.readinto(view)  # type: ignore[attr-defined]
                 if not count:

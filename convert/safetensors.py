@@ -12,7 +12,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from bonito_local.errors import ConvertError
 
@@ -95,7 +95,7 @@ def _tensor(path: Path, name: str, entry: Any, data: int) -> TensorRef:
     return ref
 
 
-def _sizes(value: Any) -> bool:
+def _sizes(value: Any) -> TypeGuard[list[int]]:
     # bool is an int to isinstance; sizes past 2**63 are lies.
     return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value)
 

@@ -26,7 +26,8 @@ TOKENS = [0, *range(40, 90), 1, *range(300, 310)]
 
 def expected(model: torch.nn.Module) -> np.ndarray:
     with torch.no_grad():
-        return model.float()(torch.tensor([TOKENS])).logits[0].numpy()
+        found: np.ndarray = model.float()(torch.tensor([TOKENS])).logits[0].numpy()
+    return found
 
 
 def assert_same_model(path: Path, model: torch.nn.Module) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from gguf_reference import quantize, tensors
@@ -13,7 +14,7 @@ from bonito_local.convert.pipeline import convert
 from bonito_local.errors import UsageError
 
 QUANTIZED = [name for name in MIXES if name not in ("F32", "BF16", "Q2_K_S")]
-SHAPES = {
+SHAPES: dict[str, dict[str, Any]] = {
     # 16 layers reach every rule that looks at the first eighth or sixteenth.
     "deep": {"layers": 16, "width": 256, "ffn": 256, "heads": 4, "kv_heads": 1},
     # Rows of 384 and 96 do not divide into blocks of 256, rows of 80 not even of 32.

@@ -18,7 +18,8 @@ from bonito_local.convert.pipeline import convert
 
 def theirs(weights: torch.Tensor) -> torch.Tensor:
     packed, state = quantize_4bit(weights, blocksize=64, compress_statistics=True, quant_type="nf4")
-    return dequantize_4bit(packed, state)
+    weights_again: torch.Tensor = dequantize_4bit(packed, state)
+    return weights_again
 
 
 def ours(weights: torch.Tensor) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,6 @@ from gguf_reference import tensors
 from safetensors.torch import load_file, save_file
 from tiny_checkpoint import write_checkpoint
 
-from bonito_local.convert import writer
 from bonito_local.convert.pipeline import convert
 from bonito_local.convert.stream import Progress
 from bonito_local.errors import ConvertError
@@ -72,7 +72,7 @@ def test_missing_and_read_only_folders(base: Path, tmp_path: Path) -> None:
 def test_too_little_space(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = os.statvfs(tmp_path)
     nearly_full = type("Usage", (), {"free": 1000, "total": usage.f_blocks, "used": 0})
-    monkeypatch.setattr(writer.shutil, "disk_usage", lambda _: nearly_full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: nearly_full)
     with pytest.raises(ConvertError, match=r"GB free, but .* needed"):
         convert(base, tmp_path / "out.gguf")
     assert not list(tmp_path.iterdir())
@@ -119,7 +119,7 @@ def test_kill_leaves_nothing_that_looks_whole_and_the_next_run_works(tmp_path: P
         "def say(progress): print(progress.tensors_done, flush=True)\n"
         "convert(Path(sys.argv[1]), Path(sys.argv[2]), progress=say)\n"
     )
-    command = [sys.executable, "-c", script, tmp_path / "base", out]
+    command = [sys.executable, "-c", script, str(tmp_path / "base"), str(out)]
     for lines in (1, 20, 60):
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert process.stdout is not None

@@ -86,14 +86,15 @@ def wheel_of_sdist(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def editable(checkout: Path) -> Path:
     target = checkout / "editable"
     target.mkdir()
-    return shutil.move(build("editable", checkout), target)
+    archive = build("editable", checkout)
+    return archive.rename(target / archive.name)
 
 
 def install(archive: Path, folder: Path) -> tuple[Path, set[str]]:
     """Install into a new environment; return its folder and what then lies in site-packages."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", "--no-index"]
-    subprocess.run([*pip, "--no-deps", archive], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(folder)]
+    subprocess.run([*pip, "install", "--quiet", "--no-index", "--no-deps", archive], check=True)
     site = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
     top_level = {path.name for path in site.iterdir()}
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"))

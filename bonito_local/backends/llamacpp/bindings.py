@@ -24,6 +24,7 @@ except (RuntimeError, OSError) as error:  # a shared library that is missing or 
 
 Handle = Any  # a ctypes pointer to what llama.cpp owns
 _GGML_LOG_ERROR = 4
+_NEGLIGIBLE = 1e-9  # a token so much less likely than the best
 _errors: deque[str] = deque(maxlen=32)
 
 
@@ -45,7 +46,7 @@ def forget_errors() -> None:
 def first_error() -> str:
     """The first of llama.cpp's complaints since `forget_errors`: the others follow from it."""
     said = _errors[0].splitlines()[0] if _errors else "no reason given"
-    return said.partition(": ")[2] or said  # without the function's name
+    return (said.partition(": ")[2] or said).rstrip(":. ")  # without the function's name
 
 
 class Batch:
@@ -96,6 +97,8 @@ def new_sampler(sampling: Sampling, seed: int) -> Handle:
     else:
         steps = [lib.llama_sampler_init_temp(sampling.temperature)]
         if sampling.top_p < 1:
+            # Spares top_p most of the vocabulary; what it drops weighs less than rounding does.
+            steps.append(lib.llama_sampler_init_min_p(_NEGLIGIBLE, 1))
             steps.append(lib.llama_sampler_init_top_p(sampling.top_p, 1))
         # 0xFFFFFFFF asks llama.cpp for a random seed.
         steps.append(lib.llama_sampler_init_dist(seed % 0xFFFFFFFF))

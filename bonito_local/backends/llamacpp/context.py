@@ -8,6 +8,9 @@ from bonito_local.backends.llamacpp.model import Model
 from bonito_local.errors import BackendError
 
 _BATCH = 512
+# On CPUs llama.cpp computes attention in tiles of 64 rows: fast for rows of one sequence; for
+# a row each of many sequences, every row against every cell. Below 64 it goes row by row.
+_ROWS = 63
 _CELL_BYTES = 64  # of bookkeeping
 
 
@@ -16,7 +19,8 @@ class Context:
 
     Attributes:
         limit: the most tokens (BOS, prompt and completion) of one sequence.
-        n_batch: the most tokens of one step.
+        n_batch: the most tokens of one batch of prefixes.
+        n_rows: the most sequences to draw for in one batch.
     """
 
     def __init__(self, model: Model, *, n_seq: int, n_ctx: int, threads: int) -> None:
@@ -39,11 +43,12 @@ class Context:
             raise _too_large(n_ctx, need, "memory is short")
         self.model = model
         self.n_seq = n_seq
+        self.n_rows = min(n_seq, _ROWS)
         params = lib.llama_context_default_params()
         params.n_ctx = n_ctx
         params.n_seq_max = n_seq
-        params.n_batch = params.n_ubatch = max(_BATCH, 2 * n_seq)
-        params.n_outputs_max = n_seq
+        params.n_batch = params.n_ubatch = _BATCH
+        params.n_outputs_max = self.n_rows
         params.n_threads = params.n_threads_batch = threads
         params.kv_unified = True
         forget_errors()

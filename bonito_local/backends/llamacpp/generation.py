@@ -1,4 +1,9 @@
-"""One run of the step loop: pull, admit, decode, sample, yield what has ended."""
+"""One run of the step loop: pull, admit, decode, sample, yield what has ended.
+
+A step decodes the sequences that draw and the prefixes that fill in batches apart: rows of
+different sequences in one large batch cost llama.cpp's attention more than the larger
+matrix products save.
+"""
 
 from __future__ import annotations
 
@@ -137,47 +142,56 @@ class Generation:
         return draw
 
     def _step(self) -> list[Completion]:
-        chunks = self.scheduler.plan()
-        n_tokens = self._fill(chunks)
+        step = self.scheduler.plan()
+        done: list[Completion] = []
+        groups = -(-len(step.draws) // self.context.n_rows)
+        for i in range(groups):
+            if not self._decode(self._fill_draws(step.draws[i::groups])):
+                return done + self._back_off()
+            started = perf_counter()
+            for row, sequence in enumerate(step.draws[i::groups]):
+                sequence.cached += 1
+                if completion := self._draw(sequence, row):
+                    done.append(completion)
+            self.stats.sample_seconds += perf_counter() - started
+        if step.chunks:
+            if not self._decode(self._fill_chunks(step.chunks)):
+                return done + self._back_off()
+            for chunk in step.chunks:
+                chunk.sequence.cached += chunk.count
+                self.stats.prompt_tokens += chunk.count
+        return done
+
+    def _decode(self, n_tokens: int) -> bool:
+        """Run the batch; False if the KV cache has no room for it, and it was not run."""
         forget_errors()
         started = perf_counter()
         status = self.batch.decode(self.context.handle, n_tokens)
-        decoded = perf_counter()
-        self.stats.decode_seconds += decoded - started
-        if status == _DECODE_NO_SLOT:
-            return self._back_off()
-        if status != _DECODE_OK:
+        self.stats.decode_seconds += perf_counter() - started
+        if status not in (_DECODE_OK, _DECODE_NO_SLOT):
             raise BackendError(
                 f"llama.cpp failed to decode: {first_error()}.",
                 "If memory is short, use fewer sequences or a smaller context.",
             )
-        done = []
-        row = 0
-        for chunk in chunks:
-            sequence = chunk.sequence
-            drawing = sequence.ready
-            sequence.cached += chunk.count
-            row += chunk.count
-            if not drawing:
-                self.stats.prompt_tokens += chunk.count
-            elif completion := self._draw(sequence, row - 1):
-                done.append(completion)
-        self.stats.sample_seconds += perf_counter() - decoded
-        return done
+        return bool(status == _DECODE_OK)
 
-    def _fill(self, chunks: list[Chunk]) -> int:
+    def _fill_draws(self, sequences: list[Sequence]) -> int:
+        batch, end = self.batch, len(sequences)
+        batch.tokens[:end] = [self._draws[s.slot].token for s in sequences]
+        batch.positions[:end] = [s.cached for s in sequences]
+        batch.sequences[:end] = [s.slot for s in sequences]
+        batch.outputs[:end] = 1
+        return end
+
+    def _fill_chunks(self, chunks: list[Chunk]) -> int:
         batch, end = self.batch, 0
         for chunk in chunks:
-            sequence, start = chunk.sequence, end
-            end += chunk.count
-            cached = sequence.cached
-            batch.sequences[start:end] = sequence.slot
-            batch.positions[start:end] = self._places[cached : cached + chunk.count]
-            batch.outputs[start:end] = sequence.ready
-            if sequence.ready:
-                batch.tokens[start] = self._draws[sequence.slot].token
-            else:
-                batch.tokens[start:end] = sequence.prompt.tokens[cached : cached + chunk.count]
+            start, end = end, end + chunk.count
+            first, last = chunk.sequence.cached, chunk.sequence.cached + chunk.count
+            batch.tokens[start:end] = chunk.sequence.prompt.tokens[first:last]
+            batch.positions[start:end] = self._places[first:last]
+            batch.sequences[start:end] = chunk.sequence.slot
+        batch.outputs[:end] = 0
         return end
 
     def _draw(self, sequence: Sequence, row: int) -> Completion | None:

@@ -1,4 +1,4 @@
-"""Which tokens go into the next step: admission, prefill in chunks, sequence slots.
+"""What the next step computes: admission, prefill in chunks, sequence slots.
 
 Pure bookkeeping, without an engine. A prompt of P tokens has its first P-1 put in the KV
 cache once, in chunks (the prefix); each of its samples then starts from the last one. A
@@ -51,10 +51,18 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The next `count` tokens of a sequence; logits are wanted when it is `ready`."""
+    """The next `count` tokens of a sequence's prefix."""
 
     sequence: Sequence
     count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Sequences to draw a token for, and what to add to the prefixes of others."""
+
+    draws: list[Sequence]
+    chunks: list[Chunk]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +74,9 @@ class Fork:
 
 
 class Scheduler:
-    """Keeps `slots` sequences within `cells` KV cells and `budget` tokens a step."""
+    """Keeps `slots` sequences within `cells` KV cells, and prefill within `budget` a step."""
 
     def __init__(self, slots: int, cells: int, budget: int) -> None:
-        if budget <= slots:
-            raise ValueError("the budget must leave room beside one token per slot")
         self.cells = cells
         self.budget = budget
         self.live: list[Sequence] = []
@@ -105,16 +111,20 @@ class Scheduler:
                 started.append(Fork(source, self._start(prompt, prompt.prefix)))
         return started
 
-    def plan(self) -> list[Chunk]:
-        """Next step's tokens: one for each ready sequence, the rest prefill, oldest first."""
-        chunks = [Chunk(s, 1) for s in self.live if s.ready]
-        room = self.budget - len(chunks)
+    def plan(self) -> Step:
+        """Draw for every ready sequence, and fill the prefixes of others, oldest first.
+
+        Few sequences decode slowly, so drawing waits until half of the live are ready:
+        for as long as it takes to fill the slots, at most.
+        """
+        ready = [s for s in self.live if s.ready]
+        chunks, room = [], self.budget
         for sequence in self.live:
             if room and not sequence.ready:
                 count = min(room, sequence.prompt.prefix - sequence.cached)
                 chunks.append(Chunk(sequence, count))
                 room -= count
-        return chunks
+        return Step(ready if 2 * len(ready) >= len(self.live) else [], chunks)
 
     def finish(self, sequence: Sequence) -> bool:
         """End a sample. True if its slot goes on with the prompt's next sample.

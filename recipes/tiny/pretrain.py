@@ -224,7 +224,7 @@ def main() -> None:
         spent, tokens, step = state["spent"], state["tokens"], state["step"]
         rng.seed(args.seed + step)
         mixer.rng.seed(args.seed + step)
-    budget = args.minutes * 60
+    budget: float = args.minutes * 60
     start = saved = time.monotonic()
     begun = spent
 

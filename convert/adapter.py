@@ -65,9 +65,7 @@ class LowRank:
     def load(self) -> tuple[F32Array, F32Array, F32Array | None]:
         """Return (left [rows, rank] times the scale, right [rank, columns], magnitudes)."""
         a, b = read_array(self.a), read_array(self.b)
-        left, right = (
-            (np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)) if self.embedding else (b, a)
-        )
+        left, right = (a.T.copy(), b.T.copy()) if self.embedding else (b, a)
         left *= np.float32(self.scale)
         return left, right, None if self.magnitude is None else read_array(self.magnitude)
 

@@ -57,7 +57,7 @@ def round_scales(maxima: F32Array) -> F32Array:
     rest = maxima - mean
     codes = _dynamic_map()
     midpoints = (codes[:-1].astype(np.float64) + codes[1:]) / 2
-    out = np.empty_like(rest)
+    out: F32Array = np.empty_like(rest)
     for start in range(0, rest.size, _SCALE_BLOCK):
         block = rest[start : start + _SCALE_BLOCK]
         largest = np.abs(block).max()
@@ -96,7 +96,7 @@ def _round_to_bf16(values: F32Array) -> None:
 
 @functools.cache
 def _dynamic_map() -> F32Array:
-    """bitsandbytes' signed 8-bit code: seven decades, the larger the finer."""
+    """The signed 8-bit code of bitsandbytes: seven decades, the larger the finer."""
     values = [0.0, 1.0]
     for exponent in range(7):
         edges = _linspace(0.1, 1.0, 2**exponent + 1)

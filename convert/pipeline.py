@@ -71,7 +71,7 @@ def execute(
         output = file_record(partial, out.name)
         if not os.path.samestat(mine, partial.stat()):
             raise ConvertError(f"Another conversion is writing {out}.", "Choose another name.")
-        os.replace(partial, out)
+        partial.replace(out)
         manifest = build_manifest(plan, output, hashes, revision, perf_counter() - start)
         manifest.write(out)
     except OSError as error:

@@ -143,17 +143,7 @@ def _sources(
     checkpoint: Checkpoint, architecture: Architecture, adapters: tuple[Adapter, ...]
 ) -> tuple[Architecture, Sources]:
     """Match the checkpoint's tensors and the adapters' with what the model must have."""
-    base = dict(checkpoint.tensors)
-    if architecture.tied:
-        base.pop(HEAD, None)
-        touched = {EMBEDDING, HEAD} & {n for a in adapters for n in (*a.updates, *a.replaced)}
-        # An adapter trains the two ends apart, even where the base shares them.
-        if touched and not all(adapter.keeps_tied for adapter in adapters):
-            architecture = replace(architecture, tied=False)
-            base[HEAD] = base[EMBEDDING] if EMBEDDING in base else base[HEAD]
-    for adapter in adapters:
-        if EMBEDDING in adapter.replaced:
-            architecture = replace(architecture, vocab=adapter.replaced[EMBEDDING].shape[0])
+    architecture, base = _with_ends(checkpoint, architecture, adapters)
     wanted = architecture.shapes()
     sources: Sources = {}
     for name, shape in wanted.items():
@@ -184,6 +174,24 @@ def _sources(
     for adapter in adapters:
         _check_matched(adapter, wanted)
     return architecture, sources
+
+
+def _with_ends(
+    checkpoint: Checkpoint, architecture: Architecture, adapters: tuple[Adapter, ...]
+) -> tuple[Architecture, dict[str, TensorRef]]:
+    """Settle the embedding and the head: shared or apart, and their number of tokens."""
+    base = dict(checkpoint.tensors)
+    if architecture.tied:
+        base.pop(HEAD, None)
+        touched = {EMBEDDING, HEAD} & {n for a in adapters for n in (*a.updates, *a.replaced)}
+        # An adapter trains the two ends apart, even where the base shares them.
+        if touched and EMBEDDING in base and not all(a.keeps_tied for a in adapters):
+            architecture = replace(architecture, tied=False)
+            base[HEAD] = base[EMBEDDING]
+    for adapter in adapters:
+        if EMBEDDING in adapter.replaced:
+            architecture = replace(architecture, vocab=adapter.replaced[EMBEDDING].shape[0])
+    return architecture, base
 
 
 def _fitting(adapter: Adapter, name: str, shape: tuple[int, ...]) -> LowRank:

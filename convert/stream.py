@@ -106,7 +106,7 @@ def stream(
                 else:
                     written = worker.write(tensor, *span)
                     reports.put((tensor, written, tensor.finish_block()))
-        except BaseException as error:  # carried to the caller's thread, never dropped
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             reports.put(error)
         finally:
             worker.close()
@@ -217,7 +217,7 @@ class _Worker:
         ggml.quantize(planned.kind, weights, self._bytes, planned.importance)
         with self._lock:
             self._file.seek(tensor.offset + first * ggml.row_bytes(planned.kind, planned.columns))
-            self._file.write(memoryview(self._bytes)[:size])
+            self._file.write(self._bytes[:size].data)
         return size
 
     def _read(self, planned: PlannedTensor, first: int, last: int) -> F32Array:

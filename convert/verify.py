@@ -8,51 +8,23 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from gguf import LlamaFileType
-
-from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.backends.llamacpp.machine import available_memory
+from bonito_local.convert.compare import Comparison, compare, completions
 from bonito_local.convert.manifest import file_record, read_manifest
 from bonito_local.convert.mixes import MIXES
-from bonito_local.convert.pipeline import execute
 from bonito_local.convert.plan import MergeInto, Plan, make_plan
-from bonito_local.convert.probes import PASSAGES, TEXTS
+from bonito_local.convert.probes import TEXTS
 from bonito_local.convert.thresholds import MOST_LOST_ROWS, THRESHOLDS
 from bonito_local.errors import ConvertError
-from bonito_local.tasks import TASK_TYPES, format_prompt, parse_completion
 
-MAX_TOKENS = 64
-WINDOW = 512
+SHORTEST_CONTEXT = 256
 _REFERENCES = (("F32", 4.0), ("BF16", 2.0), ("Q8_0", 1.07))  # bytes per weight
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Distance from the reference, in nats per token.
-
-    `top1` is the share of tokens whose first choice is the reference's, or one that the
-    reference holds at least nine tenths as likely: in a near-tie either is right.
-    """
-
-    reference: str
-    tokens: int
-    mean_kl: float
-    worst_kl: float
-    top1: float
-    parse_rate: float
-    reference_parse_rate: float
-    perplexity: float | None
-    reference_perplexity: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +84,10 @@ def verify(
         notify("tokenizing")
         tokenized, wrong = _check_tokens(path, plan, header)
         failures += wrong
-        comparison = _compare(path, plan, text, notify)
+        comparison = compare(path, plan, text, notify)
         failures += _judge(comparison, quant)
     else:
-        _completions(path)  # it loads and generates
+        completions(path)  # it loads and generates
     return Report(
         file=path.name,
         quant=quant,
@@ -164,7 +136,7 @@ def _check_special(header: GgufHeader) -> list[str]:
             failures.append("It names no EOS token: completions would not end.")
         elif index is not None and not 0 <= int(index) < tokens:
             failures.append(f"Its {kind.upper()} token {index} is not among its {tokens} tokens.")
-    if int(header.metadata.get(f"{_arch(header)}.context_length", 0)) < WINDOW // 2:
+    if int(header.metadata.get(f"{_arch(header)}.context_length", 0)) < SHORTEST_CONTEXT:
         failures.append("Its context length is too short for a prompt.")
     return failures
 
@@ -196,119 +168,6 @@ def _check_tokens(path: Path, plan: Plan, header: GgufHeader) -> tuple[int, list
             if model.tokenize(text.encode(), add_bos=False, special=True) != want:
                 failures.append(f"It tokenizes {text!r} unlike the source.")
     return len(TEXTS), failures
-
-
-def _compare(
-    path: Path, plan: Plan, text: Path | None, notify: Callable[[str], None]
-) -> Comparison:
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".verify-") as folder:
-        reference = Path(folder) / "reference.gguf"
-        notify(f"making the reference ({plan.mix.name})")
-        execute(plan, reference)
-        notify("generating")
-        wanted, got = _completions(reference), _completions(path)
-        notify("comparing")
-        return _distances(path, reference, plan, wanted, got, text)
-
-
-def _prompts() -> list[tuple[str, str]]:
-    """Fixed (passage, prompt) pairs, one for each task type."""
-    passages = [PASSAGES[i % len(PASSAGES)] for i in range(len(TASK_TYPES))]
-    return [(p, format_prompt(t, p)) for t, p in zip(TASK_TYPES, passages, strict=True)]
-
-
-def _completions(path: Path) -> list[str]:
-    """Greedy completions of the fixed prompts, in order.
-
-    Raises:
-        ModelError: llama.cpp cannot load the file.
-    """
-    from bonito_local.backends.llamacpp.engine import LlamaCpp
-
-    sampling = Sampling(temperature=0, max_tokens=MAX_TOKENS)
-    requests = [
-        Request(str(i), prompt, sampling, (Sample(0, 0),))
-        for i, (_, prompt) in enumerate(_prompts())
-    ]
-    with closing(LlamaCpp(path, n_seq=4)) as engine:
-        found = {c.request_id: c.text for c in engine.generate(requests)}
-    return [found[request.id] for request in requests]
-
-
-def _distances(
-    path: Path,
-    reference: Path,
-    plan: Plan,
-    wanted: list[str],
-    got: list[str],
-    text: Path | None,
-) -> Comparison:
-    from bonito_local.backends.llamacpp.bindings import lib
-
-    sums = {"kl": 0.0, "top1": 0, "tokens": 0}
-    worst = 0.0
-    longest = min(2 * WINDOW, plan.architecture.context)
-    options: dict[str, Any] = {"logits_all": True, "verbose": False, "n_ctx": longest}
-    with (
-        closing(lib.Llama(str(path), **options)) as mine,
-        closing(lib.Llama(str(reference), **options)) as theirs,
-    ):
-        for (_, prompt), completion in zip(_prompts(), wanted, strict=True):
-            tokens = theirs.tokenize((prompt + completion).encode(), special=False)[:longest]
-            p, q = _log_probs(theirs, tokens), _log_probs(mine, tokens)
-            kl = (np.exp(p) * (p - q)).sum(axis=-1)
-            sums["kl"] += float(kl.sum())
-            chosen = np.take_along_axis(p, q.argmax(-1)[:, None], axis=-1)[:, 0]
-            sums["top1"] += int((chosen >= p.max(axis=-1) + math.log(0.9)).sum())
-            sums["tokens"] += len(tokens)
-            worst = max(worst, float(kl.max()))
-        perplexities = [_perplexity(model, text) if text else None for model in (mine, theirs)]
-    passages = [passage for passage, _ in _prompts()]
-    return Comparison(
-        reference=plan.mix.name,
-        tokens=int(sums["tokens"]),
-        mean_kl=sums["kl"] / sums["tokens"],
-        worst_kl=worst,
-        top1=sums["top1"] / sums["tokens"],
-        parse_rate=_parse_rate(got, passages),
-        reference_parse_rate=_parse_rate(wanted, passages),
-        perplexity=perplexities[0],
-        reference_perplexity=perplexities[1],
-    )
-
-
-def _log_probs(model: Any, tokens: list[int]) -> npt.NDArray[np.float32]:
-    model.reset()
-    model.eval(tokens)
-    logits = np.array(model.scores[: len(tokens)], np.float32)
-    logits -= logits.max(axis=-1, keepdims=True)
-    result: npt.NDArray[np.float32] = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    return result
-
-
-def _parse_rate(completions: Sequence[str], passages: Sequence[str]) -> float:
-    parsed = [
-        parse_completion(completion, passage) is not None
-        for completion, passage in zip(completions, passages, strict=True)
-    ]
-    return sum(parsed) / len(parsed)
-
-
-def _perplexity(model: Any, text: Path) -> float:
-    """Over the text's first windows of 512 tokens, on the second half of each."""
-    try:
-        tokens = model.tokenize(text.read_bytes()[: 64 * 1024], special=False)
-    except OSError as error:
-        raise ConvertError(f"{text} cannot be read: {error.strerror}.") from error
-    windows = [tokens[i : i + WINDOW] for i in range(0, len(tokens), WINDOW)][:16]
-    losses: list[float] = []
-    for window in windows:
-        log_probs = _log_probs(model, window)
-        for i in range(len(window) // 2, len(window) - 1):
-            losses.append(-float(log_probs[i, window[i + 1]]))
-    if not losses:
-        raise ConvertError(f"{text} is too short for a perplexity.", "Give a longer text.")
-    return math.exp(sum(losses) / len(losses))
 
 
 def _judge(comparison: Comparison, quant: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import llama_cpp
 import numpy as np
 import numpy.typing as npt
 from gguf import GGUFReader, LlamaFileType
-
 
 # llama-cpp-python's own callback fails on half a character, which llama.cpp prints now and then.
 _SILENT = llama_cpp.llama_log_callback(lambda level, text, data: None)
@@ -22,11 +22,24 @@ def tensors(path: Path) -> dict[str, tuple[str, bytes]]:
     return {t.name: (t.tensor_type.name, t.data.tobytes()) for t in GGUFReader(path).tensors}
 
 
-def quantize(source: Path, out: Path, file_type: LlamaFileType) -> dict[str, tuple[str, bytes]]:
+def quantize(
+    source: Path,
+    out: Path,
+    file_type: LlamaFileType,
+    importance: Mapping[str, npt.NDArray[np.float32]] | None = None,
+) -> dict[str, tuple[str, bytes]]:
     """Run what `llama-quantize` runs."""
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = int(file_type)
     params.nthread = 1
+    if importance is not None:
+        floats = ctypes.POINTER(ctypes.c_float)
+        entries = [
+            llama_cpp.llama_model_imatrix_data(n.encode(), v.ctypes.data_as(floats), v.size)
+            for n, v in importance.items()
+        ]
+        # An entry without a name ends the list.
+        params.imatrix = (llama_cpp.llama_model_imatrix_data * (len(entries) + 1))(*entries)
     status = llama_cpp.llama_model_quantize(str(source).encode(), str(out).encode(), params)
     assert status == 0
     return tensors(out)

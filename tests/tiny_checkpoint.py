@@ -7,8 +7,16 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
-from tokenizers import processors, trainers
+from tokenizers import (
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -96,6 +104,7 @@ def write_checkpoint(
     tied: bool = False,
     max_shard_size: str = "1GB",
     rope: dict[str, object] | None = None,
+    vocab: int | None = None,
 ) -> PreTrainedModel:
     """Save a random model and its tokenizer to `folder`, and return the model."""
     tokenizer = tokenizer or byte_level_tokenizer()
@@ -107,7 +116,7 @@ def write_checkpoint(
     }
     config_class, model_class = kinds[family]
     config = config_class(
-        vocab_size=len(tokenizer),
+        vocab_size=vocab or len(tokenizer),
         hidden_size=width,
         intermediate_size=ffn,
         num_hidden_layers=layers,

@@ -57,7 +57,8 @@ def check(
         click.echo(f"worst divergence   {found.worst_kl:.4f}")
         click.echo(f"top-1 agreement    {found.top1:.2%}")
         click.echo(
-            f"completions parse  {found.parse_rate:.0%} (reference {found.reference_parse_rate:.0%})"
+            f"completions parse  {found.parse_rate:.0%} "
+            f"(reference {found.reference_parse_rate:.0%})"
         )
         if found.perplexity is not None:
             click.echo(

@@ -1,0 +1,86 @@
+"""`bonito-local convert` and `verify`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_checkpoint import write_adapter, write_checkpoint
+
+from bonito_local.cli.main import run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    model = write_checkpoint(folder / "base", layers=1)
+    write_adapter(folder / "adapter", model)
+    return folder
+
+
+def arguments(made: Path, *more: object) -> list[str]:
+    command = ["convert", made / "base", "--adapter", made / "adapter", *more]
+    return [str(part) for part in command]
+
+
+def test_convert_and_verify(made: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out.gguf"
+    assert run(arguments(made, "--quant", "q6_k", "-o", out, "--verify")) == 0
+    printed = capfd.readouterr().out
+    assert "out.gguf: 0.00 GB, Q6_K, in" in printed
+    assert "top-1 agreement" in printed
+    assert f"passed: {out}.verify.json" in printed
+    report = json.loads((tmp_path / "out.gguf.verify.json").read_text())
+    assert report["quant"] == "Q6_K"
+    assert report["comparison"]["tokens"] > 1000
+    assert run(["verify", str(out)]) == 0
+
+
+def test_verify_without_the_adapter_fails(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gguf"
+    assert run(arguments(made, "-o", out)) == 0
+    assert run(["verify", str(out), "--source", str(made / "base")]) == 1
+
+
+def test_dry_run_prints_the_plan_and_writes_nothing(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.gguf"
+    assert run(arguments(made, "--merge-into", "nf4", "-o", out, "--dry-run")) == 0
+    printed = capsys.readouterr().out
+    assert "blk.0.attn_q.weight" in printed
+    assert "Free in" in printed
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("more", "status", "line"),
+    [
+        ([], 2, "error: No output file was given."),
+        (["--quant", "Q4_KM", "-o", "x.gguf"], 2, "Did you mean Q4_K_M?"),
+        (["--revision", "main", "-o", "x.gguf"], 2, "--revision goes with --download"),
+        (["--imatrix", "absent.dat", "-o", "x.gguf"], 1, "absent.dat cannot be read"),
+        (["-o", "absent/x.gguf"], 1, "The folder absent does not exist."),
+    ],
+)
+def test_one_clear_line(
+    more: list[str],
+    status: int,
+    line: str,
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments(made, *more)) == status
+    printed = capsys.readouterr().err
+    assert line in printed
+    assert "Traceback" not in printed
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_hub_name_needs_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["convert", "someone/some-model", "-o", "x.gguf"]) == 2
+    assert "add --download" in capsys.readouterr().err

@@ -1,0 +1,118 @@
+"""Verification passes good files and fails broken ones, for the reason that is true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gguf import GGUFReader
+from gguf_reference import logits
+from tiny_checkpoint import write_adapter, write_checkpoint
+
+from bonito_local.convert.mixes import MIXES
+from bonito_local.convert.pipeline import convert
+from bonito_local.convert.thresholds import THRESHOLDS
+from bonito_local.convert.verify import Report, verify
+from bonito_local.errors import BonitoError, ConvertError
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    model = write_checkpoint(folder / "base", layers=2)
+    write_adapter(folder / "adapter", model)
+    convert(folder / "base", folder / "good.gguf", adapters=[folder / "adapter"], quant="Q6_K")
+    (folder / "text.txt").write_text("The notice is short. Either party may end it. " * 40)
+    return folder
+
+
+def check(path: Path, made: Path, **options: object) -> Report:
+    return verify(path, source=made / "base", adapters=[made / "adapter"], **options)
+
+
+def test_a_good_file_passes(made: Path) -> None:
+    report = check(made / "good.gguf", made, text=made / "text.txt")
+    assert report.passed, report.failures
+    found = report.comparison
+    assert found is not None
+    assert 0 < found.mean_kl < THRESHOLDS["Q6_K"].kl
+    assert found.mean_kl <= found.worst_kl
+    assert found.reference == "F32"
+    assert found.perplexity is not None
+    assert found.perplexity == pytest.approx(found.reference_perplexity, rel=0.05)
+    assert report.texts_tokenized > 20
+    assert report.context_length == 512
+    assert not list(made.glob(".verify-*"))
+
+
+def test_divergence_is_that_of_the_logits(made: Path, tmp_path: Path) -> None:
+    """The figure of one prompt, computed anew from both models' logits."""
+    from bonito_local.backends.llamacpp.bindings import lib
+    from bonito_local.convert.compare import _log_probs
+
+    tokens = [0, *range(50, 90)]
+    model = lib.Llama(str(made / "good.gguf"), logits_all=True, verbose=False, n_ctx=128)
+    got = _log_probs(model, tokens)
+    model.close()
+    want = logits(made / "good.gguf", tokens).astype(np.float64)
+    want -= np.log(np.exp(want).sum(axis=-1, keepdims=True))
+    # One keeps its cache in 16 bits, the other in 32.
+    np.testing.assert_allclose(got, want, atol=0.15)
+    np.testing.assert_allclose(np.exp(got.astype(np.float64)).sum(axis=-1), 1, atol=1e-5)
+
+
+def test_forgetting_the_adapter_fails(made: Path, tmp_path: Path) -> None:
+    convert(made / "base", tmp_path / "forgot.gguf", quant="Q8_0")
+    report = check(tmp_path / "forgot.gguf", made)
+    assert any("Mean divergence" in failure for failure in report.failures)
+
+
+def test_damaged_weights_fail(made: Path, tmp_path: Path) -> None:
+    """Bytes of one tensor overwritten: it loads, and answers wrong."""
+    path = tmp_path / "damaged.gguf"
+    path.write_bytes((made / "good.gguf").read_bytes())
+    (tmp_path / "damaged.gguf.json").write_text((made / "good.gguf.json").read_text())
+    tensor = next(t for t in GGUFReader(path).tensors if t.name == "blk.0.ffn_down.weight")
+    with path.open("r+b") as file:
+        file.seek(tensor.data_offset)
+        file.write(np.random.default_rng(0).bytes(tensor.n_bytes // 210 * 200))
+    report = check(path, made)
+    assert "The file is not the one that its manifest describes." in report.failures
+    assert any("Mean divergence" in f or "Top-1" in f for f in report.failures)
+
+
+def test_without_the_source_the_file_itself_is_checked(made: Path) -> None:
+    report = verify(made / "good.gguf")
+    assert report.passed
+    assert report.comparison is None
+    written = report.write(made / "good.gguf")
+    assert json.loads(written.read_text())["passed"] is True
+
+
+def test_another_source_is_noticed(made: Path, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "other", layers=2)
+    config = json.loads((tmp_path / "other" / "config.json").read_text())
+    config |= {"max_position_embeddings": 1024}
+    (tmp_path / "other" / "config.json").write_text(json.dumps(config))
+    report = verify(made / "good.gguf", source=tmp_path / "other")
+    assert "Its context is 512; the source's 1024." in report.failures
+
+
+def test_bad_inputs(made: Path, tmp_path: Path) -> None:
+    with pytest.raises(BonitoError, match="cannot be read"):
+        verify(tmp_path / "absent.gguf")
+    (tmp_path / "x.gguf").write_bytes(b"not one")
+    with pytest.raises(BonitoError, match="is not a GGUF file"):
+        verify(tmp_path / "x.gguf")
+    (tmp_path / "short.txt").write_text("a")
+    with pytest.raises(ConvertError, match="too short for a perplexity"):
+        check(made / "good.gguf", made, text=tmp_path / "short.txt")
+
+
+def test_every_mix_has_a_threshold() -> None:
+    assert THRESHOLDS.keys() == MIXES.keys()
+    by_size = ["F32", "F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K"]
+    limits = [THRESHOLDS[name].kl for name in by_size]
+    assert limits == sorted(limits)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from bonito_local.errors import JobError, OutputError
 from bonito_local.jobs.store import Store
+from bonito_local.passages.discover import JOB_FOLDER
 
-JOB_FOLDER = ".job"
 STORE = "store.sqlite"
 
 

@@ -18,12 +18,14 @@ OFFICE = frozenset(
     {".pdf", ".docx", ".html", ".htm", ".xhtml", ".epub", ".pptx", ".xlsx", ".odt", ".rtf", ".eml"}
 )
 KINDS = PLAIN | MARKDOWN | TABLES | OFFICE
+JOB_FOLDER = ".job"  # in every dataset folder that bonito-local writes
 
 
 def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
     """Yield the documents among `paths` and in the folders there, sorted, each file once.
 
-    Hidden files and folders are passed over. Links inside a folder are not followed
+    Hidden files and folders are passed over, and so are datasets of bonito-local: an output
+    among the documents is not read when its job goes on. Links inside a folder are not followed
     when they lead out of it, nor when they lead to a folder. What a folder holds of
     other kinds is reported in one line per kind.
 
@@ -77,7 +79,11 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         unreadable.append(Problem(str(error.filename), problem))
 
     for parent, folders, files in os.walk(folder, onerror=report):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and not Path(parent, name, JOB_FOLDER).is_dir()
+        )
         yield from unreadable
         unreadable.clear()
         for name in folders:

@@ -33,6 +33,13 @@ def test_a_folder_is_read_recursively_in_order_without_hidden_files(folder: Path
     assert problems(found) == []
 
 
+def test_a_dataset_among_the_documents_is_read_only_where_it_is_named(folder: Path) -> None:
+    (folder / "out" / ".job").mkdir(parents=True)
+    (folder / "out" / "rows.jsonl").write_text("x")
+    assert names(list(find_documents([folder])), folder) == ["a.MD", "b.txt", "sub/c.pdf"]
+    assert names(list(find_documents([folder / "out"])), folder) == ["out/rows.jsonl"]
+
+
 def test_files_of_other_kinds_in_a_folder_are_counted_by_kind(folder: Path) -> None:
     for name in ("x.png", "y.PNG", "sub/z.exe", "README"):
         (folder / name).write_text("x")

@@ -42,8 +42,10 @@ def passage_tokens(backend: Backend, max_tokens: int) -> int:
             f"context of {backend.context_length}.",
             f"Ask for {max(1, free // 2)} or less.",
         )
-    trained = metadata(backend).get("bonito.passage_tokens")
-    wanted = int(str(trained)) if trained else min(_LONGEST, backend.context_length // 2)
+    trained = str(metadata(backend).get("bonito.passage_tokens", ""))
+    # A file's metadata may be anything: what is no usable length is passed over.
+    usable = trained.isdecimal() and int(trained) >= _SHORTEST
+    wanted = int(trained) if usable else min(_LONGEST, backend.context_length // 2)
     return min(wanted, room)
 
 

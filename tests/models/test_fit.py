@@ -23,6 +23,8 @@ def engine(context: int, **metadata: str) -> Fake:
         (1000, 800, {}, 1000 - 800 - TAKEN),
         (1000, 100, {"passage_tokens": "180"}, 180),
         (300, 100, {"passage_tokens": "250"}, 300 - 100 - TAKEN),
+        (1000, 100, {"passage_tokens": "many"}, 500),
+        (1000, 100, {"passage_tokens": "0"}, 500),
     ],
 )
 def test_a_passage_fits(

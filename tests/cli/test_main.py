@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from importlib import import_module
@@ -35,6 +36,20 @@ def test_the_module_runs_as_the_command() -> None:
         check=True,
     )
     assert done.stdout == f"bonito-local, version {__version__}\n"
+
+
+def test_output_that_lacks_a_character_shows_a_question_mark() -> None:
+    code = (
+        "import sys; from bonito_local.cli import main; "
+        "main.run = lambda _: print('caf\u00e9 \u2192'); main.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        check=True,
+    )
+    assert done.stdout.split() == [b"caf\xe9", b"?"]
 
 
 def test_an_unknown_command(capsys: Capture) -> None:

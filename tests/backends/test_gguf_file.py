@@ -30,6 +30,13 @@ def test_reads_what_gguf_py_reads(tiny_gguf: Path) -> None:
     assert header.arrays["tokenizer.ggml.tokens"] == len(vocabulary()[0])
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names must be Unicode elsewhere")
+def test_a_file_name_that_is_not_utf8(tiny_gguf: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mod\udce9l.gguf"
+    path.write_bytes(tiny_gguf.read_bytes())
+    Model(path, repack=False).close()
+
+
 @pytest.fixture(scope="module")
 def content(tiny_gguf: Path) -> bytes:
     return tiny_gguf.read_bytes()

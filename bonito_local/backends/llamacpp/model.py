@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -40,7 +41,7 @@ class Model:
         forget_errors()
         params = lib.llama_model_default_params()
         params.use_extra_bufts = repack
-        handle = lib.llama_model_load_from_file(str(path).encode(), params)
+        handle = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not handle:
             raise _load_error(path)
         self.handle: Handle | None = handle

@@ -40,7 +40,9 @@ class Drawn:
 class Reference:
     def __init__(self, path: Path) -> None:
         self.model = Model(path, repack=False)
-        self.context = Context(self.model, n_seq=1, n_ctx=self.model.context_length, threads=1)
+        length = self.model.context_length
+        self.context = Context(self.model, n_seq=1, n_cells=length, threads=1)
+        self.context.fit(length)
         self.batch = Batch(1)
 
     def logits(self, tokens: list[int]) -> npt.NDArray[np.float32]:

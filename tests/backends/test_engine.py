@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +24,7 @@ GREEDY = Sampling(temperature=0, max_tokens=24)
 
 @pytest.fixture(scope="module")
 def engine(tiny_gguf: Path) -> Iterator[LlamaCpp]:
-    backend = LlamaCpp(tiny_gguf, n_seq=6, n_ctx=1024, threads=1)
+    backend = LlamaCpp(tiny_gguf, n_seq=6, threads=1)
     yield backend
     backend.close()
 
@@ -267,7 +269,7 @@ def test_requests_are_pulled_as_there_is_room(engine: LlamaCpp) -> None:
     done = 0
     for _ in engine.generate(requests()):
         done += 1
-        assert pulled - done <= 6 + 1
+        assert pulled - done <= 6 + 1  # the one that is yielded
     assert (done, pulled) == (60, 60)
 
 
@@ -290,28 +292,52 @@ def test_closing_or_failing_midway_leaves_the_engine_usable(
     assert reference.greedy(prompt, 24).agrees(next(engine.generate([ask("r", prompt)])).text)
 
 
-def test_full_cache_backs_off(tiny_gguf: Path, reference: Reference) -> None:
-    backend = LlamaCpp(tiny_gguf, n_seq=8, n_ctx=256, threads=1)
-    backend._context.n_ctx = 4096  # what the scheduler believes
-    backend._context.limit = 512
-    requests = [ask(str(i), text_of(i, 5 + 3 * i), GREEDY, 1, 2) for i in range(12)]
-    requests.insert(5, ask("never", text_of(1, 110)))
-    done = by_sample(backend.generate(requests))
-    assert len(done) == 25
-    failed = done.pop(("never", 0))
-    assert (failed.finish_reason, failed.error) == ("failed", "The KV cache has no room for it.")
-    for (name, _), completion in done.items():
-        prompt = next(r.prompt for r in requests if r.id == name)
-        assert reference.greedy(prompt, 24).agrees(completion.text)
+def test_the_cache_grows_to_the_longest_request(tiny_gguf: Path, reference: Reference) -> None:
+    backend = LlamaCpp(tiny_gguf, n_seq=4, n_ctx=1024, threads=1)
+    prompts = {"a": text_of(1, 5), "b": text_of(2, 9), "long": text_of(3, 110)}
+    prompts |= {str(i): text_of(i, 4 * i) for i in range(9)}
+    assert 256 < backend.count_tokens(prompts["long"]) < 480
+    done = list(backend.generate([ask("first", prompts["a"])]))
+    assert (backend._context.capacity, backend._context.n_seq) == (256, 4)
+    done = list(backend.generate(ask(name, text) for name, text in prompts.items()))
+    assert (backend._context.capacity, backend._context.n_seq) == (512, 2)
+    assert {completion.request_id for completion in done} == set(prompts)
+    for completion in done:
+        assert reference.greedy(prompts[completion.request_id], 24).agrees(completion.text)
     backend.close()
+
+
+def test_a_cache_that_cannot_be_allocated_is_an_error(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "vast.gguf", context=1 << 24)
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from bonito_local.backends.base import Request, Sample, Sampling\n"
+        "from bonito_local.backends.llamacpp import context, engine\n"
+        "from bonito_local.errors import BackendError\n"
+        "context.available_memory = lambda: 1 << 50\n"
+        "backend = engine.LlamaCpp(Path(sys.argv[1]), n_seq=1, n_ctx=1 << 24, threads=1)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "vast = Request('r', 'x', Sampling(max_tokens=1 << 24), (Sample(0, 0),))\n"
+        "try: list(backend.generate([vast]))\n"
+        "except BackendError as error: print(error)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "16,777,216 tokens (5.0 GiB) cannot be allocated" in ended.stdout
 
 
 def test_settings_out_of_range_and_use_after_close(tiny_gguf: Path) -> None:
     with pytest.raises(BackendError, match="0 sequences"):
         LlamaCpp(tiny_gguf, n_seq=0)
-    for n_ctx in (-1, 0, 63):
-        with pytest.raises(BackendError, match="cannot serve 32 sequences"):
+    for n_ctx in (-1, 0):
+        with pytest.raises(BackendError, match="holds nothing"):
             LlamaCpp(tiny_gguf, n_ctx=n_ctx)
+    with pytest.raises(BackendError, match="memory is short") as caught:
+        LlamaCpp(tiny_gguf, n_ctx=2**40)
+    assert "1,099,511,627,776 tokens" in caught.value.title
+    assert "smaller context" in caught.value.remedy
     backend = LlamaCpp(tiny_gguf, n_seq=2, n_ctx=300)
     assert backend.context_length == 512
     assert backend.metadata["bonito.passage_tokens"] == "48"

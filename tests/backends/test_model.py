@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tiny_model import BOS_ID, EOS_ID, write_tiny_gguf
 
-from bonito_local.backends.llamacpp.context import Context
+from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.model import Model
-from bonito_local.errors import BackendError, ModelError
+from bonito_local.errors import ModelError
 
 
 @pytest.fixture(scope="module")
@@ -98,42 +96,18 @@ def test_what_cannot_generate(
     assert "\n" not in str(caught.value)
 
 
-def test_a_cache_too_large_for_memory_is_an_error(model: Model) -> None:
-    with pytest.raises(BackendError, match="memory is short") as caught:
-        Context(model, n_seq=1, n_ctx=2**40, threads=1)
-    assert "1,099,511,627,776 tokens" in caught.value.title
-    assert "smaller context" in caught.value.remedy
-
-
-def test_an_allocation_that_fails_is_an_error(tiny_gguf: Path) -> None:
-    code = (
-        "import resource, sys; from pathlib import Path\n"
-        "from bonito_local.backends.llamacpp import context, engine\n"
-        "from bonito_local.errors import BackendError\n"
-        "context.available_memory = lambda: 1 << 50\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
-        "try: engine.LlamaCpp(Path(sys.argv[1]), n_seq=1, n_ctx=1 << 24, threads=1)\n"
-        "except BackendError as error: print(error)\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", code, str(tiny_gguf)], capture_output=True, text=True, check=False
-    )
-    assert ended.returncode == 0, ended.stderr
-    assert "16,777,216 tokens (5.0 GiB) cannot be allocated" in ended.stdout
-
-
 def test_automatic_settings(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     backend = LlamaCpp(tiny_gguf)
-    # 48 tokens of passage as the model's metadata says, and 320 for head and completion.
-    assert backend._context.n_seq == 32
-    assert backend._context.n_ctx >= 32 * (48 + 320)
-    assert backend.context_length == 512
+    assert (backend._context.n_seq, backend.context_length) == (32, 512)
     backend.close()
     monkeypatch.setattr(
-        "bonito_local.backends.llamacpp.engine.available_memory", lambda: 2 * 1000 * 256
+        "bonito_local.backends.llamacpp.engine.available_memory", lambda: 2 * 400 * 256
     )
     small = LlamaCpp(tiny_gguf)
-    assert small._context.n_ctx == 1024  # 1,000 cells, rounded up to llama.cpp's 256
+    samples = tuple(Sample(i, i) for i in range(4))
+    done = list(small.generate([Request("r", "x", Sampling(max_tokens=3), samples)]))
+    assert len(done) == 4
+    assert small._context.n_seq == 2  # 400 cells for 32 sequences: 512, of 256 each
     small.close()
 
 

@@ -1,4 +1,4 @@
-"""A llama.cpp context: the KV cache shared by all sequences, and its settings."""
+"""A llama.cpp context: the KV cache, one stream of cells for each sequence."""
 
 from __future__ import annotations
 
@@ -8,63 +8,75 @@ from bonito_local.backends.llamacpp.model import Model
 from bonito_local.errors import BackendError
 
 _BATCH = 512
-# On CPUs llama.cpp computes attention in tiles of 64 rows: fast for rows of one sequence; for
-# a row each of many sequences, every row against every cell. Below 64 it goes row by row.
-_ROWS = 63
+_PAD = 256  # llama.cpp's unit of cells
 _CELL_BYTES = 64  # of bookkeeping
 
 
 class Context:
-    """Room for `n_seq` sequences, of `n_ctx` tokens together, in one unified KV cache.
+    """Room for `n_seq` sequences of `capacity` tokens each; made to measure by `fit`.
+
+    Each sequence has cells of its own. In a cache shared by all (`kv_unified`), every token's
+    attention scans the cells of all sequences: measured at 32 sequences of 480 tokens, that
+    doubles the time of a prompt and of a drawn token.
 
     Attributes:
-        limit: the most tokens (BOS, prompt and completion) of one sequence.
-        n_batch: the most tokens of one batch of prefixes.
-        n_rows: the most sequences to draw for in one batch.
+        limit: the most tokens (BOS, prompt and completion) that `fit` can give a sequence.
+        n_batch: the most tokens of one batch.
     """
 
-    def __init__(self, model: Model, *, n_seq: int, n_ctx: int, threads: int) -> None:
-        """Allocate the cache.
+    def __init__(self, model: Model, *, n_seq: int, n_cells: int, threads: int) -> None:
+        """Take up to `n_cells` cells for up to `n_seq` sequences; none are allocated yet.
 
         Raises:
-            BackendError: memory does not suffice, or a setting is out of range.
+            BackendError: a setting is out of range, or memory is short.
         """
         most = int(lib.llama_max_parallel_sequences())
         if not 1 <= n_seq <= most:
             raise BackendError(f"{n_seq} sequences cannot be decoded.", f"Use 1 to {most}.")
-        if n_ctx < 2 * n_seq:
-            raise BackendError(
-                f"A context of {n_ctx} tokens cannot serve {n_seq} sequences.",
-                f"Use at least {2 * n_seq} tokens.",
-            )
+        if n_cells < 1:
+            raise BackendError(f"A context of {n_cells} tokens holds nothing.", "Use 1 or more.")
+        self._n_cells = -(-n_cells // _PAD) * _PAD
         # Asked first: where memory is overcommitted, too much of it is a killed process.
-        need = n_ctx * (model.kv_bytes + _CELL_BYTES)
-        if need > available_memory():
-            raise _too_large(n_ctx, need, "memory is short")
+        if _bytes(model, self._n_cells) > available_memory():
+            raise _too_large(model, self._n_cells, "memory is short")
         self.model = model
-        self.n_seq = n_seq
-        self.n_rows = min(n_seq, _ROWS)
+        self.handle: Handle | None = None
+        self.n_seq = self._most = n_seq
+        self.limit = min(self._n_cells, model.context_length)
+        self.capacity = 0
+        self.n_batch = _BATCH
+        self._threads = threads
+
+    def fit(self, need: int) -> bool:
+        """Let every sequence hold `need` tokens, at most `limit`; True if that emptied it.
+
+        Raises:
+            BackendError: the cells cannot be allocated.
+        """
+        if need <= self.capacity:
+            return False
+        self.close()
+        capacity = -(-need // _PAD) * _PAD
+        self.n_seq = min(self._most, self._n_cells // capacity)
         params = lib.llama_context_default_params()
-        params.n_ctx = n_ctx
-        params.n_seq_max = n_seq
+        params.n_ctx = self.n_seq * capacity
+        params.n_seq_max = params.n_outputs_max = self.n_seq
         params.n_batch = params.n_ubatch = _BATCH
-        params.n_outputs_max = self.n_rows
-        params.n_threads = params.n_threads_batch = threads
-        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = self._threads
         forget_errors()
-        handle = lib.llama_init_from_model(model.handle, params)
-        if not handle:
-            raise _too_large(n_ctx, need, first_error())
-        self.handle: Handle | None = handle
-        self.n_ctx = int(lib.llama_n_ctx(handle))
-        # llama.cpp makes it smaller for a small context.
-        self.n_batch = int(lib.llama_n_batch(handle))
-        self.limit = min(self.n_ctx, model.context_length)
-        self._memory = lib.llama_get_memory(handle)
+        self.handle = lib.llama_init_from_model(self.model.handle, params) or None
+        if self.handle is None:
+            raise _too_large(self.model, self.n_seq * capacity, first_error())
+        self.capacity = capacity
+        self.n_batch = int(lib.llama_n_batch(self.handle))
+        self._memory = lib.llama_get_memory(self.handle)
+        return True
 
     def copy(self, source: int, target: int, length: int) -> None:
-        """Let sequence `target` share the first `length` cells of `source`."""
-        lib.llama_memory_seq_cp(self._memory, source, target, 0, length)
+        """Copy the first `length` cells of a sequence to another, which is empty."""
+        # Between streams llama.cpp copies whole ones only.
+        lib.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+        lib.llama_memory_seq_rm(self._memory, target, length, -1)
 
     def remove(self, sequence: int, start: int = 0) -> None:
         """Free a sequence's cells from position `start` on."""
@@ -72,17 +84,24 @@ class Context:
 
     def clear(self) -> None:
         """Free all cells."""
-        lib.llama_memory_clear(self._memory, False)
+        if self.handle is not None:
+            lib.llama_memory_clear(self._memory, False)
 
     def close(self) -> None:
-        """Free the cache."""
+        """Free the cache's memory."""
         if self.handle is not None:
             lib.llama_free(self.handle)
-            self.handle = None
+        self.handle = None
+        self.capacity = 0
 
 
-def _too_large(n_ctx: int, need: int, why: str) -> BackendError:
+def _bytes(model: Model, n_cells: int) -> int:
+    return n_cells * (model.kv_bytes + _CELL_BYTES)
+
+
+def _too_large(model: Model, n_cells: int, why: str) -> BackendError:
     return BackendError(
-        f"A context of {n_ctx:,} tokens ({need / 2**30:.1f} GiB) cannot be allocated: {why}.",
+        f"A context of {n_cells:,} tokens ({_bytes(model, n_cells) / 2**30:.1f} GiB) "
+        f"cannot be allocated: {why}.",
         "Use a smaller context or fewer sequences.",
     )

@@ -13,16 +13,15 @@ from bonito_local.backends.llamacpp.model import Model
 from bonito_local.errors import BackendError
 
 _SEQUENCES = 32
-# Tokens of a passage where the model does not say, and of the prompt's head and completion.
-_PASSAGE = 512
-_BESIDES = 320
+_LEAST_CELLS = 512
 
 
 class LlamaCpp:
     """Runs a GGUF model on llama.cpp with continuous batching.
 
-    Up to `n_seq` sequences share a KV cache of `n_ctx` tokens; `context_length`, the most one
-    sequence may hold, is the model's trained context or the whole cache, if that is smaller.
+    The KV cache is sized by what is asked: as many sequences as `n_seq` and `n_ctx`, the most
+    tokens that all of them may hold, allow for the longest request so far. `context_length`,
+    the most one sequence may hold, is the model's trained context, or `n_ctx` if smaller.
     With `n_seq` 1 the same requests give the same completions bit for bit; with more,
     rounding depends on what is decoded together, and a near-tie may fall either way.
 
@@ -49,18 +48,18 @@ class LlamaCpp:
 
         Raises:
             ModelError: the file is missing, broken, cannot generate, or is too large.
-            BackendError: a setting is out of range, or the KV cache does not fit in memory.
+            BackendError: a setting is out of range, or `n_ctx` does not fit in memory.
         """
-        n_seq = _SEQUENCES if n_seq is None else n_seq
         self._model = Model(path, repack=repack)
         self.metadata = self._model.metadata
         self.stats = Stats()
         self._running = False
+        n_seq = _SEQUENCES if n_seq is None else n_seq
         try:
             self._context = Context(
                 self._model,
                 n_seq=n_seq,
-                n_ctx=_cells(self._model, n_seq) if n_ctx is None else n_ctx,
+                n_cells=_cells(self._model, n_seq) if n_ctx is None else n_ctx,
                 threads=physical_cores() if threads is None else threads,
             )
         except BackendError:
@@ -79,14 +78,15 @@ class LlamaCpp:
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield every sample's completion as it finishes.
 
-        Requests are pulled one at a time, when a sequence is free. `completion_tokens`
+        Requests are pulled as sequences get free, at most `n_seq` ahead. `completion_tokens`
         counts the end-of-text token. A completion that reaches the context's end finishes
         with "length".
 
         Raises:
-            BackendError: the engine failed, is closed, or is generating already.
+            BackendError: the engine failed, is closed or is generating already, or the KV
+                cache cannot be allocated.
         """
-        if self._context.handle is None:
+        if self._model.handle is None:
             raise BackendError("The engine is closed.", "Open the model again.")
         if self._running:
             raise BackendError(
@@ -105,8 +105,6 @@ class LlamaCpp:
 
 
 def _cells(model: Model, n_seq: int) -> int:
-    """KV cells for `n_seq` typical rows, within half of the free memory."""
-    passage = model.metadata.get("bonito.passage_tokens", "")
-    typical = (int(passage) if passage.isdigit() else _PASSAGE) + _BESIDES
+    """KV cells for `n_seq` full contexts, within half of the free memory."""
     affordable = available_memory() // 2 // max(1, model.kv_bytes)
-    return max(_PASSAGE, min(n_seq * min(typical, model.context_length), affordable))
+    return max(_LEAST_CELLS, min(n_seq * model.context_length, affordable))

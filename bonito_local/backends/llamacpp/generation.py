@@ -1,8 +1,7 @@
 """One run of the step loop: pull, admit, decode, sample, yield what has ended.
 
-A step decodes the sequences that draw and the prefixes that fill in batches apart: rows of
-different sequences in one large batch cost llama.cpp's attention more than the larger
-matrix products save.
+A step decodes the sequences that draw in one batch, and each prefix that fills in another:
+llama.cpp splits a batch whose sequences differ in length.
 """
 
 from __future__ import annotations
@@ -26,8 +25,6 @@ from bonito_local.backends.llamacpp.bindings import (
 from bonito_local.backends.llamacpp.context import Context
 from bonito_local.backends.llamacpp.scheduler import Chunk, Prompt, Scheduler, Sequence
 from bonito_local.errors import BackendError
-
-_DECODE_OK, _DECODE_NO_SLOT = 0, 1
 
 
 @dataclass(slots=True)
@@ -62,22 +59,23 @@ class Generation:
         self.context = context
         self.model = context.model
         self.stats = stats
-        self.scheduler = Scheduler(context.n_seq, context.n_ctx, context.n_batch)
+        self.scheduler = Scheduler(context.n_seq, context.n_batch)
         self.batch = Batch(context.n_batch)
         self._requests = iter(requests)
         self._waiting: deque[Prompt] = deque()
         self._draws: dict[int, _Draw] = {}
-        self._places = np.arange(context.n_ctx, dtype=np.int32)
+        self._places = np.arange(context.limit, dtype=np.int32)
 
     def run(self) -> Iterator[Completion]:
         """Yield completions as they finish; frees every sequence however it ends."""
         resumed = perf_counter()
         try:
             while True:
-                done = self._admit()
+                done = self._pull()
+                self._admit()
                 if self.scheduler.live:
                     done += self._step()
-                elif not done and not self._waiting:
+                elif not done:
                     return
                 for completion in done:
                     self.stats.seconds += perf_counter() - resumed
@@ -90,47 +88,45 @@ class Generation:
             self._draws.clear()
             self.context.clear()
 
-    def _admit(self) -> list[Completion]:
-        """Fill free slots; returns the failures among the requests pulled."""
-        for fork in self.scheduler.forks():
-            prefix = fork.sequence.prompt.prefix
-            self.context.copy(fork.source.slot, fork.sequence.slot, prefix)
-            self._begin(fork.sequence)
-        if not self.scheduler.live:
-            # Cells are handed out from the start again, so that a run of single sequences
-            # does not depend on what came before.
-            self.context.clear()
-            self.scheduler.cells = self.context.n_ctx
-        failed: list[Completion] = []
-        while not self.scheduler.full and not failed:
-            if not self._waiting:
-                request = next(self._requests, None)
-                if request is None:
-                    break
-                failed = self._queue(request)
-            elif self.scheduler.admit(self._waiting[0]):
-                self._begin(self._waiting.popleft().live[0])
-            elif self.scheduler.live:
+    def _pull(self) -> list[Completion]:
+        """Queue a request for every free slot; returns failures as soon as there are any."""
+        while len(self._waiting) < self.scheduler.free:
+            request = next(self._requests, None)
+            if request is None:
                 break
-            else:
-                failed = _failures(self._waiting.popleft(), "The KV cache has no room for it.")
-        return failed
+            if failed := self._queue(request):
+                return failed
+        return []
 
     def _queue(self, request: Request) -> list[Completion]:
         tokens = self.model.prompt(request.prompt)
         room = self.context.limit - len(tokens)
         limit = min(request.sampling.max_tokens, room)
-        prompt = Prompt(request, tokens, limit, deque(request.samples))
-        if not len(tokens):
-            return _failures(prompt, "The prompt is empty.")
-        if room < 1:
-            return _failures(
-                prompt,
-                f"The prompt has {len(tokens)} tokens; the context holds {self.context.limit}.",
-            )
+        if not len(tokens) or room < 1:
+            error = f"The prompt has {len(tokens)} tokens; the context holds {self.context.limit}."
+            return [
+                Completion(request.id, sample.index, "", len(tokens), 0, "failed", error)
+                for sample in request.samples
+            ]
         if request.samples:
-            self._waiting.append(prompt)
+            self._waiting.append(Prompt(request, tokens, limit, deque(request.samples)))
         return []
+
+    def _admit(self) -> None:
+        """Give slots to waiting samples, then to waiting requests."""
+        for fork in self.scheduler.forks():
+            prefix = fork.sequence.prompt.prefix
+            self.context.copy(fork.source.slot, fork.sequence.slot, prefix)
+            self._begin(fork.sequence)
+        # Only an empty cache can be made larger: what is too long waits for that.
+        if not self.scheduler.live and self.context.fit(
+            max((p.need for p in self._waiting), default=0)
+        ):
+            self.scheduler = Scheduler(self.context.n_seq, self.context.n_batch)
+        while (
+            self._waiting and self.scheduler.free and self._waiting[0].need <= self.context.capacity
+        ):
+            self._begin(self.scheduler.admit(self._waiting.popleft()))
 
     def _begin(self, sequence: Sequence) -> None:
         sampler = new_sampler(sequence.prompt.request.sampling, sequence.sample.seed)
@@ -144,36 +140,30 @@ class Generation:
     def _step(self) -> list[Completion]:
         step = self.scheduler.plan()
         done: list[Completion] = []
-        groups = -(-len(step.draws) // self.context.n_rows)
-        for i in range(groups):
-            if not self._decode(self._fill_draws(step.draws[i::groups])):
-                return done + self._back_off()
+        if step.draws:
+            self._decode(self._fill_draws(step.draws))
             started = perf_counter()
-            for row, sequence in enumerate(step.draws[i::groups]):
+            for row, sequence in enumerate(step.draws):
                 sequence.cached += 1
                 if completion := self._draw(sequence, row):
                     done.append(completion)
             self.stats.sample_seconds += perf_counter() - started
-        if step.chunks:
-            if not self._decode(self._fill_chunks(step.chunks)):
-                return done + self._back_off()
-            for chunk in step.chunks:
-                chunk.sequence.cached += chunk.count
-                self.stats.prompt_tokens += chunk.count
+        for chunk in step.chunks:
+            self._decode(self._fill_chunk(chunk))
+            chunk.sequence.cached += chunk.count
+            self.stats.prompt_tokens += chunk.count
         return done
 
-    def _decode(self, n_tokens: int) -> bool:
-        """Run the batch; False if the KV cache has no room for it, and it was not run."""
+    def _decode(self, n_tokens: int) -> None:
         forget_errors()
         started = perf_counter()
         status = self.batch.decode(self.context.handle, n_tokens)
         self.stats.decode_seconds += perf_counter() - started
-        if status not in (_DECODE_OK, _DECODE_NO_SLOT):
+        if status:
             raise BackendError(
-                f"llama.cpp failed to decode: {first_error()}.",
+                f"llama.cpp failed to decode (status {status}): {first_error()}.",
                 "If memory is short, use fewer sequences or a smaller context.",
             )
-        return bool(status == _DECODE_OK)
 
     def _fill_draws(self, sequences: list[Sequence]) -> int:
         batch, end = self.batch, len(sequences)
@@ -183,14 +173,12 @@ class Generation:
         batch.outputs[:end] = 1
         return end
 
-    def _fill_chunks(self, chunks: list[Chunk]) -> int:
-        batch, end = self.batch, 0
-        for chunk in chunks:
-            start, end = end, end + chunk.count
-            first, last = chunk.sequence.cached, chunk.sequence.cached + chunk.count
-            batch.tokens[start:end] = chunk.sequence.prompt.tokens[first:last]
-            batch.positions[start:end] = self._places[first:last]
-            batch.sequences[start:end] = chunk.sequence.slot
+    def _fill_chunk(self, chunk: Chunk) -> int:
+        batch, end = self.batch, chunk.count
+        first, last = chunk.sequence.cached, chunk.sequence.cached + chunk.count
+        batch.tokens[:end] = chunk.sequence.prompt.tokens[first:last]
+        batch.positions[:end] = self._places[first:last]
+        batch.sequences[:end] = chunk.sequence.slot
         batch.outputs[:end] = 0
         return end
 
@@ -221,27 +209,6 @@ class Generation:
         text = draw.text.decode("utf-8", errors="replace")
         tokens = len(prompt.tokens)
         return Completion(prompt.request.id, sample.index, text, tokens, draw.count, reason)
-
-    def _back_off(self) -> list[Completion]:
-        """The cache was fuller than reckoned: put something back, and reckon with less."""
-        prompt, ended = self.scheduler.preempt()
-        for sequence in ended:
-            self._end(sequence)
-            self.context.remove(sequence.slot)
-        if not self.scheduler.live:
-            return _failures(prompt, "The KV cache has no room for it.")
-        self.scheduler.cells = self.scheduler.used
-        if not prompt.live:
-            self._waiting.appendleft(prompt)
-        return []
-
-
-def _failures(prompt: Prompt, error: str) -> list[Completion]:
-    size = len(prompt.tokens)
-    return [
-        Completion(prompt.request.id, sample.index, "", size, 0, "failed", error)
-        for sample in prompt.samples
-    ]
 
 
 def _cut(text: bytearray, fresh: int, stops: tuple[str, ...]) -> bool:

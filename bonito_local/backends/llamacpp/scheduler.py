@@ -1,16 +1,16 @@
-"""What the next step computes: admission, prefill in chunks, sequence slots.
+"""What the next step computes: sequence slots, prefill in chunks, samples of one prompt.
 
 Pure bookkeeping, without an engine. A prompt of P tokens has its first P-1 put in the KV
 cache once, in chunks (the prefix); each of its samples then starts from the last one. A
-sample beyond the first shares the prefix's cells, in a slot of its own or in the slot of
-a sample that has ended. So a prompt takes P-1 cells, and each live sample as many more as
-it may draw tokens: what is admitted always fits.
+sample beyond the first takes a copy of the prefix to a slot of its own, or goes on from
+the prefix in the slot of a sample that has ended.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,11 @@ class Prompt:
     def prefix(self) -> int:
         """Number of tokens shared by the samples."""
         return len(self.tokens) - 1
+
+    @property
+    def need(self) -> int:
+        """The most tokens of a sequence."""
+        return len(self.tokens) + self.limit
 
 
 @dataclass(eq=False, slots=True)
@@ -59,7 +64,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Sequences to draw a token for, and what to add to the prefixes of others."""
+    """Sequences to draw a token for, by slot, and what to add to the prefixes of others."""
 
     draws: list[Sequence]
     chunks: list[Chunk]
@@ -67,64 +72,59 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """A new sequence whose prefix is to be shared with `source`'s."""
+    """A new sequence whose prefix is to be copied from `source`."""
 
     source: Sequence
     sequence: Sequence
 
 
 class Scheduler:
-    """Keeps `slots` sequences within `cells` KV cells, and prefill within `budget` a step."""
+    """Keeps up to `slots` sequences, and prefill to about `budget` tokens a step."""
 
-    def __init__(self, slots: int, cells: int, budget: int) -> None:
-        self.cells = cells
+    def __init__(self, slots: int, budget: int) -> None:
         self.budget = budget
         self.live: list[Sequence] = []
         self._prompts: list[Prompt] = []
-        self._free = list(range(slots - 1, -1, -1))
+        # The lowest slot first: llama.cpp batches neighbours.
+        self._free = list(range(slots))
+        heapify(self._free)
 
     @property
-    def used(self) -> int:
-        """Cells held by admitted prompts and live samples."""
-        return sum(p.prefix + len(p.live) * p.limit for p in self._prompts)
+    def free(self) -> int:
+        """Number of free slots."""
+        return len(self._free)
 
-    @property
-    def full(self) -> bool:
-        """Whether no slot is free."""
-        return not self._free
-
-    def admit(self, prompt: Prompt) -> bool:
-        """Give the prompt's first sample a slot, if slots and cells allow."""
-        if self.full or self.used + prompt.prefix + prompt.limit > self.cells:
-            return False
+    def admit(self, prompt: Prompt) -> Sequence:
+        """Give the prompt's first sample a slot; one must be free."""
         self._prompts.append(prompt)
-        self._start(prompt)
-        return True
+        return self._start(prompt)
 
     def forks(self) -> list[Fork]:
-        """Start waiting samples of prompts whose prefix is cached, while there is room."""
+        """Start waiting samples of prompts whose prefix is cached, while slots are free."""
         started = []
         for prompt in self._prompts:
-            if not prompt.samples or not (source := prompt.live[0]).ready:
-                continue
-            while prompt.samples and not self.full and self.used + prompt.limit <= self.cells:
+            source = prompt.live[0]
+            while source.ready and prompt.samples and self._free:
                 started.append(Fork(source, self._start(prompt, prompt.prefix)))
         return started
 
     def plan(self) -> Step:
         """Draw for every ready sequence, and fill the prefixes of others, oldest first.
 
-        Few sequences decode slowly, so drawing waits until half of the live are ready:
-        for as long as it takes to fill the slots, at most.
+        Few sequences decode slowly, so drawing waits until half of the live are ready: for
+        as long as it takes to fill the slots, at most. How a prefix is cut into chunks
+        depends on its length alone, and so does the rounding of what is computed.
         """
         ready = [s for s in self.live if s.ready]
         chunks, room = [], self.budget
         for sequence in self.live:
-            if room and not sequence.ready:
-                count = min(room, sequence.prompt.prefix - sequence.cached)
+            if room > 0 and not sequence.ready:
+                count = min(self.budget, sequence.prompt.prefix - sequence.cached)
                 chunks.append(Chunk(sequence, count))
                 room -= count
-        return Step(ready if 2 * len(ready) >= len(self.live) else [], chunks)
+        if 2 * len(ready) < len(self.live):
+            return Step([], chunks)
+        return Step(sorted(ready, key=lambda s: s.slot), chunks)
 
     def finish(self, sequence: Sequence) -> bool:
         """End a sample. True if its slot goes on with the prompt's next sample.
@@ -136,33 +136,15 @@ class Scheduler:
             sequence.sample = prompt.samples.popleft()
             sequence.cached = prompt.prefix
             return True
-        self._release(sequence)
+        prompt.live.remove(sequence)
+        self.live.remove(sequence)
+        heappush(self._free, sequence.slot)
+        if not prompt.live:
+            self._prompts.remove(prompt)
         return False
 
-    def preempt(self) -> tuple[Prompt, list[Sequence]]:
-        """End the youngest prompt's sequences; those are to be freed.
-
-        Their samples wait again, in the prompt. Of an only prompt, one sequence goes on,
-        unless it is the only one.
-        """
-        prompt = self._prompts[-1]
-        keep = len(self._prompts) == 1 and len(prompt.live) > 1
-        ended = prompt.live[keep:]
-        for sequence in reversed(ended):
-            prompt.samples.appendleft(sequence.sample)
-            self._release(sequence)
-        return prompt, ended
-
     def _start(self, prompt: Prompt, cached: int = 0) -> Sequence:
-        sequence = Sequence(self._free.pop(), prompt, prompt.samples.popleft(), cached)
+        sequence = Sequence(heappop(self._free), prompt, prompt.samples.popleft(), cached)
         prompt.live.append(sequence)
         self.live.append(sequence)
         return sequence
-
-    def _release(self, sequence: Sequence) -> None:
-        prompt = sequence.prompt
-        prompt.live.remove(sequence)
-        self.live.remove(sequence)
-        self._free.append(sequence.slot)
-        if not prompt.live:
-            self._prompts.remove(prompt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def check(path: Path, made: Path, **options: object) -> Report:
+def check(path: Path, made: Path, **options: Any) -> Report:
     return verify(path, source=made / "base", adapters=[made / "adapter"], **options)
 
 

@@ -1,9 +1,10 @@
 """Convert against the tools it replaces, in the same run.
 
-    python benchmarks/convert.py --llama-cpp SOURCES --quantize BUILD/bin/llama-quantize \\
-        --tokenizer tokenizer.model --work FOLDER [--layers 4] [--rounds 3]
+    python benchmarks/convert.py --llama-cpp SOURCES --tokenizer tokenizer.model \\
+        --work FOLDER [--quantize BUILD/bin/llama-quantize] [--layers 4] [--rounds 3]
 
-SOURCES is llama.cpp's source tree (llama-cpp-python's sdist holds one, in vendor/). A
+SOURCES is llama.cpp's source tree (llama-cpp-python's sdist holds one, in vendor/). Without
+--quantize the function behind `llama-quantize` runs from the installed llama-cpp-python. A
 Mistral-7B-shaped checkpoint of `--layers` layers with random weights and an r=64 adapter on
 all linear layers is made once; then each round runs the three tools and ours one after the
 other, so that both see the same machine. Medians and ratios are printed as a Markdown table.
@@ -18,6 +19,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,27 +33,40 @@ model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
 PeftModel.from_pretrained(model, adapter).merge_and_unload().save_pretrained(out)
 """
 
+QUANTIZE = """
+import sys
+from gguf import LlamaFileType
+from llama_cpp import llama_model_quantize, llama_model_quantize_default_params
+source, out, name = sys.argv[1:]
+params = llama_model_quantize_default_params()
+params.ftype = LlamaFileType["MOSTLY_" + name]
+sys.exit(llama_model_quantize(source.encode(), out.encode(), params))
+"""
+
 
 @dataclass(frozen=True)
 class Run:
-    """One process: wall seconds, peak resident bytes, bytes it left behind."""
+    """One process: wall and processor seconds, peak resident bytes, bytes it left behind."""
 
     seconds: float
+    processor: float
     peak: int
     left: int
 
 
 def run(command: list[str], made: Path) -> Run:
     start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    assert process.stderr is not None
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        log.seek(0)
+        errors = log.read()
     seconds = time.perf_counter() - start
     if status:
         sys.exit(f"{command[:3]} failed:\n{errors.decode()[-2000:]}")
     files = [made] if made.is_file() else list(made.rglob("*"))
-    return Run(seconds, usage.ru_maxrss * 1024, sum(f.stat().st_size for f in files))
+    processor = usage.ru_utime + usage.ru_stime
+    return Run(seconds, processor, usage.ru_maxrss * 1024, sum(f.stat().st_size for f in files))
 
 
 def tools(args: argparse.Namespace, base: Path, adapter: Path) -> dict[str, Run]:
@@ -63,7 +78,8 @@ def tools(args: argparse.Namespace, base: Path, adapter: Path) -> dict[str, Run]
     script = args.llama_cpp / "convert_hf_to_gguf.py"
     to_gguf = [sys.executable, script, merged, "--outtype", "bf16", "--outfile", bf16]
     runs["convert_hf_to_gguf.py"] = run([str(part) for part in to_gguf], bf16)
-    quantize = [args.quantize, bf16, out, args.quant]
+    quantizer = [args.quantize] if args.quantize else [sys.executable, "-c", QUANTIZE]
+    quantize = [*quantizer, bf16, out, args.quant]
     runs["llama-quantize"] = run([str(part) for part in quantize], out)
     shutil.rmtree(merged)
     bf16.unlink()
@@ -172,13 +188,19 @@ def make_adapter(folder: Path, base: Path, layers: int) -> None:
 
 
 def median(runs: list[Run]) -> Run:
-    return Run(statistics.median(r.seconds for r in runs), max(r.peak for r in runs), runs[-1].left)
+    return Run(
+        statistics.median(r.seconds for r in runs),
+        statistics.median(r.processor for r in runs),
+        max(r.peak for r in runs),
+        runs[-1].left,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    for name in ("llama-cpp", "quantize", "tokenizer", "work"):
+    for name in ("llama-cpp", "tokenizer", "work"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--quantize", type=Path)
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--quant", default="Q4_K_M")
@@ -195,21 +217,29 @@ def main() -> None:
         runs["bonito-local convert"] = ours(args, base, adapter)
         for name, measured in runs.items():
             columns.setdefault(name, []).append(measured)
-            print(f"{name}: {measured.seconds:.1f} s", file=sys.stderr)
+            print(f"{name}: {measured}", file=sys.stderr, flush=True)
     rows = {name: median(runs) for name, runs in columns.items()}
-    print("| step | seconds | peak memory, GB | written, GB |\n|---|---|---|---|")
+    print("| step | seconds | processor seconds | peak memory, GB | written, GB |")
+    print("|---|---|---|---|---|")
     for name, row in rows.items():
-        print(f"| {name} | {row.seconds:.1f} | {row.peak / 1e9:.2f} | {row.left / 1e9:.2f} |")
+        times = f"{row.seconds:.1f} | {row.processor:.1f}"
+        print(f"| {name} | {times} | {row.peak / 1e9:.2f} | {row.left / 1e9:.2f} |")
     if args.ours_only:
         return
     mine = columns["bonito-local convert"]
     steps = [runs for name, runs in columns.items() if name != "bonito-local convert"]
-    sums = [sum(runs[i].seconds for runs in steps) for i in range(args.rounds)]
-    alone = [runs.seconds for runs in columns["llama-quantize"]]
-    for name, other in (("the three tools' sum", sums), ("llama-quantize alone", alone)):
-        ratios = [run.seconds / seconds for run, seconds in zip(mine, other, strict=True)]
-        print(f"\nours / {name}: {statistics.median(ratios):.2f} (each round: ", end="")
-        print(", ".join(f"{ratio:.2f}" for ratio in ratios) + ")")
+    others = {
+        "the three tools' sum": steps,
+        "llama-quantize alone": [columns["llama-quantize"]],
+    }
+    for name, other in others.items():
+        for unit in ("seconds", "processor"):
+            ratios = [
+                getattr(run, unit) / sum(getattr(runs[i], unit) for runs in other)
+                for i, run in enumerate(mine)
+            ]
+            each = ", ".join(f"{ratio:.2f}" for ratio in ratios)
+            print(f"ours / {name}, {unit}: {statistics.median(ratios):.2f} (each round: {each})")
 
 
 if __name__ == "__main__":

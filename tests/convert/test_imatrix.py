@@ -88,7 +88,7 @@ def test_a_very_low_type_asks_for_one(made: Path, tmp_path: Path) -> None:
 
 def test_for_another_model(made: Path, tmp_path: Path) -> None:
     write_imatrix(tmp_path / "x.gguf", {"blk.0.attn_q.weight": np.ones(128, np.float32)})
-    with pytest.raises(ConvertError, match="has 128 columns for blk.0.attn_q.weight"):
+    with pytest.raises(ConvertError, match=r"has 128 columns for blk\.0\.attn_q"):
         convert(made / "base", tmp_path / "out.gguf", imatrix=tmp_path / "x.gguf")
     write_imatrix(tmp_path / "y.gguf", {"blk.0.other.weight": np.ones(256, np.float32)})
     with pytest.raises(ConvertError, match="names no tensor of this model"):

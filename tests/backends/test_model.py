@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 from pathlib import Path
 
+import llama_cpp
 import numpy as np
 import pytest
 from gguf import GGUFWriter
@@ -116,3 +118,11 @@ def test_messages_of_llama_cpp_stay_out_of_sight(
 ) -> None:
     LlamaCpp(tiny_gguf, n_seq=2).close()
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_reason_is_told_when_something_else_took_the_log(tmp_path: Path) -> None:
+    silent = llama_cpp.llama_log_callback(lambda level, text, data: None)
+    llama_cpp.llama_log_set(silent, ctypes.c_void_p())
+    path = write(tmp_path / "m.gguf", "llama", None, block_count=1)
+    with pytest.raises(ModelError, match="key not found"):
+        Model(path, repack=False)

@@ -39,7 +39,11 @@ lib.llama_backend_init()
 
 
 def forget_errors() -> None:
-    """Drop what llama.cpp has complained about so far."""
+    """Drop what llama.cpp has complained about so far, and listen to what comes.
+
+    The log belongs to the process: anything else that uses llama.cpp may have taken it.
+    """
+    lib.llama_log_set(_keep_error, ctypes.c_void_p(0))
     _errors.clear()
 
 

@@ -26,6 +26,7 @@ from tokenizer import BOS_ID, EOS_ID, train
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 from transformers import MistralConfig, MistralForCausalLM
+from unpack import unpack
 
 from bonito_local.tasks import task_type
 from bonito_local.training import attention
@@ -201,6 +202,9 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=66)
     parser.add_argument("--tokens", type=int, default=6144, help="tokens in a batch")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--start", type=Path, help="go on from a released GGUF, with the second cycle alone"
+    )
     args = parser.parse_args()
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
@@ -209,11 +213,15 @@ def main() -> None:
     rows, texts = corpus.load(args.data_dir)
     gc.freeze()  # millions of sentences that no collection needs to visit again
     mixer = Mixer(rows, args.seed)
-    if not (args.out / "tokenizer.json").exists():
-        train(tokenizer_texts(mixer, texts, rng), VOCABULARY, args.out)
-    tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
     model = MistralForCausalLM(CONFIG)
-    write_induction(model, torch.Generator().manual_seed(args.seed))
+    if args.start:
+        heads, kv_heads = CONFIG.num_attention_heads, CONFIG.num_key_value_heads
+        model.load_state_dict(unpack(args.start, args.out, heads, kv_heads), strict=False)
+    else:
+        write_induction(model, torch.Generator().manual_seed(args.seed))
+        if not (args.out / "tokenizer.json").exists():
+            train(tokenizer_texts(mixer, texts, rng), VOCABULARY, args.out)
+    tokenizer = Tokenizer.from_file(str(args.out / "tokenizer.json"))
     model = model.to(torch.bfloat16)
     optimizer = Optimizer(model)
     checkpoint = args.out / "checkpoint.pt"
@@ -228,8 +236,10 @@ def main() -> None:
     start = saved = time.monotonic()
     begun = spent
 
+    skipped = SECOND_CYCLE if args.start else 0.0
+
     def done() -> float:
-        return (begun + time.monotonic() - start) / budget
+        return skipped + (1 - skipped) * (begun + time.monotonic() - start) / budget
 
     log = (args.out / "log.jsonl").open("a")
     sequences = mixture(mixer, texts, tokenizer, rng, done)

@@ -10,13 +10,13 @@ from typing import Self
 class StopSignals:
     """While entered, a signal sets `received`; it interrupts only where `interrupts` is true.
 
-    Code that must not be cut in two (a reader calling back into Python) asks
-    `stop()`; a second signal interrupts anything.
+    Code that must not be cut in two (a reader or a model's loader calling back into Python)
+    asks `stop()`; a second signal interrupts anything.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self.interrupts = True
+        self.interrupts = False
         self._before: dict[int, object] = {}
 
     def stop(self) -> bool:

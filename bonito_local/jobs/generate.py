@@ -17,6 +17,7 @@ from bonito_local.jobs.runner import Notify, Stop, run_job
 from bonito_local.jobs.spec import JobSpec, check_sampling
 from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
+from bonito_local.passages.discover import check_paths
 from bonito_local.passages.reader import iter_passages
 from bonito_local.passages.types import Problem
 from bonito_local.tasks import TaskType
@@ -68,6 +69,7 @@ def generate(
         BonitoError: nothing could be done, or the run broke off; what had finished is kept.
     """
     check_sampling(wanted.sampling)
+    check_paths(wanted.paths)
     model = resolve_model(wanted.model)
     with (
         open_job(wanted.output) as store,

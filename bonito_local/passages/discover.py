@@ -32,6 +32,16 @@ def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
     Raises:
         UsageError: a path does not exist; nothing was yielded before.
     """
+    check_paths(paths)
+    return _find(paths)
+
+
+def check_paths(paths: Sequence[Path]) -> None:
+    """Check what the user named before anything slow begins.
+
+    Raises:
+        UsageError: a path does not exist or cannot be opened.
+    """
     for path in paths:
         try:
             path.stat()
@@ -39,7 +49,6 @@ def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
             raise UsageError(f"{path} does not exist.", "Check its spelling.") from error
         except OSError as error:
             raise UsageError(f"{path} cannot be opened: {_reason(error)}.") from error
-    return _find(paths)
 
 
 def _find(paths: Sequence[Path]) -> Iterator[Document | Problem]:

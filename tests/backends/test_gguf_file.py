@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import subprocess
 import sys
+import tracemalloc
 from contextlib import suppress
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +71,51 @@ def test_damaged_headers_never_raise_anything_else(
     # Anything but a ModelError fails the test; bytes that do no harm may change freely.
     with suppress(ModelError):
         read_header(scratch)
+
+
+def test_twenty_thousand_mutations(scratch: Path) -> None:
+    """Bytes changed, cut out, put in and repeated: a clean error or a header, in little memory."""
+    writer = GGUFWriter(scratch, "llama")
+    writer.add_block_count(2)
+    writer.add_rope_freq_base(1e4)
+    writer.add_token_list([f"token{i}" for i in range(20)])
+    writer.add_token_scores([float(i) for i in range(20)])
+    for name in ("token_embd.weight", "output_norm.weight"):
+        writer.add_tensor(name, np.zeros((2, 32), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    good = scratch.read_bytes()
+    header = good.index(b"output_norm.weight") + 64
+    numbers = [n.to_bytes(8, "little") for n in (0, 1, 2**31, 2**32 - 1, 2**60, 2**64 - 1)]
+    source = random.Random(4)
+    accepted = 0
+    tracemalloc.start()
+    for _ in range(20_000):
+        mutant = bytearray(good)
+        for _ in range(source.randint(1, 4)):
+            place = source.randrange(4, header)
+            match source.randrange(5):
+                case 0:
+                    mutant[place] = source.randrange(256)
+                case 1:
+                    del mutant[place : place + source.randint(1, 20)]
+                case 2:
+                    mutant[place:place] = source.choice(numbers)
+                case 3:
+                    mutant[place : place + 8] = source.choice(numbers)
+                case 4:
+                    mutant[place:place] = mutant[place : place + source.randint(1, 60)]
+        scratch.write_bytes(mutant)
+        with suppress(ModelError):
+            found = read_header(scratch)
+            accepted += 1
+            assert sum(map(prod, found.tensors.values())) <= 8 * len(mutant)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert 0 < accepted < 10_000
+    assert peak < 2_000_000
 
 
 def test_random_bytes_are_not_a_model(scratch: Path) -> None:

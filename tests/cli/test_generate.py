@@ -240,3 +240,13 @@ def test_files_are_for_the_user_alone(fake: list[str], tmp_path: Path) -> None:
     paths = list((tmp_path / "out").rglob("*"))
     assert {p.stat().st_mode & 0o777 for p in paths if p.is_file()} == {0o600}
     assert {p.stat().st_mode & 0o777 for p in paths if p.is_dir()} == {0o700}
+
+
+def test_a_missing_path_is_named_before_the_model_loads(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"no model")
+    nowhere = str(tmp_path / "nowhere")
+    assert run(["generate", nowhere, "-t", "exqa", "-o", "out", "--model", str(broken)]) == 2
+    assert "nowhere does not exist" in capsys.readouterr().err

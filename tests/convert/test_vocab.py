@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 from pathlib import Path
@@ -181,15 +180,3 @@ def test_more_tokens_than_embeddings(tmp_path: Path) -> None:
     bigger.save_pretrained(tmp_path)
     with pytest.raises(ConvertError, match=r"has token .* but the model has"):
         make_plan(tmp_path)
-
-
-REAL = os.environ.get("BONITO_REAL_TOKENIZERS", "")
-
-
-@pytest.mark.skipif(not REAL, reason="BONITO_REAL_TOKENIZERS names no folder")
-@pytest.mark.parametrize("name", ["mistral", "llama3"])
-def test_real_vocabularies(name: str, tmp_path: Path) -> None:
-    """Folders `mistral` and `llama3` with tokenizer.json."""
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(Path(REAL) / name)
-    write_checkpoint(tmp_path, tokenizer=tokenizer, layers=1, width=64, ffn=64)
-    assert_same_tokens(tmp_path, tokenizer, 10_000)

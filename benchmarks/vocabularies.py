@@ -1,6 +1,7 @@
 """Converted vocabularies against the real ones: are all tokens of varied text the same?
 
-    python benchmarks/vocabularies.py TOKENIZER_MODEL LLAMA_CPP_SOURCES [--texts 10000]
+    PYTHONPATH=tests:tests/convert python benchmarks/vocabularies.py \\
+        TOKENIZER_MODEL LLAMA_CPP_SOURCES [--texts 10000]
 
 TOKENIZER_MODEL is Mistral-7B-v0.1's SentencePiece model (mistral-common carries it as
 `tokenizer.model.v1`): its tokens come from sentencepiece itself. LLAMA_CPP_SOURCES holds
@@ -20,15 +21,13 @@ from pathlib import Path
 
 import sentencepiece
 from gguf import GGUFReader
+from gguf_reference import tokenize
+from test_vocab import varied
+from tiny_checkpoint import LLAMA3_PATTERN, write_checkpoint
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from bonito_local.convert.pipeline import convert
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
-from convert.test_vocab import varied
-from gguf_reference import tokenize
-from tiny_checkpoint import LLAMA3_PATTERN, write_checkpoint
 
 
 def llama3(vocabulary: Path) -> PreTrainedTokenizerFast:

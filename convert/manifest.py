@@ -56,6 +56,7 @@ class Manifest:
     tensors: tuple[TensorRecord, ...]
     seconds: float
     versions: Mapping[str, str] = field(default_factory=dict)
+    verification: Mapping[str, Any] | None = None  # see `record_verification`
     format: int = 1
 
     def write(self, out: Path) -> None:
@@ -156,6 +157,25 @@ def build_manifest(
         seconds=round(seconds, 3),
         versions={tool: importlib.metadata.version(tool) for tool in TOOLS},
     )
+
+
+def record_verification(out: Path, found: Mapping[str, Any]) -> None:
+    """Note in the manifest of `out`, where it has one, how its verification ended.
+
+    Raises:
+        ConvertError: the manifest cannot be read or written.
+    """
+    manifest = read_manifest(out)
+    if manifest is None:
+        return
+    path = manifest_path(out)
+    fresh = path.with_name(f".{path.name}.new")
+    text = json.dumps(manifest | {"verification": dict(found)}, indent=1, ensure_ascii=False)
+    try:
+        fresh.write_text(text + "\n", "utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        raise ConvertError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def source_files(plan: Plan) -> list[Path]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.backends.llamacpp.machine import available_memory
 from bonito_local.convert.compare import Comparison, compare, completions
-from bonito_local.convert.manifest import file_record, read_manifest
+from bonito_local.convert.manifest import file_record, read_manifest, record_verification
 from bonito_local.convert.mixes import MIXES
 from bonito_local.convert.plan import MergeInto, Plan, make_plan
 from bonito_local.convert.probes import TEXTS
@@ -44,13 +44,17 @@ class Report:
         return not self.failures
 
     def write(self, path: Path) -> Path:
-        """Write the report beside the GGUF at `path`, and return where."""
+        """Write the report beside the GGUF at `path`, note it in its manifest; return where."""
         out = path.with_name(path.name + ".verify.json")
         text = json.dumps(asdict(self) | {"passed": self.passed}, indent=1)
         try:
             out.write_text(text + "\n", "utf-8")
         except OSError as error:
             raise ConvertError(f"{out} cannot be written: {error.strerror}.") from error
+        summary: dict[str, object] = {"passed": self.passed, "report": out.name}
+        if self.comparison:
+            summary |= {"mean_kl": self.comparison.mean_kl, "top1": self.comparison.top1}
+        record_verification(path, summary)
         return out
 
 

@@ -37,6 +37,28 @@ def test_convert_and_verify(made: Path, tmp_path: Path, capfd: pytest.CaptureFix
     assert run(["verify", str(out)]) == 0
 
 
+def test_models_tells_what_a_file_was_made_from(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.gguf"
+    (tmp_path / "other.gguf").write_bytes(b"GGUF")
+    assert run(arguments(made, "--merge-into", "nf4", "-o", out)) == 0
+    for verified, said in (([], "not verified"), (["--source"], "verified, divergence 0.")):
+        if verified:
+            adapter = ["--adapter", str(made / "adapter"), "--merge-into", "nf4"]
+            assert run(["verify", str(out), *verified, str(made / "base"), *adapter]) == 0
+        capsys.readouterr()
+        assert run(["models", str(tmp_path)]) == 0
+        printed = capsys.readouterr().out
+        assert f"Q4_K_M of base with adapter merged into nf4; {said}" in printed
+        assert f"{tmp_path / 'other.gguf'}  (0 MB)  without a manifest" in printed
+    with out.open("ab") as file:
+        file.write(b"more")
+    assert run(["models", str(tmp_path)]) == 0
+    assert "CHANGED since it was converted" in capsys.readouterr().out
+    assert run(["models", str(tmp_path / "nowhere")]) == 2
+
+
 def test_verify_without_the_adapter_fails(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.gguf"
     assert run(arguments(made, "-o", out)) == 0

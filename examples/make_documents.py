@@ -1,7 +1,7 @@
 """Write examples/documents from examples/sources, one document in each format.
 
 Run it after a change to a source: `python examples/make_documents.py`. It needs
-python-docx, fpdf2, ebooklib and markdown-it-py (the `examples` extra).
+python-docx, fpdf2 and markdown-it-py (the `examples` extra).
 """
 
 from __future__ import annotations
@@ -16,12 +16,31 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import docx
-from ebooklib import epub
 from fpdf import FPDF
 from markdown_it import MarkdownIt
 
 HERE = Path(__file__).parent
 WRITTEN = datetime(2025, 4, 1, tzinfo=UTC)  # in every file, so that runs are alike
+
+XML = '<?xml version="1.0" encoding="utf-8"?>\n'
+CONTAINER = (
+    f'{XML}<container version="1.0" xmlns="urn:oasis:names:tc:opendocument:xmlns:container">'
+    '<rootfiles><rootfile full-path="book.opf" media-type="application/oebps-package+xml"/>'
+    "</rootfiles></container>"
+)
+PACKAGE = XML + (
+    '<package xmlns="http://www.idpf.org/2007/opf" version="3.0" unique-identifier="id">'
+    '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/">'
+    '<dc:identifier id="id">bonito-local-example</dc:identifier><dc:title>{title}</dc:title>'
+    "<dc:language>en</dc:language>"
+    '<meta property="dcterms:modified">{date:%Y-%m-%dT%H:%M:%SZ}</meta>'
+    '</metadata><manifest><item id="nav" href="nav.xhtml" properties="nav" '
+    'media-type="application/xhtml+xml"/>{items}</manifest><spine>{spine}</spine></package>'
+)
+PAGE = XML + (
+    '<html xmlns="http://www.w3.org/1999/xhtml" xmlns:epub="http://www.idpf.org/2007/ops" '
+    'lang="en"><head><title>{title}</title></head><body>{body}</body></html>'
+)
 
 
 def blocks(source: str) -> list[tuple[int, str]]:
@@ -113,22 +132,26 @@ def write_html(source: str, path: Path) -> None:
 
 
 def write_epub(source: str, path: Path) -> None:
-    """Write a book with a chapter for each second-level heading."""
+    """Write an EPUB 3 (https://www.w3.org/TR/epub-33/), a chapter per second-level heading."""
     title, chapters = source.removeprefix("# ").split("\n", 1)
-    book = epub.EpubBook()
-    book.set_identifier("bonito-local-example")
-    book.set_title(title)
-    book.set_language("en")
+    pages = {}
     for number, chapter in enumerate(chapters.strip().removeprefix("## ").split("\n## "), 1):
-        name = chapter.split("\n", 1)[0]
-        page = epub.EpubHtml(title=name, file_name=f"chapter{number}.xhtml", lang="en")
-        page.content = MarkdownIt("commonmark").render(f"# {chapter}")
-        book.add_item(page)
-        book.toc.append(page)
-        book.spine.append(page)
-    book.add_item(epub.EpubNcx())
-    book.add_item(epub.EpubNav())
-    epub.write_epub(str(path), book, {"mtime": WRITTEN})
+        body = MarkdownIt("commonmark").render(f"# {chapter}")
+        pages[f"chapter{number}.xhtml"] = (chapter.split("\n", 1)[0], body)
+    links = "".join(f'<li><a href="{file}">{name}</a></li>' for file, (name, _) in pages.items())
+    contents = f'<nav epub:type="toc"><ol>{links}</ol></nav>'
+    items = "".join(
+        f'<item id="c{i}" href="{file}" media-type="application/xhtml+xml"/>'
+        for i, file in enumerate(pages)
+    )
+    spine = "".join(f'<itemref idref="c{i}"/>' for i in range(len(pages)))
+    with zipfile.ZipFile(path, "w") as book:
+        book.writestr("mimetype", "application/epub+zip")  # first, and not compressed
+        book.writestr("META-INF/container.xml", CONTAINER, zipfile.ZIP_DEFLATED)
+        package = PACKAGE.format(title=title, date=WRITTEN, items=items, spine=spine)
+        book.writestr("book.opf", package, zipfile.ZIP_DEFLATED)
+        for file, (name, body) in {"nav.xhtml": (title, contents), **pages}.items():
+            book.writestr(file, PAGE.format(title=name, body=body), zipfile.ZIP_DEFLATED)
     stamp(path)
 
 

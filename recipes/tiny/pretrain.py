@@ -215,8 +215,7 @@ def main() -> None:
     mixer = Mixer(rows, args.seed)
     model = MistralForCausalLM(CONFIG)
     if args.start:
-        heads, kv_heads = CONFIG.num_attention_heads, CONFIG.num_key_value_heads
-        model.load_state_dict(unpack(args.start, args.out, heads, kv_heads), strict=False)
+        unpack(args.start, model, args.out)
     else:
         write_induction(model, torch.Generator().manual_seed(args.seed))
         if not (args.out / "tokenizer.json").exists():

@@ -4,47 +4,30 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from gguf import GGUFReader, dequantize
 from tokenizer import write
 from tokenizers import models
+from transformers import MistralForCausalLM
 
-_NAMES = {
-    "attn_q": "self_attn.q_proj",
-    "attn_k": "self_attn.k_proj",
-    "attn_v": "self_attn.v_proj",
-    "attn_output": "self_attn.o_proj",
-    "ffn_gate": "mlp.gate_proj",
-    "ffn_up": "mlp.up_proj",
-    "ffn_down": "mlp.down_proj",
-    "attn_norm": "input_layernorm",
-    "ffn_norm": "post_attention_layernorm",
-    "token_embd": "model.embed_tokens",
-    "output_norm": "model.norm",
-}
+from bonito_local.convert.architectures import Architecture
 
 
-def unpack(gguf: Path, out: Path, heads: int, kv_heads: int) -> dict[str, torch.Tensor]:
-    """Write the tokenizer to `out`; return the weights in float32 by their Hugging Face names."""
+@torch.no_grad()
+def unpack(gguf: Path, model: MistralForCausalLM, out: Path) -> None:
+    """Fill the model with the file's weights, and write its tokenizer to `out`."""
     reader = GGUFReader(gguf)
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
     merges = reader.fields["tokenizer.ggml.merges"].contents()
     pairs = [tuple(merge.split(" ")) for merge in merges]
     write(models.BPE({token: i for i, token in enumerate(tokens)}, pairs), out)
-    weights = {}
-    for tensor in reader.tensors:
-        values = np.array(dequantize(tensor.data, tensor.tensor_type), np.float32)
-        block, _, rest = tensor.name.rpartition("blk.")[2].rpartition(".weight")[0].rpartition(".")
-        if rest in ("attn_q", "attn_k"):
-            values = halves(values, heads if rest == "attn_q" else kv_heads)
-        prefix = f"model.layers.{block}." if block else ""
-        weights[f"{prefix}{_NAMES[rest]}.weight"] = torch.from_numpy(values)
-    return weights
-
-
-def halves(rows: npt.NDArray[np.float32], heads: int) -> npt.NDArray[np.float32]:
-    """Undo GGUF's interleaving of a head's rotary pairs; `rows` is (heads * head_dim, width)."""
-    split = rows.reshape(heads, -1, 2, rows.shape[1])
-    return np.ascontiguousarray(split.swapaxes(1, 2).reshape(rows.shape))
+    config = model.config.to_dict() | {"architectures": [type(model).__name__]}
+    architecture = Architecture.from_config(config)
+    stored = {tensor.name: tensor for tensor in reader.tensors}
+    for name, parameter in model.named_parameters():
+        tensor = stored[architecture.gguf_name(name)]
+        values = torch.from_numpy(dequantize(tensor.data, tensor.tensor_type).copy())
+        if heads := architecture.rotary_heads(name):
+            # GGUF interleaves a head's rotary pairs; a checkpoint has its halves in turn.
+            values = values.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
+        parameter.copy_(values)

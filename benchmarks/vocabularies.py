@@ -13,8 +13,6 @@ a small random model, and llama.cpp tokenizes with the result.
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -22,9 +20,9 @@ from pathlib import Path
 import sentencepiece
 from gguf import GGUFReader
 from gguf_reference import tokenize
-from test_vocab import varied
+from test_vocab import split_on, varied, with_model_only
 from tiny_checkpoint import LLAMA3_PATTERN, write_checkpoint
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, processors
+from tokenizers import AddedToken, Tokenizer, decoders, models, processors
 from transformers import PreTrainedTokenizerFast
 
 from bonito_local.convert.pipeline import convert
@@ -40,12 +38,7 @@ def llama3(vocabulary: Path) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE(normal, merges, ignore_merges=True))
     special = [t for t, kind in zip(tokens, kinds, strict=True) if kind != 1]
     tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(LLAMA3_PATTERN), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    tokenizer.pre_tokenizer = split_on(LLAMA3_PATTERN)
     tokenizer.decoder = decoders.ByteLevel()
     begin, end = "<|begin_of_text|>", "<|end_of_text|>"
     tokenizer.post_processor = processors.TemplateProcessing(
@@ -75,13 +68,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made, "mistral")
         processor = sentencepiece.SentencePieceProcessor(model_file=str(args.tokenizer_model))
-        write_checkpoint(folder, vocab=processor.vocab_size(), layers=1, width=64, ffn=64)
-        (folder / "tokenizer.json").unlink()
-        shutil.copy(args.tokenizer_model, folder / "tokenizer.model")
-        settings = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>"}
-        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
-        # To sentencepiece itself these are plain text.
-        plain = [t for t in texts if t and not any(m in t for m in settings.values())]
+        with_model_only(folder, args.tokenizer_model, processor.vocab_size())
+        markers = ("<s>", "</s>", "<unk>")  # to sentencepiece itself these are plain text
+        plain = [t for t in texts if t and not any(m in t for m in markers)]
         want = [[processor.bos_id(), *processor.encode(t)] for t in plain]
         same = compare("Mistral-7B-v0.1", plain, want, folder)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bonito_local.errors import UsageError
+from bonito_local.errors import ConvertError, UsageError
 from bonito_local.models.catalog import CATALOG
 
 
@@ -37,7 +37,10 @@ def _made(path: Path) -> str:
     """What the manifest says of a file, in one line."""
     from bonito_local.convert.manifest import read_manifest
 
-    manifest: dict[str, Any] | None = read_manifest(path)
+    try:
+        manifest: dict[str, Any] | None = read_manifest(path)
+    except ConvertError as error:
+        return error.title
     if manifest is None:
         return "without a manifest"
     parts = [str(manifest.get("quant")), f"of {manifest.get('source')}"]

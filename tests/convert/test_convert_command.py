@@ -42,6 +42,8 @@ def test_models_tells_what_a_file_was_made_from(
 ) -> None:
     out = tmp_path / "out.gguf"
     (tmp_path / "other.gguf").write_bytes(b"GGUF")
+    (tmp_path / "a.gguf").write_bytes(b"GGUF")
+    (tmp_path / "a.gguf.json").write_text("{not json")  # stops the listing of no other file
     assert run(arguments(made, "--merge-into", "nf4", "-o", out)) == 0
     for verified, said in (([], "not verified"), (["--source"], "verified, divergence 0.")):
         if verified:
@@ -52,6 +54,7 @@ def test_models_tells_what_a_file_was_made_from(
         printed = capsys.readouterr().out
         assert f"Q4_K_M of base with adapter merged into nf4; {said}" in printed
         assert f"{tmp_path / 'other.gguf'}  (0 MB)  without a manifest" in printed
+        assert "a.gguf.json is not a manifest." in printed
     with out.open("ab") as file:
         file.write(b"more")
     assert run(["models", str(tmp_path)]) == 0

@@ -73,13 +73,14 @@ def completions(path: Path) -> list[str]:
         ModelError: llama.cpp cannot load the file.
     """
     from bonito_local.backends.llamacpp.engine import LlamaCpp
+    from bonito_local.backends.llamacpp.settings import Settings
 
     sampling = Sampling(temperature=0, max_tokens=MAX_TOKENS)
     requests = [
         Request(str(i), prompt, sampling, (Sample(0, 0),))
         for i, (_, prompt) in enumerate(_prompts())
     ]
-    with closing(LlamaCpp(path, n_seq=4)) as engine:
+    with closing(LlamaCpp(path, Settings(n_seq=4))) as engine:
         found = {c.request_id: c.text for c in engine.generate(requests)}
     return [found[request.id] for request in requests]
 

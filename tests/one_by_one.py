@@ -11,6 +11,7 @@ import numpy.typing as npt
 from bonito_local.backends.llamacpp.bindings import Batch, lib
 from bonito_local.backends.llamacpp.context import Context
 from bonito_local.backends.llamacpp.model import Model
+from bonito_local.backends.llamacpp.settings import Settings
 
 # Kernels for one row and for many round differently, at 16 bits: largest difference seen
 # between any two ways to compute the same logits of the tiny models, 0.02 (their deviation is 3).
@@ -41,8 +42,9 @@ class Reference:
     def __init__(self, path: Path) -> None:
         self.model = Model(path, repack=False)
         length = self.model.context_length
-        self.context = Context(self.model, n_seq=1, n_cells=length, threads=1)
+        self.context = Context(self.model, Settings(n_seq=1), length)
         self.context.fit(length)
+        self.context.use_threads(1)
         self.batch = Batch(1)
 
     def logits(self, tokens: list[int]) -> npt.NDArray[np.float32]:

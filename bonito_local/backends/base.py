@@ -7,7 +7,7 @@ as they come, and cancelling is to stop pulling.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -39,16 +39,31 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Shape:
+    """What a guided completion must look like: an instruction, one `marker`, a response.
+
+    The response is one of the `choices` where there are any, or stands word for word in
+    `span_of` where that is given; else it is any text.
+    """
+
+    marker: str
+    choices: tuple[str, ...] = ()
+    span_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """A prompt (without BOS) and the samples to draw from it.
 
     `samples` may be a subset of range(sampling.n) when a job goes on where it stopped.
+    With a `shape`, tokens that would leave it are never drawn.
     """
 
     id: str
     prompt: str
     sampling: Sampling
     samples: tuple[Sample, ...]
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +81,27 @@ class Completion:
     completion_tokens: int
     finish_reason: FinishReason
     error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What an engine may know of the job before it opens a model.
+
+    Attributes:
+        model_sha256: the model file's hash, in hex; empty if not known.
+        n: rows a passage and task.
+        tune: measure this machine first, if it never was with this model.
+        reproducible: the same requests give the same completions, bit for bit.
+        notify: told what is done before the first row.
+        stop: whether the user wants no more of it.
+    """
+
+    model_sha256: str = ""
+    n: int = 1
+    tune: bool = False
+    reproducible: bool = False
+    notify: Callable[[str], None] = lambda _: None
+    stop: Callable[[], bool] = lambda: False
 
 
 class Backend(Protocol):

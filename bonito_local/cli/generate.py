@@ -30,6 +30,10 @@ _DEFAULT = Sampling()
 @click.option("--max-tokens", default=_DEFAULT.max_tokens, show_default=True, help="Of a row.")
 @click.option("--seed", default=_DEFAULT.seed, show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="Read at most this many passages.")
+@click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
+@click.option("--labels", default="", help="With --guided, topic_class's labels: a,b,c.")
+@click.option("--reproducible", is_flag=True, help="One row at a time: the same bits each run.")
+@click.option("--tune/--no-tune", default=True, help="Measure this machine on first use.")
 @click.option("--column", help="Text column of .jsonl, .csv and .parquet files.")
 def command(
     paths: tuple[Path, ...],
@@ -43,6 +47,10 @@ def command(
     max_tokens: int,
     seed: int,
     limit: int | None,
+    guided: bool,
+    labels: str,
+    reproducible: bool,
+    tune: bool,
     column: str | None,
 ) -> int:
     """Write an instruction-tuning dataset from documents.
@@ -60,11 +68,16 @@ def command(
         sampling=Sampling(n, temperature, top_p, max_tokens, seed),
         column=column,
         limit=limit,
+        guided=guided,
+        labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
+        tune=tune,
+        reproducible=reproducible,
     )
     with StopSignals() as signals, reporter() as shown:
 
         def notify(progress: Progress) -> None:
-            signals.interrupts = progress.phase != "reading"
+            # A loader or reader that calls back into Python must not be cut in two.
+            signals.interrupts = progress.phase == "generating"
             shown.show(progress)
 
         def warn(text: str) -> None:

@@ -30,6 +30,8 @@ def reporter() -> Reporter:
 
 def describe(progress: Progress) -> str:
     """Return rows, speed and time left in a few words."""
+    if progress.note:
+        return progress.note
     if progress.phase == "reading":
         return f"{progress.passages} passages"
     words = [f"{progress.accepted} rows"]
@@ -65,7 +67,7 @@ class LineReporter:
         """Write a line if one is due."""
         now = time.monotonic()
         ended = progress.phase == "generating" and progress.done == progress.planned
-        if progress.phase == self._phase and now < self._next and not ended:
+        if progress.phase == self._phase and now < self._next and not ended and not progress.note:
             return
         self._phase, self._next = progress.phase, now + _LINE_SECONDS
         count = f" {progress.done}/{progress.planned}" if progress.phase == "generating" else ""

@@ -7,13 +7,14 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bonito_local.backends.base import Sampling
+from bonito_local.backends.base import Plan, Sampling
 from bonito_local.backends.registry import open_backend
 from bonito_local.errors import BackendError
 from bonito_local.jobs.folder import open_job
+from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.output import write_output
-from bonito_local.jobs.runner import Notify, Stop, run_job
+from bonito_local.jobs.runner import Notify, Progress, Stop, run_job
 from bonito_local.jobs.spec import JobSpec, check_sampling
 from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
@@ -28,7 +29,8 @@ class Generation:
     """What to generate.
 
     `paths` are documents or folders, `column` names the text column of tables,
-    `limit` ends reading after so many passages.
+    `limit` ends reading after so many passages. `guided` keeps every completion in its task
+    type's shape, `labels` are topic_class's then. `tune` and `reproducible` are as in `Plan`.
     """
 
     paths: tuple[Path, ...]
@@ -39,6 +41,10 @@ class Generation:
     sampling: Sampling = field(default_factory=Sampling)
     column: str | None = None
     limit: int | None = None
+    guided: bool = False
+    labels: tuple[str, ...] = ()
+    tune: bool = False
+    reproducible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +75,20 @@ def generate(
         BonitoError: nothing could be done, or the run broke off; what had finished is kept.
     """
     check_sampling(wanted.sampling)
+    check_labels(wanted.tasks, wanted.labels, wanted.guided)
     check_paths(wanted.paths)
     model = resolve_model(wanted.model)
+    plan = Plan(
+        model.sha256,
+        wanted.sampling.n,
+        tune=wanted.tune,
+        reproducible=wanted.reproducible,
+        notify=lambda text: notify(Progress("measuring this machine", note=text)),
+        stop=stop,
+    )
     with (
         open_job(wanted.output) as store,
-        closing(open_backend(wanted.backend, model.path)) as backend,
+        closing(open_backend(wanted.backend, model.path, plan)) as backend,
     ):
         spec = JobSpec(
             tasks=wanted.tasks,
@@ -83,6 +98,8 @@ def generate(
             backend=wanted.backend,
             passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens),
             limit=wanted.limit,
+            guided=wanted.guided,
+            labels=wanted.labels,
         )
         untrained = ", ".join(task.short for task in untrained_tasks(backend, wanted.tasks))
         if untrained:

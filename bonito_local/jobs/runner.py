@@ -12,6 +12,7 @@ from bonito_local.backends.base import Backend, Completion, Request, Sample
 from bonito_local.checks.duplicates import pair_digest
 from bonito_local.checks.rules import check
 from bonito_local.errors import BackendError
+from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.recorder import Recorder
 from bonito_local.jobs.seeds import sample_seed
@@ -32,7 +33,7 @@ class Progress:
     tokens and seconds are this run's.
     """
 
-    phase: Literal["reading", "generating"]
+    phase: Literal["measuring this machine", "reading", "generating"]
     passages: int = 0
     problems: int = 0
     planned: int = 0
@@ -42,6 +43,7 @@ class Progress:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     seconds: float = 0.0
+    note: str = ""
 
     @property
     def seconds_left(self) -> float | None:
@@ -213,6 +215,7 @@ def _requests(
                 Sample(s.sample, sample_seed(spec.sampling.seed, s.hash, short, s.sample))
                 for s in samples
             ),
+            shape=shape_of(task, text, spec.labels) if spec.guided else None,
         )
         asked[request.id] = _Asked(task, text, len(samples), {s.sample: s.id for s in samples})
         yield request

@@ -27,6 +27,8 @@ class JobSpec:
     backend: str
     passage_tokens: int
     limit: int | None = None
+    guided: bool = False
+    labels: tuple[str, ...] = ()
 
     def settings(self) -> dict[str, Setting]:
         """What every row of a job shares.
@@ -34,7 +36,7 @@ class JobSpec:
         Tasks, passages and `n` are not in it: more of them add rows, while another
         temperature or model would mix two kinds of rows in one dataset.
         """
-        return {
+        settings: dict[str, Setting] = {
             "model": self.model,
             "model_sha256": self.model_sha256,
             "backend": self.backend,
@@ -45,6 +47,10 @@ class JobSpec:
             "stop": "\n".join(self.sampling.stop),
             "passage_tokens": self.passage_tokens,
         }
+        # Not there where not asked for: jobs from before there was such a thing go on.
+        if self.guided:
+            settings["guided"] = ",".join(self.labels) or "yes"
+        return settings
 
 
 def parse_tasks(names: str) -> tuple[TaskType, ...]:

@@ -16,6 +16,7 @@ from tiny_model import write_tiny_gguf
 
 from bonito_local.backends.base import Completion, Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import BackendError
 
 WORDS = "notice party the fire of agreement in warehouse thirty days é 契約 may end rent".split()
@@ -24,14 +25,14 @@ GREEDY = Sampling(temperature=0, max_tokens=24)
 
 @pytest.fixture(scope="module")
 def engine(tiny_gguf: Path) -> Iterator[LlamaCpp]:
-    backend = LlamaCpp(tiny_gguf, n_seq=6, threads=1)
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=6, threads=1))
     yield backend
     backend.close()
 
 
 @pytest.fixture(scope="module")
 def single(tiny_gguf: Path) -> Iterator[LlamaCpp]:
-    backend = LlamaCpp(tiny_gguf, n_seq=1, threads=1)
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=1, threads=1))
     yield backend
     backend.close()
 
@@ -83,7 +84,7 @@ def test_characters_of_several_tokens_are_whole(engine: LlamaCpp) -> None:
 
 def test_prompt_longer_than_a_step(tmp_path: Path) -> None:
     path = write_tiny_gguf(tmp_path / "long.gguf", context=2048, seed=3)
-    plain, backend = Reference(path), LlamaCpp(path, n_seq=2, threads=1)
+    plain, backend = Reference(path), LlamaCpp(path, Settings(n_seq=2, threads=1))
     prompts = {"a": text_of(1, 310), "b": text_of(2, 3), "c": text_of(3, 240)}
     assert len(plain.model.prompt(prompts["a"])) > 1024
     for (name, _), done in by_sample(
@@ -157,7 +158,7 @@ def test_single_slot_reproduces_bit_for_bit(single: LlamaCpp) -> None:
 
 
 def test_samples_of_one_prompt_share_its_prefill(tiny_gguf: Path) -> None:
-    backend = LlamaCpp(tiny_gguf, n_seq=4, threads=1)
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=4, threads=1))
     prompt = text_of(4, 40)
     hot = Sampling(n=10, temperature=1.0, top_p=1.0, max_tokens=20)
     done = by_sample(backend.generate([ask("r", prompt, hot, *range(10))]))
@@ -214,7 +215,7 @@ def test_stop_strings_cut_the_text(engine: LlamaCpp, reference: Reference) -> No
 
 def test_end_of_text_ends_a_completion(tmp_path: Path) -> None:
     path = write_tiny_gguf(tmp_path / "eos.gguf", eos_gain=3, seed=2)
-    plain, backend = Reference(path), LlamaCpp(path, n_seq=5, n_ctx=768, threads=1)
+    plain, backend = Reference(path), LlamaCpp(path, Settings(n_seq=5, threads=1), n_ctx=768)
     requests = [ask(str(i), text_of(i, 4 + i % 9)) for i in range(30)]
     reasons = set()
     for (name, _), completion in by_sample(backend.generate(requests)).items():
@@ -293,7 +294,7 @@ def test_closing_or_failing_midway_leaves_the_engine_usable(
 
 
 def test_the_cache_grows_to_the_longest_request(tiny_gguf: Path, reference: Reference) -> None:
-    backend = LlamaCpp(tiny_gguf, n_seq=4, n_ctx=1024, threads=1)
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=4, threads=1), n_ctx=1024)
     prompts = {"a": text_of(1, 5), "b": text_of(2, 9), "long": text_of(3, 110)}
     prompts |= {str(i): text_of(i, 4 * i) for i in range(9)}
     assert 256 < backend.count_tokens(prompts["long"]) < 480
@@ -313,9 +314,11 @@ def test_a_cache_that_cannot_be_allocated_is_an_error(tmp_path: Path) -> None:
         "import resource, sys; from pathlib import Path\n"
         "from bonito_local.backends.base import Request, Sample, Sampling\n"
         "from bonito_local.backends.llamacpp import context, engine\n"
+        "from bonito_local.backends.llamacpp.settings import Settings\n"
         "from bonito_local.errors import BackendError\n"
         "context.available_memory = lambda: 1 << 50\n"
-        "backend = engine.LlamaCpp(Path(sys.argv[1]), n_seq=1, n_ctx=1 << 24, threads=1)\n"
+        "one = Settings(n_seq=1, threads=1)\n"
+        "backend = engine.LlamaCpp(Path(sys.argv[1]), one, n_ctx=1 << 24)\n"
         "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
         "vast = Request('r', 'x', Sampling(max_tokens=1 << 24), (Sample(0, 0),))\n"
         "try: list(backend.generate([vast]))\n"
@@ -330,7 +333,7 @@ def test_a_cache_that_cannot_be_allocated_is_an_error(tmp_path: Path) -> None:
 
 def test_settings_out_of_range_and_use_after_close(tiny_gguf: Path) -> None:
     with pytest.raises(BackendError, match="0 sequences"):
-        LlamaCpp(tiny_gguf, n_seq=0)
+        LlamaCpp(tiny_gguf, Settings(n_seq=0))
     for n_ctx in (-1, 0):
         with pytest.raises(BackendError, match="holds nothing"):
             LlamaCpp(tiny_gguf, n_ctx=n_ctx)
@@ -338,7 +341,7 @@ def test_settings_out_of_range_and_use_after_close(tiny_gguf: Path) -> None:
         LlamaCpp(tiny_gguf, n_ctx=2**40)
     assert "1,099,511,627,776 tokens" in caught.value.title
     assert "smaller context" in caught.value.remedy
-    backend = LlamaCpp(tiny_gguf, n_seq=2, n_ctx=300)
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=2), n_ctx=300)
     assert backend.context_length == 512
     assert backend.metadata["bonito.passage_tokens"] == "48"
     assert backend.metadata["general.architecture"] == "llama"

@@ -139,9 +139,10 @@ def test_a_damaged_file_does_not_end_the_process(content: bytes, scratch: Path) 
         code = (
             "import sys; from pathlib import Path\n"
             "from bonito_local.backends.llamacpp.engine import LlamaCpp\n"
+            "from bonito_local.backends.llamacpp.settings import Settings\n"
             "from bonito_local.backends.base import Request, Sample, Sampling\n"
             "from bonito_local.errors import ModelError\n"
-            "try: engine = LlamaCpp(Path(sys.argv[1]), n_seq=1, n_ctx=256, threads=1)\n"
+            "try: engine = LlamaCpp(Path(sys.argv[1]), Settings(n_seq=1, threads=1), n_ctx=256)\n"
             "except ModelError as error: print(error)\n"
             "else: list(engine.generate([Request('r', 'x', Sampling(), (Sample(0, 0),))]))\n"
         )

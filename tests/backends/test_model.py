@@ -16,6 +16,7 @@ from tiny_model import BOS_ID, EOS_ID, write_tiny_gguf
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.model import Model
+from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import ModelError
 
 
@@ -116,7 +117,7 @@ def test_automatic_settings(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_messages_of_llama_cpp_stay_out_of_sight(
     tiny_gguf: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    LlamaCpp(tiny_gguf, n_seq=2).close()
+    LlamaCpp(tiny_gguf, Settings(n_seq=2)).close()
     assert capfd.readouterr() == ("", "")
 
 

@@ -13,9 +13,12 @@ from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.scheduler import Prompt, Scheduler, Sequence
 
 
-def prompt(name: str, size: int, limit: int, n: int) -> Prompt:
+def prompt(name: str, size: int, limit: int, n: int, head: int | None = None) -> Prompt:
+    """A prompt whose first `head` tokens are those of any other, and no token beyond."""
     samples = tuple(Sample(i, i) for i in range(n))
     tokens = np.arange(size, dtype=np.int32)
+    if head is not None:
+        tokens[head:] += 1000 * (int(name) + 1)
     return Prompt(Request(name, "", Sampling(), samples), tokens, limit, deque(samples))
 
 
@@ -53,7 +56,7 @@ def test_a_prefix_is_cut_the_same_whatever_goes_before() -> None:
 
 def test_samples_share_the_prefix_and_go_before_new_prompts() -> None:
     scheduler = Scheduler(slots=2, budget=64)
-    first = prompt("a", 41, 20, 4)
+    first = prompt("1", 41, 20, 4, head=3)
     source = scheduler.admit(first)
     assert scheduler.forks() == []  # nothing to share yet
     assert scheduler.free == 1
@@ -67,37 +70,59 @@ def test_samples_share_the_prefix_and_go_before_new_prompts() -> None:
     assert scheduler.finish(scheduler.live[1])
     assert [(s.slot, s.sample.index) for s in scheduler.live] == [(0, 2), (1, 3)]
     assert not scheduler.finish(scheduler.live[0])
-    assert scheduler.admit(prompt("b", 5, 5, 1)).slot == 0
+    assert scheduler.admit(prompt("2", 5, 5, 1, head=0)).slot == 0
     assert not scheduler.finish(scheduler.live[0])
     assert (scheduler.free, len(scheduler.live)) == (1, 1)
+
+
+def test_a_prompt_goes_where_most_of_it_is_cached() -> None:
+    scheduler = Scheduler(slots=3, budget=64)
+    for name, head in (("1", 4), ("2", 9), ("3", 6)):
+        scheduler.admit(prompt(name, 20, 5, 1, head))
+    step(scheduler)
+    for sequence in list(scheduler.live):
+        scheduler.finish(sequence)
+    fourth = scheduler.admit(prompt("4", 30, 5, 1, head=8))
+    assert (fourth.slot, fourth.cached) == (1, 8)
+    fifth = scheduler.admit(prompt("5", 30, 5, 1, head=8))
+    assert (fifth.slot, fifth.cached) == (2, 6)
+    again = scheduler.admit(prompt("1", 20, 5, 1, head=4))
+    assert (again.slot, again.cached) == (0, 19)  # all but the token to draw from
+
+
+def test_one_slot_keeps_nothing() -> None:
+    scheduler = Scheduler(slots=1, budget=64)
+    first = scheduler.admit(prompt("1", 20, 5, 1))
+    step(scheduler)
+    scheduler.finish(first)
+    assert scheduler.admit(prompt("1", 20, 5, 1)).cached == 0
 
 
 @settings(deadline=None)
 @given(
     sizes=st.lists(
-        st.tuples(st.integers(1, 90), st.integers(1, 40), st.integers(1, 6)), max_size=25
+        st.tuples(st.integers(1, 90), st.integers(1, 40), st.integers(1, 6), st.integers(0, 90)),
+        max_size=25,
     ),
     slots=st.integers(1, 6),
     lengths=st.randoms(use_true_random=False),
 )
 def test_every_sample_is_drawn_once_from_its_own_prefix(
-    sizes: list[tuple[int, int, int]], slots: int, lengths: Random
+    sizes: list[tuple[int, int, int, int]], slots: int, lengths: Random
 ) -> None:
     """Random prompts and ends, with a model of what each slot of the KV cache holds."""
     budget = 16
     scheduler = Scheduler(slots, budget)
-    cache: dict[int, list[tuple[Prompt, int]]] = {}
+    cache: dict[int, list[int]] = {slot: [] for slot in range(slots)}  # a token, or -1: drawn
     waiting = deque(prompt(str(i), *size) for i, size in enumerate(sizes))
     wanted = sorted((p.request.id, s.index) for p in waiting for s in p.samples)
     finished: list[tuple[str, int]] = []
     while True:
         for fork in scheduler.forks():
-            assert fork.sequence.slot not in cache
             cache[fork.sequence.slot] = cache[fork.source.slot][: fork.sequence.prompt.prefix]
         while waiting and scheduler.free:
-            slot = scheduler.admit(waiting.popleft()).slot
-            assert slot not in cache
-            cache[slot] = []
+            sequence = scheduler.admit(waiting.popleft())
+            del cache[sequence.slot][sequence.cached :]
         if not scheduler.live:
             break
         assert len(scheduler.live) == slots - scheduler.free
@@ -111,18 +136,20 @@ def test_every_sample_is_drawn_once_from_its_own_prefix(
         for sequence, count in [(s, 1) for s in plan.draws] + [
             (chunk.sequence, chunk.count) for chunk in plan.chunks
         ]:
-            held = cache[sequence.slot]
-            assert held == [(sequence.prompt, i) for i in range(sequence.cached)]
-            held.extend((sequence.prompt, sequence.cached + i) for i in range(count))
+            held, text = cache[sequence.slot], sequence.prompt.tokens[:-1].tolist()
+            assert held == (text + [-1] * limit_of(sequence))[: sequence.cached]
+            held.extend((text + [-1] * limit_of(sequence))[sequence.cached :][:count])
             sequence.cached += count
             if sequence in ready and ends(sequence, lengths):
                 finished.append((sequence.prompt.request.id, sequence.sample.index))
                 if scheduler.finish(sequence):
                     del held[sequence.prompt.prefix :]
-                else:
-                    del cache[sequence.slot]
     assert sorted(finished) == wanted
     assert scheduler.free == slots
+
+
+def limit_of(sequence: Sequence) -> int:
+    return sequence.prompt.limit + 1
 
 
 def ends(sequence: Sequence, lengths: Random) -> bool:

@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bonito_local.backends.base import Completion, Request
-from bonito_local.backends.llamacpp.context import Context
+from bonito_local.backends.llamacpp.context import Context, cell_bytes
 from bonito_local.backends.llamacpp.generation import Generation, Stats
-from bonito_local.backends.llamacpp.machine import available_memory, physical_cores
+from bonito_local.backends.llamacpp.machine import available_memory
 from bonito_local.backends.llamacpp.model import Model
+from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import BackendError
 
-_SEQUENCES = 32
 _LEAST_CELLS = 512
 
 
@@ -33,35 +33,22 @@ class LlamaCpp:
     name = "llamacpp"
 
     def __init__(
-        self,
-        path: Path,
-        *,
-        n_seq: int | None = None,
-        n_ctx: int | None = None,
-        threads: int | None = None,
-        repack: bool = False,
+        self, path: Path, settings: Settings | None = None, *, n_ctx: int | None = None
     ) -> None:
-        """Load a model; what is None suits the machine.
-
-        `repack` lets llama.cpp rearrange the weights as it loads them, which is faster for
-        some quantizations and machines, and slower for others.
+        """Load a model; without settings or `n_ctx`, with what is safe on this machine.
 
         Raises:
             ModelError: the file is missing, broken, cannot generate, or is too large.
             BackendError: a setting is out of range, or `n_ctx` does not fit in memory.
         """
-        self._model = Model(path, repack=repack)
+        settings = settings or Settings()
+        self._model = Model(path, repack=settings.repack, gpu_layers=settings.gpu_layers)
         self.metadata = self._model.metadata
         self.stats = Stats()
         self._running = False
-        n_seq = _SEQUENCES if n_seq is None else n_seq
         try:
-            self._context = Context(
-                self._model,
-                n_seq=n_seq,
-                n_cells=_cells(self._model, n_seq) if n_ctx is None else n_ctx,
-                threads=physical_cores() if threads is None else threads,
-            )
+            n_cells = _cells(self._model, settings) if n_ctx is None else n_ctx
+            self._context = Context(self._model, settings, n_cells)
         except BackendError:
             self._model.close()
             raise
@@ -104,7 +91,7 @@ class LlamaCpp:
         self._model.close()
 
 
-def _cells(model: Model, n_seq: int) -> int:
+def _cells(model: Model, settings: Settings) -> int:
     """KV cells for `n_seq` full contexts, within half of the free memory."""
-    affordable = available_memory() // 2 // max(1, model.kv_bytes)
-    return max(_LEAST_CELLS, min(n_seq * model.context_length, affordable))
+    affordable = available_memory() // 2 // cell_bytes(model, settings)
+    return max(_LEAST_CELLS, min(settings.n_seq * model.context_length, affordable))

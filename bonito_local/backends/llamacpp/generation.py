@@ -23,6 +23,8 @@ from bonito_local.backends.llamacpp.bindings import (
     new_sampler,
 )
 from bonito_local.backends.llamacpp.context import Context
+from bonito_local.backends.llamacpp.guide import Guide
+from bonito_local.backends.llamacpp.lookup import Lookup
 from bonito_local.backends.llamacpp.scheduler import Chunk, Prompt, Scheduler, Sequence
 from bonito_local.errors import BackendError
 
@@ -31,12 +33,17 @@ from bonito_local.errors import BackendError
 class Stats:
     """What an engine has done so far.
 
-    `decode_seconds` are spent in forward passes, `sample_seconds` in drawing tokens from
-    them, `seconds` in all.
+    `prefill_seconds` and `decode_seconds` are spent in forward passes, of prompts and of
+    drawn tokens, `sample_seconds` in drawing from them, `seconds` in all. `prompt_tokens`
+    were computed; those kept from another prompt are not counted. Of the `drafted` tokens
+    `kept` were what was drawn.
     """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    drafted: int = 0
+    kept: int = 0
+    prefill_seconds: float = 0.0
     decode_seconds: float = 0.0
     sample_seconds: float = 0.0
     seconds: float = 0.0
@@ -48,6 +55,9 @@ class _Draw:
 
     sampler: Handle
     token: int
+    guide: Guide | None
+    lookup: Lookup | None
+    draft: list[int] = field(default_factory=list)
     count: int = 0
     text: bytearray = field(default_factory=bytearray)
 
@@ -60,6 +70,7 @@ class Generation:
         self.model = context.model
         self.stats = stats
         self.scheduler = Scheduler(context.n_seq, context.n_batch)
+        self.settings = context.settings
         self.batch = Batch(context.n_batch)
         self._requests = iter(requests)
         self._waiting: deque[Prompt] = deque()
@@ -123,14 +134,23 @@ class Generation:
             max((p.need for p in self._waiting), default=0)
         ):
             self.scheduler = Scheduler(self.context.n_seq, self.context.n_batch)
+            self.batch = Batch(self.context.n_batch)
         while (
             self._waiting and self.scheduler.free and self._waiting[0].need <= self.context.capacity
         ):
-            self._begin(self.scheduler.admit(self._waiting.popleft()))
+            sequence = self.scheduler.admit(self._waiting.popleft())
+            self.context.remove(sequence.slot, sequence.cached)
+            self._begin(sequence)
 
     def _begin(self, sequence: Sequence) -> None:
-        sampler = new_sampler(sequence.prompt.request.sampling, sequence.sample.seed)
-        self._draws[sequence.slot] = _Draw(sampler, int(sequence.prompt.tokens[-1]))
+        prompt = sequence.prompt
+        shape, tokens = prompt.request.shape, prompt.tokens
+        self._draws[sequence.slot] = _Draw(
+            new_sampler(prompt.request.sampling, sequence.sample.seed),
+            int(tokens[-1]),
+            Guide(self.model.vocabulary, shape, prompt.limit) if shape else None,
+            Lookup(tokens.tolist()) if self.settings.draft else None,
+        )
 
     def _end(self, sequence: Sequence) -> _Draw:
         draw = self._draws.pop(sequence.slot)
@@ -141,35 +161,53 @@ class Generation:
         step = self.scheduler.plan()
         done: list[Completion] = []
         if step.draws:
-            self._decode(self._fill_draws(step.draws))
+            self.context.use_threads(self.settings.threads)
+            self.stats.decode_seconds += self._decode(self._fill_draws(step.draws))
             started = perf_counter()
-            for row, sequence in enumerate(step.draws):
-                sequence.cached += 1
-                if completion := self._draw(sequence, row):
+            row = 0
+            for sequence in step.draws:
+                drafted = len(self._draws[sequence.slot].draft)
+                if completion := self._draw_all(sequence, row):
                     done.append(completion)
+                row += 1 + drafted
             self.stats.sample_seconds += perf_counter() - started
         for chunk in step.chunks:
-            self._decode(self._fill_chunk(chunk))
+            self.context.use_threads(self.settings.prefill_threads)
+            self.stats.prefill_seconds += self._decode(self._fill_chunk(chunk))
             chunk.sequence.cached += chunk.count
             self.stats.prompt_tokens += chunk.count
         return done
 
-    def _decode(self, n_tokens: int) -> None:
+    def _decode(self, n_tokens: int) -> float:
+        """Run the batch's first tokens through the model; returns the seconds it took."""
         forget_errors()
         started = perf_counter()
         status = self.batch.decode(self.context.handle, n_tokens)
-        self.stats.decode_seconds += perf_counter() - started
         if status:
             raise BackendError(
                 f"llama.cpp failed to decode (status {status}): {first_error()}.",
                 "If memory is short, use fewer sequences or a smaller context.",
             )
+        return perf_counter() - started
 
     def _fill_draws(self, sequences: list[Sequence]) -> int:
-        batch, end = self.batch, len(sequences)
-        batch.tokens[:end] = [self._draws[s.slot].token for s in sequences]
-        batch.positions[:end] = [s.cached for s in sequences]
-        batch.sequences[:end] = [s.slot for s in sequences]
+        tokens: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        for sequence in sequences:
+            draw = self._draws[sequence.slot]
+            if draw.lookup:
+                # The last token drawn is never drafted: no cell is free for what follows it.
+                room = sequence.prompt.limit - draw.count - 1
+                draw.draft = draw.lookup.propose(min(self.settings.draft, room))
+            count = 1 + len(draw.draft)
+            tokens += [draw.token, *draw.draft]
+            positions += range(sequence.cached, sequence.cached + count)
+            slots += [sequence.slot] * count
+        batch, end = self.batch, len(tokens)
+        batch.tokens[:end] = tokens
+        batch.positions[:end] = positions
+        batch.sequences[:end] = slots
         batch.outputs[:end] = 1
         return end
 
@@ -182,8 +220,25 @@ class Generation:
         batch.outputs[:end] = 0
         return end
 
+    def _draw_all(self, sequence: Sequence, row: int) -> Completion | None:
+        """Draw a token, and go on for as long as the draft has it right."""
+        draft = self._draws[sequence.slot].draft
+        self.stats.drafted += len(draft)
+        for place in range(1 + len(draft)):
+            sequence.cached += 1
+            if completion := self._draw(sequence, row + place):
+                return completion
+            if place == len(draft) or self._draws[sequence.slot].token != draft[place]:
+                break
+            self.stats.kept += 1
+        if draft:
+            self.context.remove(sequence.slot, sequence.cached)
+        return None
+
     def _draw(self, sequence: Sequence, row: int) -> Completion | None:
         draw = self._draws[sequence.slot]
+        if draw.guide:
+            draw.guide.mask(self.context.logits(row))
         draw.token = lib.llama_sampler_sample(draw.sampler, self.context.handle, row)
         draw.count += 1
         self.stats.completion_tokens += 1
@@ -192,6 +247,10 @@ class Generation:
         if piece is None:
             return self._finish(sequence, "stop")
         draw.text += piece
+        if draw.lookup:
+            draw.lookup.append(draw.token)
+        if draw.guide:
+            draw.guide.accept(piece)
         if stops and _cut(draw.text, len(piece), stops):
             return self._finish(sequence, "stop")
         if draw.count == sequence.prompt.limit:
@@ -204,8 +263,6 @@ class Generation:
         if self.scheduler.finish(sequence):
             self.context.remove(sequence.slot, prompt.prefix)
             self._begin(sequence)
-        else:
-            self.context.remove(sequence.slot)
         text = draw.text.decode("utf-8", errors="replace")
         tokens = len(prompt.tokens)
         return Completion(prompt.request.id, sample.index, text, tokens, draw.count, reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from bonito_local.backends.llamacpp.bindings import Handle, first_error, forget_errors, lib
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
+from bonito_local.backends.llamacpp.guide import Vocabulary
 from bonito_local.errors import ModelError
 
 Tokens = npt.NDArray[np.int32]
@@ -30,7 +32,7 @@ class Model:
         kv_bytes: memory of one KV cell (one token of one sequence) at 16 bits.
     """
 
-    def __init__(self, path: Path, *, repack: bool) -> None:
+    def __init__(self, path: Path, *, repack: bool = False, gpu_layers: int = -1) -> None:
         """Check and load a file.
 
         Raises:
@@ -40,7 +42,7 @@ class Model:
         _check_generative(header, path)
         forget_errors()
         params = lib.llama_model_default_params()
-        params.use_extra_bufts = repack
+        params.use_extra_bufts, params.n_gpu_layers = repack, gpu_layers
         handle = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not handle:
             raise _load_error(path)
@@ -49,6 +51,7 @@ class Model:
         self.metadata = _metadata(handle)
         self.context_length = int(lib.llama_model_n_ctx_train(handle))
         self.kv_bytes = _kv_bytes(header)
+        self.vocabulary_size = int(lib.llama_vocab_n_tokens(self.vocab))
         self._bos = _bos(self.vocab)
         self._pieces: dict[int, bytes | None] = {}
         if (
@@ -80,6 +83,11 @@ class Model:
         if token not in self._pieces:
             self._pieces[token] = self._piece(token)
         return self._pieces[token]
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """All pieces, for masks over the logits."""
+        return Vocabulary([self.piece(token) for token in range(self.vocabulary_size)])
 
     def _piece(self, token: int) -> bytes | None:
         if lib.llama_vocab_is_eog(self.vocab, token):

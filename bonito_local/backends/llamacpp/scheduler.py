@@ -3,14 +3,14 @@
 Pure bookkeeping, without an engine. A prompt of P tokens has its first P-1 put in the KV
 cache once, in chunks (the prefix); each of its samples then starts from the last one. A
 sample beyond the first takes a copy of the prefix to a slot of its own, or goes on from
-the prefix in the slot of a sample that has ended.
+the prefix in the slot of a sample that has ended. A slot keeps its cells until the next
+prompt comes, and what both begin with (the task type, say) is not computed again.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 import numpy.typing as npt
@@ -79,15 +79,19 @@ class Fork:
 
 
 class Scheduler:
-    """Keeps up to `slots` sequences, and prefill to about `budget` tokens a step."""
+    """Keeps up to `slots` sequences, and prefill to about `budget` tokens a step.
+
+    With one slot nothing is kept from prompt to prompt: a completion then depends on its
+    request alone, bit for bit.
+    """
 
     def __init__(self, slots: int, budget: int) -> None:
         self.budget = budget
+        self._keeps = slots > 1
+        self._held: dict[int, npt.NDArray[np.int32]] = {}
         self.live: list[Sequence] = []
         self._prompts: list[Prompt] = []
-        # The lowest slot first: llama.cpp batches neighbours.
         self._free = list(range(slots))
-        heapify(self._free)
 
     @property
     def free(self) -> int:
@@ -95,9 +99,14 @@ class Scheduler:
         return len(self._free)
 
     def admit(self, prompt: Prompt) -> Sequence:
-        """Give the prompt's first sample a slot; one must be free."""
+        """Give the prompt's first sample the free slot that holds most of it; there must be one.
+
+        The caller cuts the slot's cells back to the `cached` of the sequence.
+        """
         self._prompts.append(prompt)
-        return self._start(prompt)
+        kept = {slot: self._shared(slot, prompt) for slot in self._free}
+        slot = max(self._free, key=lambda slot: (kept[slot], -slot))
+        return self._start(prompt, slot, kept[slot])
 
     def forks(self) -> list[Fork]:
         """Start waiting samples of prompts whose prefix is cached, while slots are free."""
@@ -105,7 +114,7 @@ class Scheduler:
         for prompt in self._prompts:
             source = prompt.live[0]
             while source.ready and prompt.samples and self._free:
-                started.append(Fork(source, self._start(prompt, prompt.prefix)))
+                started.append(Fork(source, self._start(prompt, min(self._free), prompt.prefix)))
         return started
 
     def plan(self) -> Step:
@@ -129,7 +138,7 @@ class Scheduler:
     def finish(self, sequence: Sequence) -> bool:
         """End a sample. True if its slot goes on with the prompt's next sample.
 
-        The caller then cuts the slot's cells back to the prefix; else it frees them all.
+        The caller then cuts the slot's cells back to the prefix.
         """
         prompt = sequence.prompt
         if prompt.samples:
@@ -138,13 +147,27 @@ class Scheduler:
             return True
         prompt.live.remove(sequence)
         self.live.remove(sequence)
-        heappush(self._free, sequence.slot)
+        self._free.append(sequence.slot)
+        if self._keeps:
+            self._held[sequence.slot] = prompt.tokens[:-1]
         if not prompt.live:
             self._prompts.remove(prompt)
         return False
 
-    def _start(self, prompt: Prompt, cached: int = 0) -> Sequence:
-        sequence = Sequence(heappop(self._free), prompt, prompt.samples.popleft(), cached)
+    def _shared(self, slot: int, prompt: Prompt) -> int:
+        """How many of the slot's cells are those of the prompt's first tokens."""
+        held = self._held.get(slot)
+        if held is None:
+            return 0
+        length = min(len(held), prompt.prefix)
+        other = np.flatnonzero(held[:length] != prompt.tokens[:length])
+        return int(other[0]) if len(other) else length
+
+    def _start(self, prompt: Prompt, slot: int, cached: int) -> Sequence:
+        # Lower slots are taken first: llama.cpp batches neighbours.
+        self._free.remove(slot)
+        self._held.pop(slot, None)
+        sequence = Sequence(slot, prompt, prompt.samples.popleft(), cached)
         prompt.live.append(sequence)
         self.live.append(sequence)
         return sequence

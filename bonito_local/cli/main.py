@@ -17,6 +17,8 @@ COMMANDS = {
     "generate": ("generate", "Write an instruction-tuning dataset from documents."),
     "tasks": ("tasks", "List the 16 task types, each with an example."),
     "models": ("models", "List the models that have a name."),
+    "tune": ("tune", "Measure what runs a model fastest on this machine."),
+    "doctor": ("doctor", "Check this installation and machine."),
     "convert": ("convert", "Make a GGUF of a checkpoint, or of a base and an adapter."),
     "verify": ("verify", "Compare a converted GGUF with the checkpoint it was made from."),
 }

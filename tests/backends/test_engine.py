@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from one_by_one import Drawn, Reference
 from tiny_model import write_tiny_gguf
 
-from bonito_local.backends.base import Completion, Request, Sample, Sampling
+from bonito_local.backends.base import Completion, Request, Sample, Sampling, Shape
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import BackendError
+from bonito_local.tasks import PIPE
 
 WORDS = "notice party the fire of agreement in warehouse thirty days é 契約 may end rent".split()
 GREEDY = Sampling(temperature=0, max_tokens=24)
@@ -349,3 +350,84 @@ def test_settings_out_of_range_and_use_after_close(tiny_gguf: Path) -> None:
     backend.close()
     with pytest.raises(BackendError, match="closed"):
         next(backend.generate([]))
+
+
+def test_drafts_change_nothing_but_the_speed(tiny_gguf: Path, reference: Reference) -> None:
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=3, threads=1, draft=4))
+    prompts = {str(i): text_of(i, 20 + i) * 2 for i in range(12)}
+    for (name, _), done in by_sample(
+        backend.generate(ask(name, text) for name, text in prompts.items())
+    ).items():
+        assert reference.greedy(prompts[name], 24).agrees(done.text)
+    stats = backend.stats
+    assert 0 < stats.kept < stats.drafted
+    assert stats.completion_tokens == 12 * 24
+    backend.close()
+
+
+def test_drafted_samples_are_those_of_their_seed(tiny_gguf: Path, single: LlamaCpp) -> None:
+    hot = Sampling(temperature=0.8, top_p=0.9, max_tokens=30)
+    requests = [ask(str(i), text_of(i, 30), hot, i) for i in range(8)]
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=1, threads=1, draft=3))
+    plain, drafted = by_sample(single.generate(requests)), by_sample(backend.generate(requests))
+    same = sum(plain[key].text == drafted[key].text for key in plain)
+    assert same >= 7  # but for a near-tie
+    assert backend.stats.kept > 0
+    backend.close()
+
+
+def test_what_slots_share_is_computed_once(tiny_gguf: Path, reference: Reference) -> None:
+    backend = LlamaCpp(tiny_gguf, Settings(n_seq=2, threads=1))
+    head = text_of(3, 30)
+    prompts = {str(i): f"{head} {text_of(i, 6)}" for i in range(10)}
+    done = by_sample(backend.generate(ask(name, text) for name, text in prompts.items()))
+    for (name, _), completion in done.items():
+        assert reference.greedy(prompts[name], 24).agrees(completion.text)
+    whole = sum(len(reference.model.prompt(text)) - 1 for text in prompts.values())
+    shared = len(reference.model.prompt(head))
+    assert backend.stats.prompt_tokens <= whole - 8 * (shared - 2)
+    backend.close()
+
+
+@pytest.mark.parametrize("settings", [Settings(threads=1), Settings(n_seq=3, threads=1, draft=3)])
+def test_guided_completions_have_their_shape(tiny_gguf: Path, settings: Settings) -> None:
+    backend = LlamaCpp(tiny_gguf, settings)
+    passage = text_of(5, 40)
+    hot = Sampling(temperature=1.0, top_p=1.0, max_tokens=60)
+    shapes = {
+        "span": Shape(PIPE, span_of=passage),
+        "label": Shape(PIPE, ("yes", "no")),
+        "text": Shape(PIPE),
+    }
+    requests = [
+        Request(f"{name} {i}", f"{passage}\n", hot, (Sample(0, i),), shape)
+        for name, shape in shapes.items()
+        for i in range(12)
+    ]
+    done = by_sample(backend.generate(requests))
+    for (name, _), completion in done.items():
+        instruction, response = (part.strip() for part in completion.text.split(PIPE))
+        assert instruction
+        assert response
+        if name.startswith("span"):
+            assert response in passage
+        if name.startswith("label"):
+            assert response in ("yes", "no")
+            assert completion.finish_reason == "stop"
+    assert len({completion.text for completion in done.values()}) == 36
+    backend.close()
+
+
+def test_other_settings_draw_the_same(tiny_gguf: Path, reference: Reference) -> None:
+    prompts = {str(i): text_of(i, 40) for i in range(6)}
+    for chosen in (
+        Settings(n_seq=3, threads=1, flash_attention=False),
+        Settings(n_seq=3, threads=1, ubatch=32),
+        Settings(n_seq=3, threads=1, repack=True),
+    ):
+        backend = LlamaCpp(tiny_gguf, chosen)
+        for (name, _), done in by_sample(
+            backend.generate(ask(name, text) for name, text in prompts.items())
+        ).items():
+            assert reference.greedy(prompts[name], 24).agrees(done.text)
+        backend.close()

@@ -27,6 +27,7 @@ class LlamaCpp:
 
     Attributes:
         metadata: the file's GGUF keys and values, as text.
+        settings: what it runs with.
         stats: tokens and seconds so far.
     """
 
@@ -41,7 +42,7 @@ class LlamaCpp:
             ModelError: the file is missing, broken, cannot generate, or is too large.
             BackendError: a setting is out of range, or `n_ctx` does not fit in memory.
         """
-        settings = settings or Settings()
+        self.settings = settings = settings or Settings()
         self._model = Model(path, repack=settings.repack, gpu_layers=settings.gpu_layers)
         self.metadata = self._model.metadata
         self.stats = Stats()

@@ -14,6 +14,7 @@ from bonito_local.backends.llamacpp.tuning import Mix, tune
 _COMPLETION = 64  # tokens: about the mean of Bonito's rows
 _PROMPT = 480  # and of prompts, for models that do not say what passages they want
 _HEAD = 24  # of the prompt, around the passage
+_WORTH_TUNING = 200 << 20  # bytes: a small model is done before it is tuned
 
 
 def open_planned(path: Path, plan: Plan) -> LlamaCpp:
@@ -29,7 +30,7 @@ def open_planned(path: Path, plan: Plan) -> LlamaCpp:
         return LlamaCpp(path)
     mix = usual_mix(path, plan.n)
     tuning = recall(plan.model_sha256, mix)
-    if tuning is None and plan.tune:
+    if tuning is None and plan.tune and path.stat().st_size >= _WORTH_TUNING:
         plan.notify("trying settings for up to 40 s, this once (--no-tune goes without)")
         tuning = tune(path, mix, notify=plan.notify, stop=plan.stop)
         if not plan.stop():

@@ -22,7 +22,7 @@ from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import BackendError, ModelError
 
 _NOISE = 0.03  # a setting has to be faster by more than this to be taken
-_PROBE_SECONDS = 0.4
+_PROBE_SECONDS = 0.3
 _MOST_SEQUENCES = 128
 
 

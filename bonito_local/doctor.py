@@ -1,0 +1,173 @@
+"""Checks of this installation and machine: each is ok, a warning or a failure, with its remedy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+Status = Literal["ok", "warn", "fail"]
+
+_GPU_BUILD = (
+    'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python '
+    "(AMD: -DGGML_HIP=on, Intel and others: -DGGML_VULKAN=on)"
+)
+_LEAST_FREE = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of the report."""
+
+    name: str
+    status: Status
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Check]:
+    """Run every check, in the order they are worth reading."""
+    return [check() for check in _CHECKS]
+
+
+def _python() -> Check:
+    found = f"{platform.python_version()} ({sys.executable})"
+    return Check("Python", "ok", found)
+
+
+def _package() -> Check:
+    try:
+        return Check("bonito-local", "ok", version("bonito-local"))
+    except PackageNotFoundError:
+        return Check("bonito-local", "fail", "not installed", "pip install bonito-local")
+
+
+def _llama_cpp() -> Check:
+    """Loaded in a process of its own: a broken build may end the one that loads it."""
+    code = (
+        "import llama_cpp as l;"
+        "print(l.__version__, '|', 'GPU' if l.llama_supports_gpu_offload() else 'CPU only', '|',"
+        "l.llama_print_system_info().decode())"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+    )
+    if ended.returncode:
+        said = ended.stderr.strip().splitlines()
+        return Check(
+            "llama.cpp",
+            "fail",
+            said[-1] if said else f"ended with status {ended.returncode}",
+            "pip install --force-reinstall --no-cache-dir llama-cpp-python",
+        )
+    release, build, features = (part.strip() for part in ended.stdout.split("|", 2))
+    used = [f.split(" = ")[0].strip() for f in features.split("|") if f.strip().endswith("= 1")]
+    found = (
+        f"llama-cpp-python {release}, {build}: {', '.join(u.split(':')[-1].strip() for u in used)}"
+    )
+    if build == "CPU only" and _gpus():
+        return Check("llama.cpp", "warn", f"{found}; it leaves the GPU idle", _GPU_BUILD)
+    return Check("llama.cpp", "ok", found)
+
+
+def _gpu() -> Check:
+    gpus = _gpus()
+    return Check("GPU", "ok", "; ".join(gpus) if gpus else "none found: generation runs on the CPU")
+
+
+def _gpus() -> list[str]:
+    """Names of NVIDIA and AMD GPUs, as their drivers tell."""
+    if tool := shutil.which("nvidia-smi"):
+        asked = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        ended = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+        if ended.returncode == 0:
+            return [line.strip() for line in ended.stdout.splitlines() if line.strip()]
+    if Path("/dev/kfd").exists():
+        return ["an AMD GPU (/dev/kfd)"]
+    return []
+
+
+def _memory() -> Check:
+    from bonito_local.backends.llamacpp.machine import available_memory, physical_cores, processor
+
+    free = available_memory()
+    found = f"{free / 2**30:.1f} GiB free; {physical_cores()} cores of {processor()}"
+    if free < _LEAST_FREE:
+        return Check("Memory", "warn", found, "Close programs: a 7B model in 4 bits takes 5 GiB.")
+    return Check("Memory", "ok", found)
+
+
+def _disk() -> Check:
+    free = shutil.disk_usage(Path.cwd()).free
+    found = f"{free / 2**30:.1f} GiB free in {Path.cwd()}"
+    if free < _LEAST_FREE:
+        return Check("Disk", "warn", found, "Free some space: a dataset or a model may not fit.")
+    return Check("Disk", "ok", found)
+
+
+def _compiler() -> Check:
+    for name in ("c++", "g++", "clang++", "cl"):
+        if path := shutil.which(name):
+            return Check("C++ compiler", "ok", path)
+    return Check(
+        "C++ compiler",
+        "warn",
+        "none found",
+        "Only needed to build llama.cpp anew: install g++ or clang.",
+    )
+
+
+def _engines() -> Check:
+    there = [name for name in ("vllm", "transformers", "torch", "ray") if _installed(name)]
+    found = ", ".join(f"{name} {_version(name)}" for name in there) if there else "none"
+    return Check("Optional engines", "ok", found)
+
+
+def _model() -> Check:
+    from bonito_local.errors import BonitoError
+    from bonito_local.models.catalog import CATALOG, resolve_model
+
+    try:
+        names = [resolve_model(model.name).name for model in CATALOG]
+    except BonitoError as error:
+        return Check("Models", "fail", error.title, "Install bonito-local again.")
+    return Check("Models", "ok", ", ".join(names))
+
+
+def _hub() -> Check:
+    if os.environ.get("HF_HUB_OFFLINE") == "1":
+        return Check("Network", "ok", "HF_HUB_OFFLINE is set")
+    return Check("Network", "ok", "used only by what downloads, when asked to")
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+_CHECKS: tuple[Callable[[], Check], ...] = (
+    _python,
+    _package,
+    _llama_cpp,
+    _gpu,
+    _memory,
+    _disk,
+    _compiler,
+    _engines,
+    _model,
+    _hub,
+)

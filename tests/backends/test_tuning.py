@@ -1,0 +1,154 @@
+"""Tuning: the search on made-up speeds, the measuring on a real model, and what is remembered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bonito_local.backends.base import Plan
+from bonito_local.backends.llamacpp import opening, remembered, tuning
+from bonito_local.backends.llamacpp.model import Model
+from bonito_local.backends.llamacpp.settings import Settings
+from bonito_local.backends.llamacpp.tuning import Measurement, Mix, tune
+from bonito_local.errors import BackendError, ModelError
+
+MIX = Mix(prompt=40, completion=20)
+
+
+@pytest.fixture
+def speeds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Settings], float]], None]:
+    """Put a formula in the place of the clock."""
+
+    def install(seconds: Callable[[Settings], float]) -> None:
+        monkeypatch.setattr(
+            tuning, "measure", lambda model, s, mix: Measurement(s, 1.0, 1.0, seconds(s))
+        )
+
+    return install
+
+
+def test_the_search_finds_what_is_fastest(
+    tiny_gguf: Path, speeds: Callable[[Callable[[Settings], float]], None]
+) -> None:
+    def seconds(s: Settings) -> float:
+        return (
+            (0.5 if s.repack else 1.0)
+            * (1 + abs(s.n_seq - 64) / 64)
+            * (0.9 if not s.flash_attention else 1.0)
+        )
+
+    speeds(seconds)
+    found = tune(tiny_gguf, MIX)
+    best = found.best.settings
+    assert (best.repack, best.n_seq, best.flash_attention) == (True, 64, False)
+    assert found.best == min(found.tried, key=lambda m: m.seconds)
+    assert found.tried[0].settings == Settings()
+
+
+def test_fewer_sequences_are_tried_where_more_do_not_help(
+    tiny_gguf: Path, speeds: Callable[[Callable[[Settings], float]], None]
+) -> None:
+    speeds(lambda s: 1 + abs(s.n_seq - 8) / 64)
+    assert tune(tiny_gguf, MIX).best.settings.n_seq == 8
+
+
+def test_a_difference_within_the_noise_changes_nothing(
+    tiny_gguf: Path, speeds: Callable[[Callable[[Settings], float]], None]
+) -> None:
+    speeds(lambda s: 1.0 if s == Settings() else 0.98)
+    assert tune(tiny_gguf, MIX).best.settings == Settings()
+
+
+def test_what_cannot_run_is_passed_over(
+    tiny_gguf: Path, speeds: Callable[[Callable[[Settings], float]], None]
+) -> None:
+    def seconds(s: Settings) -> float:
+        if s.n_seq > 32 or not s.flash_attention:
+            raise BackendError("memory is short")
+        return 1.0
+
+    speeds(seconds)
+    assert tune(tiny_gguf, MIX).best.settings == Settings()
+
+
+def test_time_and_the_user_end_it(
+    tiny_gguf: Path, speeds: Callable[[Callable[[Settings], float]], None]
+) -> None:
+    speeds(lambda _: 1.0)
+    assert len(tune(tiny_gguf, MIX, seconds=0).tried) == 1
+    asked = iter([False, True, True, True])
+    assert len(tune(tiny_gguf, MIX, stop=lambda: next(asked)).tried) == 2
+
+
+def test_measuring_a_real_model(tiny_gguf: Path) -> None:
+    model = Model(tiny_gguf)
+    many, one = (
+        tuning.measure(model, Settings(n_seq=n, threads=1, prefill_threads=1), MIX) for n in (8, 1)
+    )
+    for found in (many, one):
+        assert found.prefill > 0
+        assert found.decode > 0
+        assert found.seconds == pytest.approx(40 / found.prefill + 20 / found.decode)
+    # A tiny model is all overhead: a step for eight costs much less than eight for one.
+    assert many.decode > 1.5 * one.decode
+    shared = tuning.measure(model, many.settings, Mix(40, 20, n=4))
+    assert shared.seconds == pytest.approx(10 / shared.prefill + 20 / shared.decode)
+    model.close()
+
+
+def test_a_real_search_ends_in_time(tiny_gguf: Path) -> None:
+    started = time.monotonic()
+    found = tune(tiny_gguf, MIX, seconds=3)
+    assert time.monotonic() - started < 20
+    assert found.best in found.tried
+    assert len(found.tried) > 1
+    with pytest.raises(ModelError):
+        tune(Path("missing.gguf"), MIX)
+
+
+def test_remembered_for_this_machine_model_and_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    best = Measurement(Settings(n_seq=64, cache="q8_0"), 600.0, 250.0, 1.01)
+    found = tuning.Tuning(best, (Measurement(Settings(), 500.0, 200.0, 1.2), best))
+    path = remembered.remember("a" * 64, MIX, found)
+    assert path is not None
+    assert remembered.recall("a" * 64, MIX) == found
+    assert remembered.recall("a" * 64, Mix(45, 18)) == found  # nearly the same lengths
+    assert remembered.recall("a" * 64, Mix(400, 20)) is None
+    assert remembered.recall("b" * 64, MIX) is None
+    monkeypatch.setattr(remembered, "logical_cores", lambda: 999)
+    assert remembered.recall("a" * 64, MIX) is None
+    monkeypatch.undo()
+    path.write_text('{"best": {"settings": {"n_seq": 3, "gone": 1}}}')
+    assert remembered.recall("a" * 64, MIX) is None
+    path.write_text("{")
+    assert remembered.recall("a" * 64, MIX) is None
+
+
+def test_opening_by_plan(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tuned: list[Mix] = []
+    best = Measurement(Settings(n_seq=5), 1.0, 1.0, 1.0)
+
+    def tune(path: Path, mix: Mix, **_: object) -> tuning.Tuning:
+        tuned.append(mix)
+        return tuning.Tuning(best, (best,))
+
+    def sequences(plan: Plan) -> int:
+        backend = opening.open_planned(tiny_gguf, plan)
+        backend.close()
+        return backend.settings.n_seq
+
+    monkeypatch.setattr(opening, "tune", tune)
+    plan = Plan("c" * 64, tune=True)
+    assert sequences(plan) == 32  # too small a model to spend the time on
+    monkeypatch.setattr(opening, "_WORTH_TUNING", 0)
+    assert sequences(Plan(tune=True)) == 32  # without its hash nothing could be remembered
+    assert sequences(Plan("c" * 64)) == 32
+    assert not tuned
+    assert sequences(plan) == 5
+    assert tuned == [Mix(48 + 24, 64, 1)]
+    assert sequences(plan) == sequences(Plan("c" * 64)) == 5
+    assert len(tuned) == 1
+    assert sequences(Plan("c" * 64, tune=True, reproducible=True)) == 1

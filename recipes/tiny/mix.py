@@ -99,6 +99,12 @@ class Corpus:
     rules: Rules
 
 
+def _too_long(row: Row) -> bool:
+    """Whether a question runs on beyond what a small model can repeat without a slip."""
+    most = {"exqa": 32, "ynqa": 24}.get(row.task)
+    return most is not None and len(f"{row.instruction} {row.response}".split()) > most
+
+
 class Mixer:
     """Draws rows without end, deterministic by seed."""
 
@@ -126,7 +132,7 @@ class Mixer:
         while True:
             task = self.rng.choices(tasks, weights)[0]
             row = self._make[task]()
-            if row is None or not row.response.strip():
+            if row is None or not row.response.strip() or _too_long(row):
                 self.dropped[task] += 1
                 continue
             yield row

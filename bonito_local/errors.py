@@ -45,6 +45,10 @@ class JobError(BonitoError):
     """The job store is missing, locked, or belongs to another job."""
 
 
+class OtherSettingsError(JobError):
+    """A job was asked for rows of another kind than it holds."""
+
+
 class OutputError(BonitoError):
     """The dataset cannot be written where the user wants it."""
 

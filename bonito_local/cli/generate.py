@@ -7,12 +7,8 @@ from pathlib import Path
 import click
 
 from bonito_local.backends.base import Sampling
-from bonito_local.cli.progress import reporter
-from bonito_local.cli.signals import StopSignals
-from bonito_local.cli.summary import print_summary
-from bonito_local.errors import BonitoError
-from bonito_local.jobs.generate import Generation, generate
-from bonito_local.jobs.runner import Progress
+from bonito_local.cli.foreground import run_here
+from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.spec import parse_tasks
 
 _DEFAULT = Sampling()
@@ -73,23 +69,4 @@ def command(
         tune=tune,
         reproducible=reproducible,
     )
-    with StopSignals() as signals, reporter() as shown:
-
-        def notify(progress: Progress) -> None:
-            # A loader or reader that calls back into Python must not be cut in two.
-            signals.interrupts = progress.phase == "generating"
-            shown.show(progress)
-
-        def warn(text: str) -> None:
-            click.echo(f"warning: {text}", err=True)
-
-        summary = generate(wanted, notify, warn, signals.stop)
-    print_summary(summary, output)
-    if summary.stopped:
-        click.echo("Stopped. The same command goes on from here.", err=True)
-        return 128 + (signals.received or 2)
-    if not summary.rows:
-        if summary.ledger.planned:
-            raise BonitoError("No row was accepted.", "The ledger above says how each ended.")
-        raise BonitoError("No passage could be read.", "Give documents that hold text.")
-    return 0
+    return run_here(wanted)

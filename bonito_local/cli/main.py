@@ -15,6 +15,16 @@ from bonito_local.errors import BonitoError, did_you_mean
 # Name -> module under bonito_local.cli that holds `command`, and its line in --help.
 COMMANDS = {
     "generate": ("generate", "Write an instruction-tuning dataset from documents."),
+    "new": ("new", "Write a job file."),
+    "run": ("run", "Run a job file, or go on with it."),
+    "jobs": ("jobs", "List the jobs of this user on this machine."),
+    "status": ("status", "Show how far a job is, and how its samples ended."),
+    "pause": ("pause", "Stop a running job for now."),
+    "resume": ("resume", "Go on with a job."),
+    "cancel": ("cancel", "Stop a job for good."),
+    "retry": ("retry", "Ask again for samples that failed."),
+    "logs": ("logs", "Print what a job's detached workers said."),
+    "rm": ("rm", "Take a job off the list, or delete it with all its text."),
     "tasks": ("tasks", "List the 16 task types, each with an example."),
     "models": ("models", "List the models that have a name."),
     "tune": ("tune", "Measure what runs a model fastest on this machine."),

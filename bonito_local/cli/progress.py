@@ -11,7 +11,7 @@ from typing import Protocol, Self
 
 import click
 
-from bonito_local.jobs.runner import Progress
+from bonito_local.jobs.progress import Progress
 
 _LINE_SECONDS = 5.0
 
@@ -32,12 +32,13 @@ def describe(progress: Progress) -> str:
     """Return rows, speed and time left in a few words."""
     if progress.note:
         return progress.note
+    if progress.phase == "writing":
+        return "the dataset"
     if progress.phase == "reading":
         return f"{progress.passages} passages"
     words = [f"{progress.accepted} rows"]
     if progress.seconds:
-        prefill = progress.prompt_tokens / progress.seconds
-        written = progress.completion_tokens / progress.seconds
+        prefill, written = progress.tokens_per_second
         words.append(f"{prefill:.0f}+{written:.0f} tokens/s read+written")
     left = progress.seconds_left
     if left is not None:
@@ -65,6 +66,8 @@ class LineReporter:
 
     def show(self, progress: Progress) -> None:
         """Write a line if one is due."""
+        if progress.phase == "writing":
+            return
         now = time.monotonic()
         ended = progress.phase == "generating" and progress.done == progress.planned
         if progress.phase == self._phase and now < self._next and not ended and not progress.note:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 PARQUET = "data/train.parquet"
+FILES = ("README.md", PARQUET, "rows.jsonl", "ledger.json", "problems.json")
 _ROW_GROUP = 5000
 
 

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bonito_local.errors import JobError, OutputError
+from bonito_local.jobs.lock import ProcessLock, is_held
 from bonito_local.jobs.store import Store
 from bonito_local.passages.discover import JOB_FOLDER
 
 STORE = "store.sqlite"
+LOCK = "lock"
 
 
 @contextmanager
@@ -26,17 +28,41 @@ def open_job(output: Path) -> Iterator[Store]:
         JobError: another process runs this job, or its store cannot be used.
     """
     folder = _claim(output)
-    lock = sqlite3.connect(folder / "lock", timeout=0, isolation_level=None)
+    lock = ProcessLock(folder / LOCK)
     try:
-        # The system frees this lock with the process, however it ends.
-        _exclude(lock, output)
+        if not lock.acquire():
+            raise JobError(
+                f"Another process is running the job in {output}.",
+                "Wait until it ends, or stop it with `bonito-local pause`, and try again.",
+            )
+    except (OSError, sqlite3.Error) as error:
+        raise OutputError(
+            f"{output} cannot be locked: {error}.",
+            "Name a folder on a disk with space that you may write to.",
+        ) from error
+    try:
         store = Store(folder / STORE)
         try:
             yield store
         finally:
             store.close()
     finally:
-        lock.close()
+        lock.release()
+
+
+def is_running(output: Path) -> bool:
+    """Whether a living process works on the job in `output`, or waits to."""
+    return is_held(output / JOB_FOLDER / LOCK)
+
+
+def store_path(output: Path) -> Path:
+    """Where the store of a job that writes to `output` is."""
+    return output / JOB_FOLDER / STORE
+
+
+def log_path(output: Path) -> Path:
+    """Where detached workers of the job that writes to `output` say what they do."""
+    return output / JOB_FOLDER / "log"
 
 
 def _claim(output: Path) -> Path:
@@ -54,20 +80,9 @@ def _claim(output: Path) -> Path:
                 )
         output.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.mkdir(mode=0o700, exist_ok=True)
-        (folder / "lock").touch(mode=0o600)
     except OSError as error:
         raise OutputError(
             f"{output} cannot be written to: {error.strerror}.",
             "Name a folder on a disk with space that you may write to.",
         ) from error
     return folder
-
-
-def _exclude(lock: sqlite3.Connection, output: Path) -> None:
-    try:
-        lock.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        raise JobError(
-            f"Another process is running the job in {output}.",
-            "Wait until it ends, or stop it, and try again.",
-        ) from error

@@ -3,120 +3,194 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
+from contextlib import closing, suppress
+from dataclasses import dataclass
 
-from bonito_local.backends.base import Plan, Sampling
+from bonito_local.backends.base import Backend, Plan
 from bonito_local.backends.registry import open_backend
-from bonito_local.errors import BackendError
+from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
 from bonito_local.jobs.folder import open_job
+from bonito_local.jobs.generation import Generation, as_json
 from bonito_local.jobs.guided import check_labels
+from bonito_local.jobs.journal import Ended
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.output import write_output
-from bonito_local.jobs.runner import Notify, Progress, Stop, run_job
-from bonito_local.jobs.spec import JobSpec, check_sampling
-from bonito_local.models.catalog import resolve_model
+from bonito_local.jobs.planning import read_documents
+from bonito_local.jobs.progress import Notify, Progress, Stop
+from bonito_local.jobs.runner import run_job
+from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
+from bonito_local.jobs.store import Store
+from bonito_local.jobs.turns import turn
+from bonito_local.jobs.watch import Watch
+from bonito_local.models.catalog import ModelFile, resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
 from bonito_local.passages.discover import check_paths
-from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.reader import check_length
 from bonito_local.passages.types import Problem
-from bonito_local.tasks import TaskType
-
-
-@dataclass(frozen=True, slots=True)
-class Generation:
-    """What to generate.
-
-    `paths` are documents or folders, `column` names the text column of tables,
-    `limit` ends reading after so many passages. `guided` keeps every completion in its task
-    type's shape, `labels` are topic_class's then. `tune` and `reproducible` are as in `Plan`.
-    """
-
-    paths: tuple[Path, ...]
-    tasks: tuple[TaskType, ...]
-    output: Path
-    model: str
-    backend: str = "llamacpp"
-    sampling: Sampling = field(default_factory=Sampling)
-    column: str | None = None
-    limit: int | None = None
-    guided: bool = False
-    labels: tuple[str, ...] = ()
-    tune: bool = False
-    reproducible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a run ended: the job's ledger, its dataset's rows, the documents left out.
-
-    `stopped` says that the user ended it early.
-    """
+    """How a run ended: the job's ledger, its dataset's rows, the documents left out."""
 
     ledger: Ledger
     rows: int
     problems: list[Problem]
-    stopped: bool
+    ended: Ended = "finished"
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the user ended it early."""
+        return self.ended != "finished"
 
 
-def generate(
-    wanted: Generation,
-    notify: Notify = lambda _: None,
-    warn: Callable[[str], None] = lambda _: None,
-    stop: Stop = lambda: False,
-) -> Summary:
+@dataclass(frozen=True, slots=True)
+class Front:
+    """What a front end lends to a run.
+
+    `notify` and `warn` are told, `stop` and `interrupt` end it: the one is asked, the other
+    called from a thread when a wish to end it comes from another process. `again` looks
+    for new documents, else only what is planned already is generated, if planning was done.
+    """
+
+    notify: Notify = lambda _: None
+    warn: Callable[[str], None] = lambda _: None
+    stop: Stop = lambda: False
+    interrupt: Callable[[], None] = lambda: None
+    again: bool = True
+    detached: bool = False
+
+
+def generate(wanted: Generation, front: Front | None = None) -> Summary:
     """Run a job in `wanted.output`, or go on with the one there, and write its dataset.
 
-    A KeyboardInterrupt while generating, like `stop()` turning true, ends the run
+    A KeyboardInterrupt while generating, like `front.stop()` turning true, ends the run
     with everything kept that had finished.
 
     Raises:
         BonitoError: nothing could be done, or the run broke off; what had finished is kept.
     """
+    front = front or Front()
+    model = _check(wanted, front.again)
+    with open_job(wanted.output) as store:
+        if store.load("request") is None:
+            store.save("request", as_json(wanted))
+        run = store.begin_run(wanted.backend, front.detached)
+        try:
+            summary = _run(store, wanted, model, front)
+        except OtherSettingsError:
+            store.drop_run(run)
+            raise
+        except BaseException as error:
+            # Where the disk is full not even this can be kept; the user is told all the same.
+            with suppress(JobError):
+                _note(store, run, error)
+            raise
+        store.end_run(run, summary.ended)
+        return summary
+
+
+def prepare(wanted: Generation) -> None:
+    """Check `wanted` and leave it in its output, for a worker to take up.
+
+    Raises:
+        BonitoError: it cannot be done; nothing has changed.
+    """
+    _check(wanted, again=True)
+    with open_job(wanted.output) as store:
+        store.check({"backend": wanted.backend, **drawing(wanted.sampling)})
+        store.save("request", as_json(wanted))
+
+
+def _check(wanted: Generation, again: bool) -> ModelFile:
     check_sampling(wanted.sampling)
     check_labels(wanted.tasks, wanted.labels, wanted.guided)
-    check_paths(wanted.paths)
-    model = resolve_model(wanted.model)
-    plan = Plan(
-        model.sha256,
-        wanted.sampling.n,
-        tune=wanted.tune,
-        reproducible=wanted.reproducible,
-        notify=lambda text: notify(Progress("measuring this machine", note=text)),
-        stop=stop,
-    )
-    with (
-        open_job(wanted.output) as store,
-        closing(open_backend(wanted.backend, model.path, plan)) as backend,
-    ):
-        spec = JobSpec(
-            tasks=wanted.tasks,
-            sampling=wanted.sampling,
-            model=model.name,
-            model_sha256=model.sha256,
-            backend=wanted.backend,
-            passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens),
-            limit=wanted.limit,
-            guided=wanted.guided,
-            labels=wanted.labels,
-        )
-        untrained = ", ".join(task.short for task in untrained_tasks(backend, wanted.tasks))
-        if untrained:
-            warn(f"{model.name} was not trained on {untrained}: expect few or poor rows.")
-        passages = iter_passages(
-            wanted.paths, backend.count_tokens, spec.passage_tokens, column=wanted.column
-        )
+    if again:
+        check_paths(wanted.paths)
+    return resolve_model(wanted.model)
+
+
+def _note(store: Store, run: int, error: BaseException) -> None:
+    if isinstance(error, BonitoError):
+        store.end_run(run, "failed", error.title, error.remedy)
+    elif isinstance(error, KeyboardInterrupt):
+        store.end_run(run, "stopped")
+    else:
+        store.end_run(run, "failed", type(error).__name__)
+
+
+def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Summary:
+    with Watch(store, front.interrupt) as watch:
+
+        def notify(progress: Progress) -> None:
+            watch.notify(progress)
+            front.notify(progress)
+
+        def stop() -> bool:
+            return watch.stop() or front.stop()
+
         stopped = False
-        try:
-            ledger = run_job(store, backend, spec, passages, notify, stop)
-        except KeyboardInterrupt:
-            stopped, ledger = True, store.ledger()
-        except BackendError as error:
-            kept = write_output(store, wanted.output)
-            raise BackendError(
-                error.title,
-                f"{error.remedy} {kept} rows are in {wanted.output}: the same command goes on.",
-            ) from error
-        rows = write_output(store, wanted.output)
-        return Summary(ledger, rows, store.problems(), stopped or stop())
+        with turn(wanted.output, wanted.backend, wanted.priority, notify, front.warn, stop):
+            if stop():
+                return Summary(store.ledger(), 0, store.problems(), _ending(watch))
+            plan = Plan(
+                model.sha256,
+                wanted.sampling.n,
+                tune=wanted.tune,
+                reproducible=wanted.reproducible,
+                notify=lambda text: notify(Progress("measuring this machine", note=text)),
+                stop=stop,
+            )
+            with closing(open_backend(wanted.backend, model.path, plan)) as backend:
+                spec = _spec(backend, wanted, model)
+                _warn_of_tasks(backend, spec, front)
+                store.bind(spec.settings())
+                store.save("request", as_json(wanted))
+                passages = None
+                if front.again or not store.load("planned"):
+                    check_length(spec.passage_tokens)
+                    passages = read_documents(
+                        store, wanted.paths, backend.count_tokens, spec, wanted.column
+                    )
+                try:
+                    run_job(store, backend, spec, passages, notify, stop, wanted.column)
+                except KeyboardInterrupt:
+                    stopped = True
+                except BackendError as error:
+                    kept = write_output(store, wanted.output)
+                    raise BackendError(
+                        error.title,
+                        f"{error.remedy} {kept} rows are in {wanted.output}: "
+                        "the same command goes on.",
+                    ) from error
+        stopped = stopped or stop()
+        ended = _ending(watch) if stopped else "finished"
+        ledger = store.ledger()
+        notify(Progress("writing", done=ledger.planned - ledger.pending, planned=ledger.planned))
+        return Summary(ledger, write_output(store, wanted.output), store.problems(), ended)
+
+
+def _ending(watch: Watch) -> Ended:
+    if watch.wish is None:
+        return "stopped"
+    return "paused" if watch.wish == "pause" else "cancelled"
+
+
+def _spec(backend: Backend, wanted: Generation, model: ModelFile) -> JobSpec:
+    return JobSpec(
+        tasks=wanted.tasks,
+        sampling=wanted.sampling,
+        model=model.name,
+        model_sha256=model.sha256,
+        backend=wanted.backend,
+        passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens),
+        limit=wanted.limit,
+        guided=wanted.guided,
+        labels=wanted.labels,
+    )
+
+
+def _warn_of_tasks(backend: Backend, spec: JobSpec, front: Front) -> None:
+    untrained = ", ".join(task.short for task in untrained_tasks(backend, spec.tasks))
+    if untrained:
+        front.warn(f"{spec.model} was not trained on {untrained}: expect few or poor rows.")

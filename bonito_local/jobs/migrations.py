@@ -52,6 +52,76 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE UNIQUE INDEX samples_digest ON samples (digest) WHERE outcome = 'accepted'",
         ),
     ),
+    (
+        "0002_counts",
+        (
+            # The ledger, kept by triggers: counting millions of samples takes seconds.
+            """CREATE TABLE counts (
+                task TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL,
+                samples INTEGER NOT NULL, PRIMARY KEY (task, outcome, reason)) WITHOUT ROWID""",
+            """INSERT INTO counts
+                SELECT task, outcome, reason, count(*) FROM samples GROUP BY 1, 2, 3""",
+            # Not an upsert: the outer statement's OR IGNORE would decide what happens in it.
+            """CREATE TRIGGER samples_added AFTER INSERT ON samples BEGIN
+                INSERT OR IGNORE INTO counts VALUES (NEW.task, NEW.outcome, NEW.reason, 0);
+                UPDATE counts SET samples = samples + 1
+                    WHERE task = NEW.task AND outcome = NEW.outcome AND reason = NEW.reason;
+                END""",
+            """CREATE TRIGGER samples_ended AFTER UPDATE OF task, outcome, reason ON samples BEGIN
+                UPDATE counts SET samples = samples - 1
+                    WHERE task = OLD.task AND outcome = OLD.outcome AND reason = OLD.reason;
+                INSERT OR IGNORE INTO counts VALUES (NEW.task, NEW.outcome, NEW.reason, 0);
+                UPDATE counts SET samples = samples + 1
+                    WHERE task = NEW.task AND outcome = NEW.outcome AND reason = NEW.reason;
+                END""",
+            """CREATE TRIGGER samples_removed AFTER DELETE ON samples BEGIN
+                UPDATE counts SET samples = samples - 1
+                    WHERE task = OLD.task AND outcome = OLD.outcome AND reason = OLD.reason;
+                END""",
+            "DROP INDEX samples_outcome",
+            "CREATE TABLE totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
+            "INSERT INTO totals SELECT 'passages', count(*) FROM passages",
+            """CREATE TRIGGER passages_added AFTER INSERT ON passages BEGIN
+                UPDATE totals SET value = value + 1 WHERE name = 'passages';
+                END""",
+        ),
+    ),
+    (
+        "0003_running",
+        (
+            # A sample asked for again is drawn with another seed, derived from `attempt`.
+            "ALTER TABLE samples ADD COLUMN attempt INTEGER NOT NULL DEFAULT 0",
+            # How samples ended before they were asked for again.
+            """CREATE TABLE earlier (
+                id INTEGER PRIMARY KEY,
+                sample INTEGER NOT NULL REFERENCES samples (id),
+                attempt INTEGER NOT NULL,
+                outcome TEXT NOT NULL,
+                reason TEXT NOT NULL,
+                completion TEXT)""",
+            # Documents whose every passage is planned, as they were then, and what was wrong.
+            """CREATE TABLE readings (
+                source TEXT PRIMARY KEY,
+                bytes INTEGER NOT NULL,
+                modified INTEGER NOT NULL,
+                manner TEXT NOT NULL,
+                problems TEXT NOT NULL)""",
+            # One row for each time a process worked on the job; `state` stays "running" where
+            # that process never came to say how it ended.
+            """CREATE TABLE runs (
+                id INTEGER PRIMARY KEY,
+                pid INTEGER NOT NULL,
+                backend TEXT NOT NULL,
+                detached INTEGER NOT NULL,
+                started REAL NOT NULL,
+                ended REAL,
+                state TEXT NOT NULL DEFAULT 'running',
+                error TEXT NOT NULL DEFAULT '',
+                remedy TEXT NOT NULL DEFAULT '')""",
+            # What is asked for, what the user wants of the worker, and how far it is.
+            "CREATE TABLE live (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+        ),
+    ),
 )
 
 
@@ -61,9 +131,11 @@ def migrate(db: sqlite3.Connection) -> None:
     Raises:
         JobError: the store was written by a newer version.
     """
-    db.execute("BEGIN IMMEDIATE")
-    db.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied TEXT)")
-    db.execute("COMMIT")
+    # Read first: to look at a store that another process writes to must not wait for it.
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone():
+        db.execute("BEGIN IMMEDIATE")
+        db.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied TEXT)")
+        db.execute("COMMIT")
     applied = {name for (name,) in db.execute("SELECT name FROM migrations")}
     if applied - {name for name, _ in MIGRATIONS}:
         raise JobError(
@@ -74,6 +146,10 @@ def migrate(db: sqlite3.Connection) -> None:
         if name in applied:
             continue
         db.execute("BEGIN IMMEDIATE")
+        # Another process may have taken this step since.
+        if db.execute("SELECT 1 FROM migrations WHERE name = ?", (name,)).fetchone():
+            db.execute("ROLLBACK")
+            continue
         try:
             for statement in statements:
                 db.execute(statement)

@@ -40,6 +40,6 @@ def _rows(store: Store) -> Iterator[Row]:
             end=row.end,
             heading=row.heading,
             model=model,
-            seed=sample_seed(seed, row.passage_hash, row.task, row.sample),
+            seed=sample_seed(seed, row.passage_hash, row.task, row.sample, row.attempt),
             sample=row.sample,
         )

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
-from typing import Literal
 
 from bonito_local.backends.base import Backend, Completion, Request, Sample
 from bonito_local.checks.duplicates import pair_digest
@@ -14,120 +13,45 @@ from bonito_local.checks.rules import check
 from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.ledger import Ledger
+from bonito_local.jobs.planning import Item, plan
+from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.recorder import Recorder
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Result, Store
-from bonito_local.passages.types import Passage, Problem
 from bonito_local.tasks import TaskType, format_prompt, parse_completion, task_type
 
-_PLAN_SECONDS = 0.5
 _NOTIFY_SECONDS = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """Where a run stands.
-
-    `done` of `planned` samples have an outcome, `earlier` of them from runs before;
-    tokens and seconds are this run's.
-    """
-
-    phase: Literal["measuring this machine", "reading", "generating"]
-    passages: int = 0
-    problems: int = 0
-    planned: int = 0
-    earlier: int = 0
-    done: int = 0
-    accepted: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    seconds: float = 0.0
-    note: str = ""
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Time left at this run's pace, None before its first outcome."""
-        new = self.done - self.earlier
-        return self.seconds / new * (self.planned - self.done) if new > 0 else None
-
-
-Notify = Callable[[Progress], None]
-Stop = Callable[[], bool]
 
 
 def run_job(
     store: Store,
     backend: Backend,
     spec: JobSpec,
-    passages: Iterable[Passage | Problem],
+    passages: Iterable[Item] | None,
     notify: Notify = lambda _: None,
     stop: Stop = lambda: False,
+    column: str | None = None,
 ) -> Ledger:
     """Plan every passage, then generate whatever has no outcome yet.
 
     What a store already holds is neither planned nor asked for again, so the same
     call goes on where an earlier one stopped, however that ended. It returns early
-    when `stop()` turns true.
+    when `stop()` turns true. With no `passages` to come, what is planned is generated.
 
     Raises:
         JobError: the store holds a job with other settings, or cannot be written.
         BackendError: the engine failed; what had finished is kept.
     """
     store.bind(spec.settings())
-    _plan(store, spec, passages, notify, stop)
+    if passages is not None:
+        store.save("planned", False)
+        plan(store, spec, passages, column, notify, stop)
+        if not stop():
+            store.save("planned", True)
     if not stop():
         _generate(store, backend, spec, notify, stop)
     return store.ledger()
-
-
-def _plan(
-    store: Store, spec: JobSpec, passages: Iterable[Passage | Problem], notify: Notify, stop: Stop
-) -> None:
-    tasks = [task.short for task in spec.tasks]
-    progress = Progress("reading")
-    notify(progress)
-    with store.transaction():
-        store.clear_problems()
-    for batch in _batches(_wanted(passages, spec.limit, stop)):
-        with store.transaction():
-            for item in batch:
-                if isinstance(item, Passage):
-                    store.add_passage(item, tasks, spec.sampling.n)
-                else:
-                    store.add_problem(item)
-        problems = sum(isinstance(item, Problem) for item in batch)
-        progress = replace(
-            progress,
-            passages=progress.passages + len(batch) - problems,
-            problems=progress.problems + problems,
-        )
-        notify(progress)
-
-
-def _wanted(
-    passages: Iterable[Passage | Problem], limit: int | None, stop: Stop
-) -> Iterator[Passage | Problem]:
-    """Yield until `limit` passages have been, or the run stops; reading ends there too."""
-    count = 0
-    for item in passages:
-        yield item
-        count += isinstance(item, Passage)
-        if count == limit or stop():
-            return
-
-
-def _batches(items: Iterable[Passage | Problem]) -> Iterator[list[Passage | Problem]]:
-    """Collect what comes within half a second: documents are read outside a transaction."""
-    batch: list[Passage | Problem] = []
-    deadline = time.monotonic() + _PLAN_SECONDS
-    for item in items:
-        batch.append(item)
-        if time.monotonic() >= deadline:
-            yield batch
-            batch, deadline = [], time.monotonic() + _PLAN_SECONDS
-    if batch:
-        yield batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +136,9 @@ def _requests(
             prompt=format_prompt(task, text),
             sampling=replace(spec.sampling, n=n),
             samples=tuple(
-                Sample(s.sample, sample_seed(spec.sampling.seed, s.hash, short, s.sample))
+                Sample(
+                    s.sample, sample_seed(spec.sampling.seed, s.hash, short, s.sample, s.attempt)
+                )
                 for s in samples
             ),
             shape=shape_of(task, text, spec.labels) if spec.guided else None,

@@ -40,17 +40,24 @@ class JobSpec:
             "model": self.model,
             "model_sha256": self.model_sha256,
             "backend": self.backend,
-            "temperature": float(self.sampling.temperature),
-            "top_p": float(self.sampling.top_p),
-            "max_tokens": self.sampling.max_tokens,
-            "seed": self.sampling.seed,
-            "stop": "\n".join(self.sampling.stop),
+            **drawing(self.sampling),
             "passage_tokens": self.passage_tokens,
         }
         # Not there where not asked for: jobs from before there was such a thing go on.
         if self.guided:
             settings["guided"] = ",".join(self.labels) or "yes"
         return settings
+
+
+def drawing(sampling: Sampling) -> dict[str, Setting]:
+    """How every row of a job is drawn."""
+    return {
+        "temperature": float(sampling.temperature),
+        "top_p": float(sampling.top_p),
+        "max_tokens": sampling.max_tokens,
+        "seed": sampling.seed,
+        "stop": "\n".join(sampling.stop),
+    }
 
 
 def parse_tasks(names: str) -> tuple[TaskType, ...]:

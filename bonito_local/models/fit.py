@@ -25,13 +25,14 @@ def metadata(backend: Backend) -> Mapping[str, object]:
     return found
 
 
-def passage_tokens(backend: Backend, max_tokens: int) -> int:
+def passage_tokens(backend: Backend, max_tokens: int, wanted: int | None = None) -> int:
     """Return the most tokens a passage may have to fit with prompt and completion.
 
-    The same for every task type: a job that gets another keeps its passages.
+    It is `wanted`, or what suits the model. The same for every task type: a job that gets
+    another keeps its passages.
 
     Raises:
-        UsageError: `max_tokens` leaves no room for a passage.
+        UsageError: `max_tokens` leaves no room for a passage, or for one of `wanted`.
     """
     head = max(backend.count_tokens(format_prompt(task, "")) for task in TASK_TYPES)
     free = backend.context_length - head - _MARGIN
@@ -42,11 +43,19 @@ def passage_tokens(backend: Backend, max_tokens: int) -> int:
             f"context of {backend.context_length}.",
             f"Ask for {max(1, free // 2)} or less.",
         )
+    if wanted is not None:
+        if not _SHORTEST <= wanted <= room:
+            raise UsageError(
+                f"Passages of {wanted} tokens do not fit: this model has room for {_SHORTEST} "
+                f"to {room} beside {max_tokens} of a completion.",
+                "Change splitting.passage_tokens, or sampling.max_tokens.",
+            )
+        return wanted
     trained = str(metadata(backend).get("bonito.passage_tokens", ""))
     # A file's metadata may be anything: what is no usable length is passed over.
     usable = trained.isdecimal() and int(trained) >= _SHORTEST
-    wanted = int(trained) if usable else min(_LONGEST, backend.context_length // 2)
-    return min(wanted, room)
+    suits = int(trained) if usable else min(_LONGEST, backend.context_length // 2)
+    return min(suits, room)
 
 
 def untrained_tasks(backend: Backend, tasks: Iterable[TaskType]) -> list[TaskType]:

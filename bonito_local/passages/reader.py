@@ -34,19 +34,31 @@ def iter_passages(
     Raises:
         UsageError: a path does not exist, or `max_tokens` is below 16.
     """
+    check_length(max_tokens)
+    for document in find_documents(paths):
+        if isinstance(document, Problem):
+            yield document
+        else:
+            yield from read_passages(document, count_tokens, max_tokens, column)
+
+
+def check_length(max_tokens: int) -> None:
+    """Raise UsageError for passages too short to say anything."""
     if max_tokens < MIN_TOKENS:
         raise UsageError(
             f"Passages of {max_tokens} tokens are too short.",
             "Leave the passage more room: lower --max-tokens, or use a model of longer context.",
         )
-    for document in find_documents(paths):
-        if isinstance(document, Problem):
-            yield document
-            continue
-        try:
-            yield from _passages(document, count_tokens, max_tokens, column)
-        except DocumentError as error:
-            yield Problem(document.source, error.title, error.remedy)
+
+
+def read_passages(
+    document: Document, count_tokens: Callable[[str], int], max_tokens: int, column: str | None
+) -> Iterator[Passage | Problem]:
+    """Yield the passages of one document; where it cannot be read, the problem."""
+    try:
+        yield from _passages(document, count_tokens, max_tokens, column)
+    except DocumentError as error:
+        yield Problem(document.source, error.title, error.remedy)
 
 
 def read_document(document: Document, column: str | None = None) -> Iterator[Text | Problem]:

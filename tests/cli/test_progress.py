@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bonito_local.cli.progress import LineReporter, describe
-from bonito_local.jobs.runner import Progress
+from bonito_local.jobs.progress import Progress
 
 HALF = Progress("generating", 5, 0, 100, 20, 60, 33, 4000, 800, 80.0)
 

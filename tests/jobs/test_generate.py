@@ -10,7 +10,8 @@ from scripted import Scripted, passages, unique
 from bonito_local.backends.base import Request, Sampling
 from bonito_local.errors import BackendError, BonitoError
 from bonito_local.jobs import generate as job
-from bonito_local.jobs.generate import Generation, generate
+from bonito_local.jobs.generate import generate
+from bonito_local.jobs.generation import Generation
 from bonito_local.passages.types import Passage
 from bonito_local.tasks import task_type
 
@@ -20,7 +21,7 @@ def wanted(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> 
     def read(*_: object, **__: object) -> Iterator[Passage]:
         yield from passages(9)
 
-    monkeypatch.setattr(job, "iter_passages", read)
+    monkeypatch.setattr(job, "read_documents", read)
     return Generation((tmp_path,), (task_type("ynqa"),), tmp_path / "out", str(tiny_gguf))
 
 

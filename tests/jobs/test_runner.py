@@ -9,7 +9,8 @@ from scripted import Scripted, passages, spec, unique
 
 from bonito_local.backends.base import Completion, Request
 from bonito_local.errors import BackendError, JobError
-from bonito_local.jobs.runner import Progress, run_job
+from bonito_local.jobs.progress import Progress
+from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.seeds import passage_hash, sample_seed
 from bonito_local.jobs.store import Store
 from bonito_local.passages.types import Passage, Problem

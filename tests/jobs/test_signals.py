@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from bonito_local.cli.signals import StopSignals
+from bonito_local.jobs.signals import StopSignals
 
 
 def test_the_first_signal_does_not_cut_a_callback() -> None:

@@ -1,0 +1,59 @@
+"""Runs a job in this process, under the eyes of the user, to its end."""
+
+from __future__ import annotations
+
+from contextlib import chdir
+from pathlib import Path
+
+import click
+
+from bonito_local.cli.progress import reporter
+from bonito_local.cli.summary import print_summary
+from bonito_local.errors import BonitoError
+from bonito_local.jobs.generate import Front, generate
+from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.progress import Progress
+from bonito_local.jobs.signals import StopSignals
+from bonito_local.jobs.worker import interrupt
+
+
+def run_here(wanted: Generation, *, again: bool = True) -> int:
+    """Run the job, show how it goes, print how it ended, and return the exit status."""
+    with (
+        chdir(wanted.folder or Path()),
+        StopSignals() as signals,
+        reporter() as shown,
+    ):
+
+        def notify(progress: Progress) -> None:
+            # A loader or reader that calls back into Python must not be cut in two.
+            signals.interrupts = progress.phase == "generating"
+            shown.show(progress)
+
+        def warn(text: str) -> None:
+            click.echo(f"warning: {text}", err=True)
+
+        summary = generate(wanted, Front(notify, warn, signals.stop, interrupt, again))
+    print_summary(summary, wanted.output)
+    if summary.stopped:
+        click.echo(f"{summary.ended.capitalize()}. The same command goes on from here.", err=True)
+        return 128 + (signals.received or 2)
+    if not summary.rows:
+        if summary.ledger.planned:
+            raise BonitoError("No row was accepted.", "The ledger above says how each ended.")
+        raise BonitoError("No passage could be read.", "Give documents that hold text.")
+    return 0
+
+
+def run_detached(wanted: Generation, *, again: bool = True) -> int:
+    """Leave the job to a process of its own, and say how to reach it."""
+    from bonito_local.jobs.generate import prepare
+    from bonito_local.jobs.worker import start
+
+    if again:
+        with chdir(wanted.folder or Path()):
+            prepare(wanted)
+    pid = start(wanted.output, again=again)
+    click.echo(f"Process {pid} runs the job in {wanted.output}.")
+    click.echo("`bonito-local jobs` shows how far it is; `pause` and `cancel` stop it.")
+    return 0

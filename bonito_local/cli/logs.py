@@ -1,0 +1,17 @@
+"""`bonito-local logs`."""
+
+from __future__ import annotations
+
+import click
+
+from bonito_local.jobs.control import find_job, read_log
+
+
+@click.command("logs")
+@click.argument("job")
+def command(job: str) -> None:
+    """Print what the detached workers of a job said; it holds no text of any document.
+
+    JOB is its number in `bonito-local jobs`, its output folder, or its job file.
+    """
+    click.echo(read_log(find_job(job)), nl=False)

@@ -1,0 +1,42 @@
+"""`bonito-local new`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from bonito_local.errors import UsageError
+from bonito_local.jobs.jobfile import write_job
+from bonito_local.jobs.spec import parse_tasks
+
+
+@click.command("new")
+@click.argument("paths", nargs=-1, required=True)
+@click.option("-t", "--task", required=True, help="Task types, comma-separated: exqa,ynqa.")
+@click.option("-o", "--output", default="dataset", show_default=True)
+@click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name, or GGUF file.")
+@click.option("--backend", default="llamacpp", show_default=True, help="Engine.")
+def command(paths: tuple[str, ...], task: str, output: str, model: str, backend: str) -> None:
+    """Write a job file, with every setting there is, to be edited and run.
+
+    PATHS are documents and folders. If the first ends with .toml it is the file to write,
+    else that is job.toml.
+    """
+    named = paths[0].endswith(".toml")
+    file = Path(paths[0] if named else "job.toml")
+    documents = paths[1:] if named else paths
+    if not documents:
+        raise UsageError("No documents were named.", f"bonito-local new {file} FOLDER --task ...")
+    tasks = [kind.short for kind in parse_tasks(task)]
+    write_job(file, [_from(file, d) for d in documents], tasks, _from(file, output), model, backend)
+    click.echo(f"Wrote {file}. `bonito-local run {file}` runs it.")
+
+
+def _from(file: Path, name: str) -> str:
+    """A path as seen from the folder of the job file."""
+    path = Path(name)
+    if path.is_absolute() or file.parent == Path():
+        return name
+    return os.path.relpath(path, file.parent)

@@ -1,0 +1,22 @@
+"""`bonito-local resume`."""
+
+from __future__ import annotations
+
+import click
+
+from bonito_local.cli.foreground import run_detached, run_here
+from bonito_local.jobs.control import find_job, read_request
+
+
+@click.command("resume")
+@click.argument("job")
+@click.option("--detach", is_flag=True, help="Run in a process that outlives this terminal.")
+def command(job: str, detach: bool) -> int:
+    """Go on with a job that was paused, cancelled or stopped, or broke off.
+
+    JOB is its number in `bonito-local jobs`, its output folder, or its job file. What was
+    planned is generated; `run` also looks for new documents.
+    """
+    wanted = read_request(find_job(job))
+    start = run_detached if detach else run_here
+    return start(wanted, again=False)

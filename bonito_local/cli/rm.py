@@ -1,0 +1,31 @@
+"""`bonito-local rm`."""
+
+from __future__ import annotations
+
+import click
+
+from bonito_local.jobs.control import find_job
+from bonito_local.jobs.removal import purge, remove
+
+
+@click.command("rm")
+@click.argument("job")
+@click.option(
+    "--purge", "purged", is_flag=True, help="Delete the job and its dataset, overwritten."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before deleting.")
+def command(job: str, purged: bool, yes: bool) -> None:
+    """Take a job off the list, or with --purge delete it with all text of the documents.
+
+    JOB is its number in `bonito-local jobs`, its output folder, or its job file. Without
+    --purge its files stay. The documents themselves are never touched.
+    """
+    output = find_job(job, gone=True)
+    if not purged:
+        remove(output)
+        click.echo(f"{output} is off the list; its files stay.")
+        return
+    if not yes:
+        click.confirm(f"Delete the job and the dataset in {output}?", abort=True, err=True)
+    for path in purge(output):
+        click.echo(f"deleted {path}")

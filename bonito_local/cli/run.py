@@ -1,0 +1,27 @@
+"""`bonito-local run`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from bonito_local.cli.foreground import run_detached, run_here
+from bonito_local.jobs.jobfile import read_job
+
+
+@click.command("run")
+@click.argument("job", type=click.Path(path_type=Path))
+@click.option("--backend", help="Another engine than the file names.")
+@click.option("--detach", is_flag=True, help="Run in a process that outlives this terminal.")
+def command(job: Path, backend: str | None, detach: bool) -> int:
+    """Run a job file, or go on with it.
+
+    Documents that are new or have changed are read first; of what was planned before only
+    what has no outcome yet is generated. Stop with Ctrl-C: the same command goes on.
+    """
+    wanted = read_job(job)
+    if backend:
+        wanted = replace(wanted, backend=backend)
+    return run_detached(wanted) if detach else run_here(wanted)

@@ -1,0 +1,121 @@
+"""What front ends do to a job that another process may be working on: look, pause, cancel, ...
+
+A job is named by the folder it writes to. A wish (pause, cancel) is written to the job's
+database, where its worker looks twice a second; that it has ended shows in its lock.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from bonito_local.errors import JobError, UsageError
+from bonito_local.jobs.folder import is_running, log_path, open_job, store_path
+from bonito_local.jobs.generation import Generation, from_json
+from bonito_local.jobs.journal import Wish
+from bonito_local.jobs.ledger import OUTCOMES, Outcome
+from bonito_local.jobs.registry import Registry
+from bonito_local.jobs.store import Store
+
+RETRYABLE: tuple[Outcome, ...] = tuple(name for name in OUTCOMES if name != "accepted")
+_LOOK_SECONDS = 0.1
+
+
+def find_job(name: str, *, gone: bool = False) -> Path:
+    """The output folder of a job that a user named by its number, folder or job file.
+
+    With `gone`, one on the list need not be there any more.
+
+    Raises:
+        UsageError: there is no such job.
+    """
+    if name.isdecimal() and not Path(name).exists():
+        for entry in Registry().entries():
+            if entry.id == int(name):
+                return entry.output
+        raise UsageError(f"There is no job {name}.", "`bonito-local jobs` lists them.")
+    path = Path(name)
+    if path.is_file():
+        from bonito_local.jobs.jobfile import read_job
+
+        wanted = read_job(path)
+        path = wanted.output
+    listed = gone and path.resolve() in [entry.output for entry in Registry().entries()]
+    if not listed and not store_path(path).exists():
+        raise UsageError(f"There is no job in {path}.", "`bonito-local jobs` lists them.")
+    return path
+
+
+def read_request(output: Path) -> Generation:
+    """What the job in `output` was last asked to make.
+
+    Raises:
+        JobError: there is no job, or it was never asked for anything.
+    """
+    store = Store(store_path(output), create=False)
+    try:
+        data = store.load("request")
+    finally:
+        store.close()
+    if data is None:
+        raise JobError(
+            f"The job in {output} was made by an older version.",
+            "Run the command that made it again: it goes on from there.",
+        )
+    return from_json(data, output)
+
+
+def ask(output: Path, wish: Wish, seconds: float = 60.0) -> bool:
+    """Ask the worker of a job to stop; return whether it has within `seconds`.
+
+    What it had finished is kept, however long it takes.
+
+    Raises:
+        JobError: no process works on the job.
+    """
+    if not is_running(output):
+        if wish == "cancel" and _settle_cancelled(output):
+            return True
+        raise JobError(f"No process works on the job in {output}.", "There is nothing to stop.")
+    store = Store(store_path(output), create=False)
+    try:
+        store.save("wish", wish)
+    finally:
+        store.close()
+    deadline = time.monotonic() + seconds
+    while is_running(output):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK_SECONDS)
+    return True
+
+
+def _settle_cancelled(output: Path) -> bool:
+    """Cancel a job that was paused, stopped or broke off; False for one that has finished."""
+    with open_job(output) as store:
+        run = store.last_run()
+        if run is None or run.state in ("finished", "cancelled"):
+            return False
+        store.end_run(run.id, "cancelled")
+    return True
+
+
+def retry(output: Path, outcomes: Sequence[Outcome] = ("failed",)) -> int:
+    """Make a job's samples that ended so pending again, for its next run; return how many.
+
+    Raises:
+        JobError: a process works on the job.
+    """
+    with open_job(output) as store:
+        return store.ask_again(outcomes)
+
+
+def read_log(output: Path) -> str:
+    """What detached workers of a job said; empty if there were none."""
+    try:
+        return log_path(output).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise JobError(f"The log of {output} cannot be read: {error.strerror}.") from error

@@ -1,0 +1,114 @@
+"""A job's SQLite file: its connections, its transactions, and what its errors mean to a user.
+
+Text that a user gave or a model wrote is in there, so the file is 0600 in a 0700 folder. WAL
+lets others read while a job runs; each thread has its own connection.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from bonito_local.errors import JobError
+from bonito_local.jobs.migrations import migrate
+
+BUSY_SECONDS = 10.0
+
+
+class Database:
+    """One job's database. Every method raises JobError where SQLite cannot go on."""
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        """Open the database at `path`, at the newest schema; made if missing and `create`."""
+        self.path = path
+        self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        flags = os.O_RDWR | (os.O_CREAT if create else 0)
+        with self.errors():
+            if create:
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            os.close(os.open(path, flags, 0o600))
+            migrate(self._db)
+
+    def close(self) -> None:
+        """Close the connections of all threads; nothing uncommitted is kept."""
+        for db in self._open:
+            db.close()
+        self._open.clear()
+
+    @property
+    def _db(self) -> sqlite3.Connection:
+        """This thread's connection."""
+        db: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if db is None:
+            # Only `close` touches a connection from another thread than its own.
+            db = sqlite3.connect(
+                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+            )
+            self._local.db = db
+            self._open.append(db)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA foreign_keys = ON")
+            # What is deleted or replaced is text of the user's: it does not stay in free pages.
+            db.execute("PRAGMA secure_delete = ON")
+        return db
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what the block writes, or nothing of it."""
+        with self.errors():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def errors(self) -> Iterator[None]:
+        """Turn an error of SQLite or of the system into what it means for the user."""
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise _job_error(error, self.path) from error
+
+
+def storable(text: str) -> str:
+    """Replace lone surrogates (undecodable file names, broken documents): not UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _job_error(error: sqlite3.Error | OSError, path: Path) -> JobError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if isinstance(error, FileNotFoundError):
+        return JobError(
+            f"There is no job in {path.parent.parent}.", "`bonito-local jobs` lists them."
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return JobError(
+            f"The disk that holds {path.parent} is full.",
+            "Free some space and run the same command again: it goes on where it stopped.",
+        )
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return JobError(
+            f"Another process has locked {path}.", "Wait until it ends, or stop it, and try again."
+        )
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return JobError(
+            f"{path} is damaged, or not a job of bonito-local.", "Write to another folder."
+        )
+    if code == sqlite3.SQLITE_READONLY:
+        return JobError(
+            f"{path} cannot be written: it is read-only.",
+            "Make the file and its folder writable, and run the same command again.",
+        )
+    return JobError(
+        f"The job store {path} cannot be used: {error}.",
+        "See that its folder can be written to and that its disk works, and try again.",
+    )

@@ -1,0 +1,63 @@
+"""What a user asks for: the one thing that the command line, a job file and a worker all build."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bonito_local.backends.base import Sampling
+from bonito_local.tasks import TaskType, task_type
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What to generate.
+
+    `paths` are documents or folders, `column` names the text column of tables,
+    `limit` ends reading after so many passages, `passage_tokens` is the most tokens of one
+    (None: what suits the model). `guided` keeps every completion in its task
+    type's shape, `labels` are topic_class's then. `tune` and `reproducible` are as in `Plan`.
+    Of jobs that wait for an engine the one of highest `priority` is next. Relative paths
+    are relative to `folder` (None: the current one).
+    """
+
+    paths: tuple[Path, ...]
+    tasks: tuple[TaskType, ...]
+    output: Path
+    model: str
+    backend: str = "llamacpp"
+    sampling: Sampling = field(default_factory=Sampling)
+    column: str | None = None
+    limit: int | None = None
+    guided: bool = False
+    labels: tuple[str, ...] = ()
+    tune: bool = False
+    reproducible: bool = False
+    passage_tokens: int | None = None
+    priority: int = 0
+    folder: Path | None = None
+
+
+def as_json(wanted: Generation) -> dict[str, Any]:
+    """`wanted` as plain data; the output is where it lies, and not part of it."""
+    data = asdict(wanted)
+    del data["output"]
+    return data | {
+        "paths": [str(path) for path in wanted.paths],
+        "tasks": [task.short for task in wanted.tasks],
+        "folder": str((wanted.folder or Path()).resolve()),
+    }
+
+
+def from_json(data: dict[str, Any], output: Path) -> Generation:
+    """What `as_json` was made of, for the job in `output`."""
+    sampling = Sampling(**data["sampling"] | {"stop": tuple(data["sampling"]["stop"])})
+    kept = data | {
+        "paths": tuple(map(Path, data["paths"])),
+        "tasks": tuple(map(task_type, data["tasks"])),
+        "sampling": sampling,
+        "labels": tuple(data["labels"]),
+        "folder": Path(data["folder"]),
+    }
+    return Generation(output=output, **kept)

@@ -1,0 +1,245 @@
+"""Job files: what to generate, in TOML.
+
+Relative paths in one are relative to its folder. docs/jobs.md describes every key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from bonito_local.backends.base import Sampling
+from bonito_local.errors import BonitoError, OutputError, UsageError, did_you_mean
+from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.guided import check_labels
+from bonito_local.jobs.spec import check_sampling
+from bonito_local.tasks import task_type
+
+# Key -> what its value is, as the error about another one says.
+_TEXTS, _TEXT, _WHOLE, _NUMBER, _FLAG = (
+    "a list of texts", "a text", "a whole number", "a number", "true or false",
+)  # fmt: skip
+_KEYS: dict[str, dict[str, str]] = {
+    "": {
+        "documents": _TEXTS,
+        "output": _TEXT,
+        "tasks": _TEXTS,
+        "model": _TEXT,
+        "backend": _TEXT,
+        "guided": _FLAG,
+        "labels": _TEXTS,
+        "reproducible": _FLAG,
+        "tune": _FLAG,
+        "priority": _WHOLE,
+    },
+    "splitting": {"column": _TEXT, "limit": _WHOLE, "passage_tokens": _WHOLE},
+    "sampling": {
+        "n": _WHOLE,
+        "temperature": _NUMBER,
+        "top_p": _NUMBER,
+        "max_tokens": _WHOLE,
+        "seed": _WHOLE,
+        "stop": _TEXTS,
+    },
+}
+_REQUIRED = ("documents", "output", "tasks")
+_TYPES: dict[str, tuple[type, ...]] = {
+    _TEXTS: (list,),
+    _TEXT: (str,),
+    _WHOLE: (int,),
+    _NUMBER: (int, float),
+    _FLAG: (bool,),
+}
+
+
+def read_job(path: Path) -> Generation:
+    """Read a job file.
+
+    Raises:
+        UsageError: it cannot be read, or says something that cannot be; one key is named.
+    """
+    try:
+        data = tomllib.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"The job file {path} cannot be read: {error.strerror}.",
+            "`bonito-local new` writes one.",
+        ) from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(
+            f"{path} is not TOML: {error}.", "Text goes in quotes; lists in [ and ]."
+        ) from error
+    try:
+        return _generation(path, data)
+    except BonitoError as error:
+        raise UsageError(f"{path}: {error.title}", error.remedy) from error
+
+
+def _generation(path: Path, data: dict[str, Any]) -> Generation:
+    values = _checked(data)
+    for key in _REQUIRED:
+        if not values.get(key):
+            raise UsageError(f"{key} is missing.", f"Add {key} = {_example(key)}")
+    for key in ("limit", "passage_tokens"):
+        if (number := values.get(key)) is not None and number < 1:
+            raise UsageError(f"splitting.{key} is {number}.", "Use 1 or more, or leave it out.")
+    drawn = {name: values[name] for name in _KEYS["sampling"] if name in values}
+    sampling = Sampling(**drawn | {"stop": tuple(values.get("stop", ()))})
+    check_sampling(sampling)
+    tasks = tuple(dict.fromkeys(task_type(name) for name in values["tasks"]))
+    labels = tuple(values.get("labels", ()))
+    check_labels(tasks, labels, values.get("guided", False))
+    folder = path.resolve().parent
+    return Generation(
+        paths=tuple(Path(name).expanduser() for name in values["documents"]),
+        tasks=tasks,
+        output=folder / Path(values["output"]).expanduser(),
+        model=values.get("model", "bonito-tiny"),
+        backend=values.get("backend", "llamacpp"),
+        sampling=sampling,
+        column=values.get("column"),
+        limit=values.get("limit"),
+        guided=values.get("guided", False),
+        labels=labels,
+        tune=values.get("tune", True),
+        reproducible=values.get("reproducible", False),
+        passage_tokens=values.get("passage_tokens"),
+        priority=values.get("priority", 0),
+        folder=folder,
+    )
+
+
+def _checked(data: dict[str, Any]) -> dict[str, Any]:
+    """The values of all tables by key, each of its type."""
+    values = {}
+    tables = [name for name in _KEYS if name]
+    for name in tables:
+        if not isinstance(data.get(name, {}), dict):
+            raise UsageError(f"{name} is not a table.", f"Write [{name}] on a line of its own.")
+    for table, known in _KEYS.items():
+        found = data.get(table, {}) if table else {k: data[k] for k in data if k not in tables}
+        for key, value in found.items():
+            shown = f"{table}.{key}" if table else key
+            if key not in known:
+                names = [*known, *(tables if not table else ())]
+                raise UsageError(f"The key {shown} is not known.", did_you_mean(key, names))
+            if not _is(value, known[key]):
+                raise UsageError(
+                    f"{shown} is {_short(value)}, which is not {known[key]}.",
+                    f"Write {key} = {_example(key)}",
+                )
+            values[key] = value
+    return values
+
+
+def _is(value: Any, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == _FLAG
+    if not isinstance(value, _TYPES[kind]):
+        return False
+    return kind != _TEXTS or all(isinstance(item, str) for item in value)
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _example(key: str) -> str:
+    examples = {
+        "documents": '["documents"]',
+        "output": '"dataset"',
+        "tasks": '["exqa", "ynqa"]',
+        "model": '"bonito-tiny"',
+        "backend": '"llamacpp"',
+        "labels": '["a", "b"]',
+        "column": '"text"',
+        "limit": "1000",
+        "passage_tokens": "300",
+        "priority": "0",
+        "stop": '["\\n\\n"]',
+    }
+    default = {field.name: field.default for field in fields(Sampling)}
+    return examples.get(key) or str(default.get(key, "false"))
+
+
+def write_job(
+    path: Path,
+    documents: Sequence[str],
+    tasks: Sequence[str],
+    output: str,
+    model: str,
+    backend: str,
+) -> None:
+    """Write a job file that says everything there is to say, what is usual as comments.
+
+    Raises:
+        OutputError: the file exists, or cannot be written.
+    """
+    text = _TEMPLATE.format(
+        documents=_quoted(list(documents)),
+        output=_quoted(output),
+        tasks=_quoted(list(tasks)),
+        model=_quoted(model),
+        backend=_quoted(backend),
+        sampling=Sampling(),
+    )
+    try:
+        with os.fdopen(
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"
+        ) as file:
+            file.write(text)
+    except FileExistsError as error:
+        raise OutputError(f"{path} exists.", "Name another file, or edit that one.") from error
+    except OSError as error:
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror}.", "Name a file you may write."
+        ) from error
+
+
+def _quoted(value: str | list[str]) -> str:
+    """As TOML, which is JSON here but for one character."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            "A name that is not UTF-8 cannot stand in a job file.",
+            "Rename it, name the folder it is in, or use `bonito-local generate`.",
+        ) from error
+    return text.replace("\x7f", "\\u007f")
+
+
+_TEMPLATE = """\
+# A job of bonito-local: `bonito-local run FILE` runs it, and goes on with it.
+# Relative paths are relative to this file.
+
+documents = {documents}   # files, and folders with all they hold
+output = {output}   # folder of the dataset and of the job
+tasks = {tasks}   # `bonito-local tasks` lists the 16 there are
+model = {model}   # a name, or a GGUF file
+backend = {backend}   # the engine; `run --backend` names another
+# guided = true   # draw only what parses and fits the task type
+# labels = ["a", "b"]   # with guided, topic_class's labels
+# reproducible = true   # one row at a time: the same bits each run
+# tune = false   # do not measure this machine on first use
+# priority = 0   # of jobs that wait for an engine the highest is next
+
+[splitting]
+# column = "text"   # text column of .jsonl, .csv and .parquet files
+# limit = 1000   # read at most this many passages
+# passage_tokens = 300   # most tokens of a passage; else what suits the model
+
+# Another value here than the rows in the output were drawn with is refused.
+[sampling]
+n = {sampling.n}   # rows per passage and task; more of them add rows
+temperature = {sampling.temperature}   # 0 is greedy
+top_p = {sampling.top_p}
+max_tokens = {sampling.max_tokens}   # of a row
+seed = {sampling.seed}
+"""

@@ -1,0 +1,128 @@
+"""Planning: documents become passages with pending samples, streamed, and read only once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from bonito_local.jobs.journal import Mark
+from bonito_local.jobs.progress import Notify, Progress, Stop
+from bonito_local.jobs.spec import JobSpec
+from bonito_local.jobs.store import Store
+from bonito_local.passages.discover import find_documents
+from bonito_local.passages.reader import read_passages
+from bonito_local.passages.types import Document, Passage, Problem
+
+_BATCH_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The passages of a document have all come; `problems` are what was wrong with it."""
+
+    mark: Mark
+    problems: list[Problem]
+
+
+Item = Passage | Problem | Finished
+
+
+def manner(spec: JobSpec, column: str | None) -> str:
+    """What a document is planned as: the same again gives the same samples."""
+    tasks = [task.short for task in spec.tasks]
+    return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, column])
+
+
+def read_documents(
+    store: Store,
+    paths: Sequence[Path],
+    count_tokens: Callable[[str], int],
+    spec: JobSpec,
+    column: str | None,
+) -> Iterator[Item]:
+    """Yield the passages of all documents but those that are planned and unchanged.
+
+    A document counts as unchanged while its size and time of modification are. With a limit
+    all are read, since passages must be counted.
+    """
+    how = manner(spec, column)
+    for document in find_documents(paths):
+        if isinstance(document, Problem):
+            yield document
+            continue
+        mark = _mark(document)
+        known = store.was_read(mark, how) if mark and spec.limit is None else None
+        if known is not None:
+            yield from known
+            continue
+        problems = []
+        for item in read_passages(document, count_tokens, spec.passage_tokens, column):
+            if isinstance(item, Problem):
+                problems.append(item)
+            yield item
+        if mark:
+            yield Finished(mark, problems)
+
+
+def _mark(document: Document) -> Mark | None:
+    try:
+        found = document.path.stat()
+    except OSError:
+        return None  # Reading it says why.
+    return Mark(document.source, found.st_size, found.st_mtime_ns)
+
+
+def plan(
+    store: Store,
+    spec: JobSpec,
+    items: Iterable[Item],
+    column: str | None = None,
+    notify: Notify = lambda _: None,
+    stop: Stop = lambda: False,
+) -> None:
+    """Plan what comes, a transaction every half second: documents are read outside of it."""
+    tasks, how = [task.short for task in spec.tasks], manner(spec, column)
+    progress = Progress("reading")
+    notify(progress)
+    with store.transaction():
+        store.clear_problems()
+    for batch in _batches(_wanted(items, spec.limit, stop)):
+        with store.transaction():
+            for item in batch:
+                if isinstance(item, Passage):
+                    store.add_passage(item, tasks, spec.sampling.n)
+                elif isinstance(item, Problem):
+                    store.add_problem(item)
+                else:
+                    store.set_read(item.mark, how, item.problems)
+        progress = replace(
+            progress,
+            passages=progress.passages + sum(isinstance(item, Passage) for item in batch),
+            problems=progress.problems + sum(isinstance(item, Problem) for item in batch),
+        )
+        notify(progress)
+
+
+def _wanted(items: Iterable[Item], limit: int | None, stop: Stop) -> Iterator[Item]:
+    """Yield until `limit` passages have been, or the run stops; reading ends there too."""
+    count = 0
+    for item in items:
+        yield item
+        count += isinstance(item, Passage)
+        if count == limit or stop():
+            return
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    deadline = time.monotonic() + _BATCH_SECONDS
+    for item in items:
+        batch.append(item)
+        if time.monotonic() >= deadline:
+            yield batch
+            batch, deadline = [], time.monotonic() + _BATCH_SECONDS
+    if batch:
+        yield batch

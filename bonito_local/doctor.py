@@ -142,6 +142,28 @@ def _model() -> Check:
     return Check("Models", "ok", ", ".join(names))
 
 
+def _air_gap() -> Check:
+    from bonito_local.airgap.probe import prove
+    from bonito_local.errors import AirGapError
+
+    try:
+        proof = prove()
+    except AirGapError as error:
+        return Check("Air gap", "fail", error.title, error.remedy)
+    held, tried = proof.enforcement, len(proof.attempts)
+    found = f"{held}: {tried - len(proof.reached)} of {tried} ways out tried and refused"
+    if not proof.control:
+        return Check("Air gap", "warn", f"{found}, but without it nothing got through either")
+    if proof.reached:
+        return Check(
+            "Air gap",
+            "fail" if held.by_the_kernel else "warn",
+            f"{found}; got out: {', '.join(proof.reached)}. {' '.join(held.limits)}".strip(),
+            "Run it where nothing is connected, or in a container without network.",
+        )
+    return Check("Air gap", "ok", " ".join((f"{found}.", *held.limits)).removesuffix("."))
+
+
 def _hub() -> Check:
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         return Check("Network", "ok", "HF_HUB_OFFLINE is set")
@@ -169,5 +191,6 @@ _CHECKS: tuple[Callable[[], Check], ...] = (
     _compiler,
     _engines,
     _model,
+    _air_gap,
     _hub,
 )

@@ -41,6 +41,10 @@ class PassageTooLong(BackendError):
     """A prompt does not fit the context of one sequence."""
 
 
+class AirGapError(BonitoError):
+    """Something tried to use the network in a process that sees a user's text."""
+
+
 class JobError(BonitoError):
     """The job store is missing, locked, or belongs to another job."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local import airgap
 from bonito_local.cli.progress import reporter
 from bonito_local.cli.summary import print_summary
 from bonito_local.errors import BonitoError
@@ -17,8 +18,12 @@ from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.worker import interrupt
 
 
-def run_here(wanted: Generation, *, again: bool = True) -> int:
-    """Run the job, show how it goes, print how it ended, and return the exit status."""
+def run_here(wanted: Generation, *, again: bool = True, online: bool = False) -> int:
+    """Run the job, show how it goes, print how it ended, and return the exit status.
+
+    Unless `online`, this process has no network from here on.
+    """
+    enter_air_gap(online)
     with (
         chdir(wanted.folder or Path()),
         StopSignals() as signals,
@@ -57,3 +62,12 @@ def run_detached(wanted: Generation, *, again: bool = True) -> int:
     click.echo(f"Process {pid} runs the job in {wanted.output}.")
     click.echo("`bonito-local jobs` shows how far it is; `pause` and `cancel` stop it.")
     return 0
+
+
+def enter_air_gap(online: bool) -> None:
+    """Give up the network, before anything is read, and say where that is not wholly possible."""
+    held = airgap.enter(online=online)
+    if online:
+        click.echo("warning: --online: what reads your documents may use the network.", err=True)
+    elif not held.by_the_kernel:
+        click.echo(f"warning: the air gap is not whole: {' '.join(held.limits)}", err=True)

@@ -30,6 +30,7 @@ _DEFAULT = Sampling()
 @click.option("--labels", default="", help="With --guided, topic_class's labels: a,b,c.")
 @click.option("--reproducible", is_flag=True, help="One row at a time: the same bits each run.")
 @click.option("--tune/--no-tune", default=True, help="Measure this machine on first use.")
+@click.option("--online", is_flag=True, help="Leave the air gap open. Warned about, recorded.")
 @click.option("--column", help="Text column of .jsonl, .csv and .parquet files.")
 def command(
     paths: tuple[Path, ...],
@@ -47,6 +48,7 @@ def command(
     labels: str,
     reproducible: bool,
     tune: bool,
+    online: bool,
     column: str | None,
 ) -> int:
     """Write an instruction-tuning dataset from documents.
@@ -69,4 +71,4 @@ def command(
         tune=tune,
         reproducible=reproducible,
     )
-    return run_here(wanted)
+    return run_here(wanted, online=online)

@@ -1,0 +1,113 @@
+"""Entering the air gap, layer by layer, and what of it this process is held by.
+
+Nothing here can be taken back: once entered, a process and all that it starts stay
+without network.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+from bonito_local.airgap.audit import refuse_programs, refuse_sockets
+from bonito_local.airgap.switches import set_switches
+
+NAMESPACE = "empty network namespace"
+SECCOMP = "seccomp filter"
+AUDIT = "Python audit hook"
+_HELD = "BONITO_LOCAL_AIR_GAP"  # tells a started process what its parent's layers are
+
+
+class LayerRefused(Exception):
+    """The system does not let this process have a layer; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enforcement:
+    """What keeps a process from the network, strongest first.
+
+    `limits` says, in whole sentences, what could not be enforced. `online` is set where the
+    user allowed the network.
+    """
+
+    layers: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    online: bool = False
+
+    @property
+    def by_the_kernel(self) -> bool:
+        """Whether native code and started programs are held too, not only Python."""
+        return NAMESPACE in self.layers or SECCOMP in self.layers
+
+    def __str__(self) -> str:
+        if self.online:
+            return "none: the network was allowed"
+        return ", ".join(self.layers) or "none"
+
+
+_active: Enforcement | None = None
+
+
+def active() -> Enforcement:
+    """What this process is held by; nothing where it never entered."""
+    return _active or Enforcement()
+
+
+def enter(
+    *, online: bool = False, local_sockets: bool = False, programs: bool = True
+) -> Enforcement:
+    """Give up the network for this process and all that it will start; once, for good.
+
+    Call it first, while the process has one thread: later the strongest layer is refused.
+
+    Args:
+        online: The user asked for the network: nothing is given up, and this is recorded.
+        local_sockets: Leave Unix sockets, and a loopback interface of its own, to an engine
+            whose processes talk to each other. Otherwise not one socket can be opened.
+        programs: Whether this process may start others.
+    """
+    global _active
+    if _active is None:
+        _active = Enforcement(online=True) if online else _enter(local_sockets, programs)
+    return _active
+
+
+def _enter(local_sockets: bool, programs: bool) -> Enforcement:
+    set_switches(os.environ)
+    layers: list[str] = []
+    limits: list[str] = []
+    if sys.platform == "linux":
+        _enter_kernel_layers(local_sockets, programs, layers, limits)
+    refuse_sockets(local=local_sockets)
+    if not programs:
+        refuse_programs()
+    layers.append(AUDIT)
+    if layers == [AUDIT]:
+        limits.append("Only Python code is held: native code and started programs are not.")
+    os.environ[_HELD] = ",".join(layers)
+    return Enforcement(tuple(layers), tuple(limits))
+
+
+def _enter_kernel_layers(
+    local_sockets: bool, programs: bool, layers: list[str], limits: list[str]
+) -> None:
+    from bonito_local.airgap.namespaces import enter_namespace, is_empty
+    from bonito_local.airgap.seccomp import Sockets, filter_calls
+
+    try:
+        # A process that was started inside need not, and as root could not as well, do it again.
+        if not (NAMESPACE in os.environ.get(_HELD, "") and is_empty()):
+            enter_namespace(loopback=local_sockets)
+        layers.append(NAMESPACE)
+    except LayerRefused as error:
+        limits.append(f"No network namespace: {error}.")
+    sockets: Sockets = "none"
+    if local_sockets:
+        # A filter sees no address: only inside the namespace is every socket a local one.
+        sockets = "any" if layers else "unix"
+    try:
+        filter_calls(sockets, programs=programs)
+        layers.append(SECCOMP)
+    except LayerRefused as error:
+        limits.append(f"No seccomp filter: {error}.")

@@ -62,6 +62,16 @@ def test_a_difference_within_the_noise_changes_nothing(
     assert tune(tiny_gguf, MIX).best.settings == Settings()
 
 
+def test_drafts_are_tried_for_few_sequences(
+    tiny_gguf: Path, speeds: Callable[[Callable[[Settings], float]], None]
+) -> None:
+    speeds(lambda s: s.n_seq / (1 + (s.draft == 2)))
+    best = tune(tiny_gguf, MIX).best.settings
+    assert (best.n_seq, best.draft) == (1, 2)
+    speeds(lambda s: 1 / s.n_seq / (1 + (s.draft == 2)))
+    assert all(not m.settings.draft for m in tune(tiny_gguf, MIX).tried)
+
+
 def test_what_cannot_run_is_passed_over(
     tiny_gguf: Path, speeds: Callable[[Callable[[Settings], float]], None]
 ) -> None:
@@ -86,7 +96,7 @@ def test_time_and_the_user_end_it(
 def test_measuring_a_real_model(tiny_gguf: Path) -> None:
     model = Model(tiny_gguf)
     many, one = (
-        tuning.measure(model, Settings(n_seq=n, threads=1, prefill_threads=1), MIX) for n in (8, 1)
+        tuning.measure(model, Settings(n, threads=1, prefill_threads=1), MIX) for n in (8, 1)
     )
     for found in (many, one):
         assert found.prefill > 0
@@ -94,6 +104,8 @@ def test_measuring_a_real_model(tiny_gguf: Path) -> None:
         assert found.seconds == pytest.approx(40 / found.prefill + 20 / found.decode)
     # A tiny model is all overhead: a step for eight costs less than eight for one.
     assert many.decode > one.decode
+    drafted = tuning.measure(model, Settings(1, threads=1, prefill_threads=1, draft=4), MIX)
+    assert drafted.decode > 0
     shared = tuning.measure(model, many.settings, Mix(40, 20, n=4))
     assert shared.seconds == pytest.approx(10 / shared.prefill + 20 / shared.decode)
     model.close()

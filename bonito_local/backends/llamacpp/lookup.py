@@ -13,22 +13,17 @@ class Lookup:
 
     def __init__(self, tokens: Sequence[int]) -> None:
         self._tokens = list(tokens)
-        self._after = {pair: i + 2 for i, pair in enumerate(self._pairs())}
         # The last pair is what is looked up, not where it is found.
-        self._after.pop(self._last(), None)
+        pairs = zip(self._tokens, self._tokens[1:-1], strict=False)
+        self._after = {pair: place for place, pair in enumerate(pairs, 2)}
 
     def propose(self, most: int) -> list[int]:
         """Up to `most` tokens that followed the last two tokens where they last stood."""
-        at = self._after.get(self._last())
+        at = self._after.get(tuple(self._tokens[-2:]))  # type: ignore[arg-type]
         return self._tokens[at : at + most] if at is not None else []
 
     def append(self, token: int) -> None:
         """Take the next token of the text."""
-        self._after[self._last()] = len(self._tokens)
+        if len(self._tokens) > 1:
+            self._after[self._tokens[-2], self._tokens[-1]] = len(self._tokens)
         self._tokens.append(token)
-
-    def _pairs(self) -> list[tuple[int, int]]:
-        return list(zip(self._tokens, self._tokens[1:], strict=False))
-
-    def _last(self) -> tuple[int, int]:
-        return (self._tokens[-2], self._tokens[-1]) if len(self._tokens) > 1 else (-1, -1)

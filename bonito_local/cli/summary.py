@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import textwrap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from bonito_local.jobs.generate import Summary
 from bonito_local.jobs.ledger import OUTCOMES, PENDING, Ledger
+
+if TYPE_CHECKING:
+    from bonito_local.jobs.generate import Summary
 
 _MOST_PROBLEMS = 20
 _SAMPLES = 5

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bonito_local.passages import Passage, iter_passages
+from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.types import Passage
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

@@ -6,7 +6,9 @@ import pytest
 from written import SENTENCE, pdf, word
 
 from bonito_local.errors import UsageError
-from bonito_local.passages import Passage, Problem, iter_passages, reader
+from bonito_local.passages import reader
+from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.types import Passage, Problem
 
 PROSE = " ".join([SENTENCE, "It owes interest if a payment is more than ten days late."])
 

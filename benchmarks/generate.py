@@ -135,6 +135,21 @@ def run(args: argparse.Namespace) -> None:
         flags += ["-ctk", chosen.cache, "-ctv", chosen.cache, "-t", chosen.threads]
         name = f"llama-server -np {chosen.n_seq}, our settings"
         engines[name] = server(name, 1, chosen.n_seq, *map(str, flags))
+    if args.vllm_python:
+        engines["vLLM (CPU, bf16)"] = (
+            0.35,
+            lambda w: Result(
+                "vllm", *peers.scripted(args.vllm_python, peers.VLLM, args.checkpoint, w)
+            ),
+        )
+    if args.transformers:
+        python = Path(sys.executable)
+        engines["transformers (bf16)"] = (
+            0.17,
+            lambda w: Result(
+                "transformers", *peers.scripted(python, peers.TRANSFORMERS, args.checkpoint, w)
+            ),
+        )
     rates: dict[str, list[float]] = {name: [] for name in engines}
     for turn in range(args.rounds):
         for name, (share, engine) in engines.items():
@@ -180,6 +195,9 @@ def main() -> None:
     go.add_argument("--model", type=Path, required=True)
     go.add_argument("--passages", type=Path, required=True)
     go.add_argument("--llama-server", type=Path)
+    go.add_argument("--vllm-python", type=Path, help="Python of an environment with vLLM")
+    go.add_argument("--transformers", action="store_true")
+    go.add_argument("--checkpoint", type=Path, help="what vLLM and transformers load")
     go.add_argument("--rows", type=int, default=96)
     go.add_argument("--rounds", type=int, default=2)
     go.add_argument("--n", type=int, default=1, help="rows of each passage")

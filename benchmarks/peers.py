@@ -7,6 +7,7 @@ import os
 import resource
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -118,6 +119,68 @@ def _complete(url: str, prompt: str, length: int) -> int:
     with urllib.request.urlopen(request, timeout=3600) as answer:
         drawn: int = json.load(answer)["tokens_predicted"]
         return drawn
+
+
+# Each reads [[prompt, length], ...] and prints seconds; the model is loaded before.
+VLLM = """
+import json, os, sys, time
+os.environ |= {"VLLM_CPU_KVCACHE_SPACE": "4", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+from vllm import LLM, SamplingParams
+def main():
+    work = json.load(open(sys.argv[2]))
+    llm = LLM(sys.argv[1], dtype="bfloat16", enforce_eager=True, max_model_len=2048)
+    params = [
+        SamplingParams(temperature=0.5, top_p=0.95, max_tokens=n, ignore_eos=True) for _, n in work
+    ]
+    started = time.perf_counter()
+    done = llm.generate([prompt for prompt, _ in work], params)
+    seconds = time.perf_counter() - started
+    assert [len(d.outputs[0].token_ids) for d in done] == [n for _, n in work]
+    print("SECONDS", seconds)
+if __name__ == "__main__":
+    main()
+"""
+
+TRANSFORMERS = """
+import json, sys, time
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+work = sorted(json.load(open(sys.argv[2])), key=lambda pair: len(pair[0]))
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1], padding_side="left")
+tokenizer.pad_token = tokenizer.eos_token
+model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.bfloat16)
+started = time.perf_counter()
+for i in range(0, len(work), 16):
+    part = work[i : i + 16]
+    inputs = tokenizer([prompt for prompt, _ in part], return_tensors="pt", padding=True)
+    longest = max(n for _, n in part)
+    model.generate(
+        **inputs, do_sample=True, temperature=0.5, top_p=0.95, top_k=0,
+        min_new_tokens=longest, max_new_tokens=longest, pad_token_id=tokenizer.eos_token_id,
+    )
+print("SECONDS", time.perf_counter() - started)
+"""
+
+
+def scripted(python: Path, code: str, checkpoint: Path, work: Sequence[Work]) -> Numbers:
+    """An engine that runs in an environment of its own."""
+    asked = [(item.prompt, length) for item in work for length in item.lengths]
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(asked, file)
+        file.flush()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        command = [python, "-c", code, checkpoint, file.name]
+        if "__main__" in code:  # vLLM starts processes that import the script
+            script = Path(file.name).with_suffix(".py")
+            script.write_text(code)
+            command = [python, script, checkpoint, file.name]
+        ended = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = [line for line in ended.stdout.splitlines() if line.startswith("SECONDS")]
+    if not found:
+        raise SystemExit(f"{python} failed:\n{ended.stderr[-2000:]}")
+    processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return len(asked), float(found[0].split()[1]), processor
 
 
 def make(tokenizer: Path, folder: Path, quant: str, layers: int) -> None:

@@ -24,7 +24,7 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Settings], fl
 
     def install(seconds: Callable[[Settings], float]) -> None:
         monkeypatch.setattr(
-            tuning, "measure", lambda model, s, mix: Measurement(s, 1.0, 1.0, seconds(s))
+            tuning, "measure", lambda model, s, mix, probe: Measurement(s, 1.0, 1.0, seconds(s))
         )
 
     return install

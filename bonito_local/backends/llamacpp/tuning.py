@@ -23,6 +23,7 @@ from bonito_local.errors import BackendError, ModelError
 
 _NOISE = 0.03  # a setting has to be faster by more than this to be taken
 _PROBE_SECONDS = 0.3
+_SHORTEST_PROBE = 64  # tokens
 _MOST_SEQUENCES = 128
 _FEW_SEQUENCES = 8
 # Drafted tokens that a step keeps, by their number, as benchmarks/drafts.py counted on rows.
@@ -76,6 +77,7 @@ def tune(
     deadline = time.monotonic() + seconds
     tried: list[Measurement] = []
     best: Measurement | None = None
+    probe: int | None = None
     loading = [Settings(), *_loadings()]
     rates: list[float] = []
     for settings in loading:
@@ -89,9 +91,10 @@ def tune(
                 raise
             continue  # with more of it on the GPU it does not fit
         try:
-            found = measure(model, settings, mix)
+            found = measure(model, settings, mix, probe)
         finally:
             model.close()
+        probe = probe or max(_SHORTEST_PROBE, round(found.prefill))  # about a second's tokens
         rates.append(time.monotonic() - begun)
         tried.append(found)
         notify(describe(found))
@@ -105,7 +108,7 @@ def tune(
                 if stop() or time.monotonic() > deadline:
                     return Tuning(best, tuple(tried))
                 try:
-                    found = measure(model, settings, mix)
+                    found = measure(model, settings, mix, probe)
                 except BackendError:
                     continue  # this build or this memory does not allow it
                 tried.append(found)
@@ -119,14 +122,16 @@ def tune(
     return Tuning(best, tuple(tried))
 
 
-def measure(model: Model, settings: Settings, mix: Mix) -> Measurement:
+def measure(model: Model, settings: Settings, mix: Mix, probe: int | None = None) -> Measurement:
     """Prefill one prompt of the mix, copy it to every sequence, and draw from all of them.
+
+    `probe` is a shorter prompt to do that with, where a whole one takes long.
 
     Raises:
         BackendError: the cache does not fit, or llama.cpp cannot run these settings.
     """
     length = min(mix.prompt + mix.completion, model.context_length)
-    prompt = min(mix.prompt, length - 1 - settings.draft)
+    prompt = min(probe or mix.prompt, mix.prompt, length - 1 - settings.draft)
     capacity = min(-(-length // 256) * 256, model.context_length)
     context = Context(model, settings, settings.n_seq * capacity)
     try:

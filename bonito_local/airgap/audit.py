@@ -39,7 +39,11 @@ def refuse_sockets(*, local: bool = False) -> None:
     """Refuse what leads to another machine; with `local`, not what stays on this one."""
 
     def check(event: str, args: tuple[Any, ...]) -> None:
-        if event in _ADDRESSED:
+        if event == "socket.__new__":
+            # Said here: the kernel's refusal, a moment later, would look like any other error.
+            if not local and args[1] not in (_unix(), -1):
+                _refuse(event)
+        elif event in _ADDRESSED:
             if not _stays(args[0], args[1], local):
                 _refuse(event)
         elif event in _LOOKUPS and not (local and _is_loopback(args[0])):

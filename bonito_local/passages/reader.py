@@ -7,17 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bonito_local.errors import DocumentError, UsageError
-from bonito_local.passages.blocks import Block, assemble
-from bonito_local.passages.discover import MARKDOWN, PLAIN, TABLES, find_documents
-from bonito_local.passages.extract import extract_blocks
-from bonito_local.passages.markdown import markdown_blocks
-from bonito_local.passages.plain import decode, plain_blocks
+from bonito_local.passages.discover import TABLES, find_documents
+from bonito_local.passages.documents import MAX_BYTES, unreadable
+from bonito_local.passages.process import texts
 from bonito_local.passages.split import split_text
-from bonito_local.passages.tables import read_rows
-from bonito_local.passages.types import Document, Passage, Problem, Text
+from bonito_local.passages.types import Document, Passage, Problem
 
 MIN_TOKENS = 16
-MAX_BYTES = 200_000_000  # of a document that is read whole; tables are streamed
 
 
 def iter_passages(
@@ -61,44 +57,16 @@ def read_passages(
         yield Problem(document.source, error.title, error.remedy)
 
 
-def read_document(document: Document, column: str | None = None) -> Iterator[Text | Problem]:
-    """Yield a document's text, or for a table that of each row and what is wrong with it.
-
-    Raises:
-        DocumentError: the document cannot be read, or holds no text.
-    """
-    try:
-        if document.kind in TABLES:
-            for row in read_rows(document.path, document.source, document.kind, column):
-                if isinstance(row, Problem):
-                    yield row
-                else:
-                    yield assemble(_flat(plain_blocks(row[1])), row=row[0])
-        else:
-            yield assemble(_blocks(_bytes(document.path), document.kind))
-    except OSError as error:
-        raise _unreadable(error) from error
-
-
-def _blocks(data: bytes, kind: str) -> list[Block]:
-    if kind in PLAIN:
-        return plain_blocks(decode(data))
-    if kind in MARKDOWN:
-        return markdown_blocks(decode(data))
-    return extract_blocks(data, kind)
-
-
-def _flat(blocks: list[Block]) -> list[Block]:
-    """Take headings as prose: a row of a table is one text."""
-    return [Block(block.text) for block in blocks]
-
-
 def _passages(
     document: Document, count_tokens: Callable[[str], int], max_tokens: int, column: str | None
 ) -> Iterator[Passage | Problem]:
-    digest = file_sha256(document.path)
+    if document.kind in TABLES:
+        data, digest = None, file_sha256(document.path)
+    else:
+        data = _bytes(document.path)
+        digest = hashlib.sha256(data).hexdigest()
     found = dropped = 0
-    for text in read_document(document, column):
+    for text in texts(document, data, column):
         if isinstance(text, Problem):
             yield text
             continue
@@ -132,21 +100,17 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
 
 
 def _bytes(path: Path) -> bytes:
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise DocumentError(
-            f"The file is too large to be read whole ({size / 1e6:.0f} MB).",
-            f"Split it into files of at most {MAX_BYTES // 1_000_000} MB.",
-        )
-    return path.read_bytes()
-
-
-def _unreadable(error: OSError) -> DocumentError:
-    reason = (error.strerror or str(error)).lower()
-    return DocumentError(
-        f"The file cannot be read: {reason}.", "Check its permissions and its disk."
-    )
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise DocumentError(
+                f"The file is too large to be read whole ({size / 1e6:.0f} MB).",
+                f"Split it into files of at most {MAX_BYTES // 1_000_000} MB.",
+            )
+        return path.read_bytes()
+    except OSError as error:
+        raise unreadable(error) from error

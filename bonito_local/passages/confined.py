@@ -1,0 +1,124 @@
+"""The reader process: parses documents where a crash, a hang or a bomb hurts nobody.
+
+`python -m bonito_local.passages.confined BYTES [tables]` reads requests from its standard input
+and writes answers to its standard output. It has no network and starts no program, may take so
+many bytes of memory, and where Linux has Landlock opens no file but its own programs' and, to
+read them, tables: what a document refers to is out of its reach. Its parent watches the clock.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from bonito_local import airgap
+from bonito_local.airgap.audit import attempts
+from bonito_local.errors import AirGapError, DocumentError
+from bonito_local.passages.wire import Asked, Ended, receive_asked, send_answer
+
+
+def main(most_memory: int, tables: bool) -> None:
+    """Serve until the parent closes the pipe."""
+    airgap.enter(programs=False)
+    requests, answers = sys.stdin.buffer, _private_stdout()
+
+    def fault(kind: type[BaseException], _error: BaseException, _at: TracebackType | None) -> None:
+        # The name of the error and no more: its text may be the document's.
+        send_answer(answers, Ended(f"The document cannot be read ({kind.__name__}).", _LEAVE_OUT))
+
+    sys.excepthook = fault
+    _load()
+    _limit(most_memory, tables)
+    while asked := receive_asked(requests):
+        try:
+            ended = _read(asked, answers)
+        except MemoryError:
+            ended = Ended("The document takes too much memory to read.", "Split it.")
+        send_answer(answers, ended)
+
+
+def _read(asked: Asked, answers: IO[bytes]) -> Ended:
+    from bonito_local.passages.documents import read_table, read_text
+
+    attempts.clear()
+    document = asked.document
+    try:
+        if asked.data is None:
+            for answer in read_table(document, asked.column):
+                send_answer(answers, answer)
+        else:
+            text = read_text(asked.data, document.kind)
+            if not attempts:
+                send_answer(answers, text)
+    except DocumentError as error:
+        ended = Ended(error.title, error.remedy)
+    except RecursionError:
+        ended = Ended("The document is nested too deeply.", _LEAVE_OUT)
+    except AirGapError as error:
+        ended = Ended(error.title, error.remedy)
+    except ImportError as error:
+        ended = Ended(f"What reads {document.kind} is not installed ({error.name}).", _INSTALL)
+    else:
+        ended = Ended()
+    if attempts:  # whether or not the reader hid that it was refused
+        return Ended(
+            f"What reads {document.kind} tried to leave the air gap ({attempts[0]}); "
+            "it was refused.",
+            "Find out what it was: reading needs no network and no other program.",
+        )
+    return ended
+
+
+def _load() -> None:
+    """Import all that reading needs, while files can still be opened and there is one thread."""
+    for name in ("kreuzberg", "bonito_local.passages.documents"):
+        with suppress(ImportError):  # said of the document that needs it
+            import_module(name)
+
+
+def _private_stdout() -> IO[bytes]:
+    """Keep standard output for answers: what a native library prints goes nowhere."""
+    answers = os.fdopen(os.dup(1), "wb")
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+    return answers
+
+
+def _limit(most_memory: int, tables: bool) -> None:
+    """Bound memory and files, and end with the parent, as far as the system can."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_DATA, (most_memory, most_memory))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the document
+    if sys.platform == "linux":
+        from bonito_local.airgap.landlock import confine_files
+
+        programs = {Path(sys.prefix), Path(sys.base_prefix), *map(Path, sys.path), *_FONTS}
+        # Where kreuzberg unpacks pdfium.
+        confine_files(None if tables else programs, [Path(tempfile.gettempdir())])
+        _die_with_parent()
+
+
+def _die_with_parent() -> None:
+    import ctypes
+    import signal
+
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGKILL), 0, 0, 0)
+
+
+_FONTS = (Path("/usr/share/fonts"), Path("/usr/share/fontconfig"), Path("/etc/fonts"))
+_LEAVE_OUT = "Leave it out, or save it anew with the program that made it."
+_INSTALL = "Install bonito-local again."
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), "tables" in sys.argv[2:])

@@ -1,0 +1,68 @@
+"""One document to its text, in this process: called in the reader process, never around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bonito_local.errors import DocumentError
+from bonito_local.passages.blocks import Block, assemble
+from bonito_local.passages.discover import MARKDOWN, PLAIN
+from bonito_local.passages.extract import extract_blocks
+from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.plain import decode, plain_blocks
+from bonito_local.passages.tables import read_rows
+from bonito_local.passages.types import Document, Problem, Text
+
+MAX_BYTES = 200_000_000  # of a document that is read whole, and of its text; tables are streamed
+
+
+def read_text(data: bytes, kind: str) -> Text:
+    """Return the text of a document's bytes.
+
+    Raises:
+        DocumentError: it is damaged, holds no text, or unpacks to too much.
+    """
+    text = assemble(_blocks(data, kind))
+    if len(text.text) > MAX_BYTES:
+        raise DocumentError(
+            f"The document unpacks to more text than is read ({len(text.text) / 1e6:.0f} MB).",
+            "Split it into smaller files.",
+        )
+    return text
+
+
+def read_table(document: Document, column: str | None) -> Iterator[Text | Problem]:
+    """Yield the text of each row of a table, and what is wrong with it.
+
+    Raises:
+        DocumentError: it cannot be read, or holds no text.
+    """
+    try:
+        for row in read_rows(document.path, document.source, document.kind, column):
+            if isinstance(row, Problem):
+                yield row
+            else:
+                yield assemble(_flat(plain_blocks(row[1])), row=row[0])
+    except OSError as error:
+        raise unreadable(error) from error
+
+
+def unreadable(error: OSError) -> DocumentError:
+    """Return what a user is told of a file that cannot be opened or read."""
+    reason = (error.strerror or str(error)).lower()
+    return DocumentError(
+        f"The file cannot be read: {reason}.", "Check its permissions and its disk."
+    )
+
+
+def _blocks(data: bytes, kind: str) -> list[Block]:
+    if kind in PLAIN:
+        return plain_blocks(decode(data))
+    if kind in MARKDOWN:
+        return markdown_blocks(decode(data))
+    return extract_blocks(data, kind)
+
+
+def _flat(blocks: list[Block]) -> list[Block]:
+    """Take headings as prose: a row of a table is one text."""
+    return [Block(block.text) for block in blocks]

@@ -1,0 +1,165 @@
+"""The parent's side of the reader process: one is kept, and started anew when it ended.
+
+Every document is parsed there. Where it takes too long or the process dies, that document is a
+`DocumentError` and the next one gets a new process.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from functools import cache
+from typing import IO
+
+from bonito_local.errors import DocumentError
+from bonito_local.passages.types import Document, Problem, Text
+from bonito_local.passages.wire import Asked, Ended, receive_answer, send_asked
+
+MOST_SECONDS = 30.0  # for a document, and for each row of a table
+MOST_MEMORY = 3 << 30
+_LOOK_SECONDS = 0.25
+_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+
+# Readers that wait, by whether they are for tables: those may open files, the others may not.
+_idle: dict[bool, list[_Reader]] = {False: [], True: []}
+
+
+def texts(document: Document, data: bytes | None, column: str | None) -> Iterator[Text | Problem]:
+    """Yield what the reader process makes of a document's bytes, or of the table at its path.
+
+    Raises:
+        DocumentError: it cannot be read, took too long or too much memory, or ended its reader.
+    """
+    waiting = _idle[data is None]
+    reader = _take(waiting) or _Reader(tables=data is None)
+    kept = False
+    try:
+        reader.ask(Asked(document, column, data))
+        while not isinstance(answer := reader.answer(), Ended):
+            yield answer
+        kept = True
+    finally:
+        # A reader left in the middle of a table, or after it died, is of no further use.
+        if kept and reader.alive():
+            waiting.append(reader)
+        else:
+            reader.end()
+    if answer.title:
+        raise DocumentError(answer.title, answer.remedy)
+
+
+def end_readers() -> None:
+    """End the processes that wait for documents; the next document starts one."""
+    for waiting in _idle.values():
+        while waiting:
+            waiting.pop().end()
+
+
+def _take(waiting: list[_Reader]) -> _Reader | None:
+    while waiting:
+        reader = waiting.pop()
+        if reader.alive():
+            return reader
+        reader.end()
+    return None
+
+
+class _Reader:
+    """A reader process and the clock that ends it."""
+
+    def __init__(self, *, tables: bool) -> None:
+        # -P: a module in the folder the user works in must not be taken for one of ours.
+        command = [sys.executable, "-P", "-m", "bonito_local.passages.confined", str(MOST_MEMORY)]
+        folder = _temporary_folder()
+        self._process = subprocess.Popen(
+            [*command, "tables"] if tables else command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # a parser's complaints may quote the document
+            env={**os.environ, "MALLOC_ARENA_MAX": "2", **dict.fromkeys(_TEMPORARY, folder)},
+            process_group=0 if os.name == "posix" else None,  # Ctrl-C is for the parent
+        )
+        self._deadline: float | None = None
+        self._late = False
+        self._done = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    def ask(self, asked: Asked) -> None:
+        self._deadline = time.monotonic() + MOST_SECONDS
+        try:
+            send_asked(_pipe(self._process.stdin), asked)
+        except OSError:
+            self._deadline = None  # it died: `answer` says how
+
+    def answer(self) -> Text | Problem | Ended:
+        """Wait for the next answer, at most until the deadline."""
+        self._deadline = time.monotonic() + MOST_SECONDS
+        try:
+            answer = receive_answer(_pipe(self._process.stdout))
+        finally:
+            self._deadline = None
+        return self._death() if answer is None else answer
+
+    def end(self) -> None:
+        self._done.set()
+        self._process.kill()
+        for pipe in (self._process.stdin, self._process.stdout):
+            try:
+                _pipe(pipe).close()
+            except OSError:  # what was not sent yet
+                continue
+        self._process.wait()
+
+    def _watch(self) -> None:
+        while not self._done.wait(_LOOK_SECONDS):
+            deadline = self._deadline
+            if deadline is not None and time.monotonic() > deadline:
+                self._late = True
+                self._process.kill()
+                return
+
+    def _death(self) -> Ended:
+        status = self._process.wait()
+        if self._late:
+            return Ended(f"Reading took more than {MOST_SECONDS:.0f} s; it was stopped.", _SAVE)
+        name = signal.Signals(-status).name if status < 0 else f"status {status}"
+        return Ended(f"The document's reader crashed, or ran out of memory ({name}).", _SAVE)
+
+
+@cache
+def _temporary_folder() -> str:
+    """Return a folder of the user's own: kreuzberg loads a library that it unpacks there.
+
+    In the system's, which is everyone's, another user could have laid another one.
+    """
+    from platformdirs import user_cache_path
+
+    folder = user_cache_path("bonito-local") / "reader"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        fresh = tempfile.mkdtemp(prefix="bonito-local-")
+        atexit.register(shutil.rmtree, fresh, ignore_errors=True)
+        return fresh
+    return str(folder)
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise DocumentError("The reader process has no pipe.", "Try again.")
+    return pipe
+
+
+_SAVE = "Leave it out, or save it anew with the program that made it."
+atexit.register(end_readers)

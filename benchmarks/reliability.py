@@ -2,7 +2,7 @@
 
     export PYTHONPATH=tests
     python benchmarks/reliability.py kills [--kills 1000] [--seed 0]
-    python benchmarks/reliability.py faults
+    python benchmarks/reliability.py faults [NAME...]
     python benchmarks/reliability.py store
     python benchmarks/reliability.py million [--passages 1000000]
 
@@ -341,7 +341,8 @@ def main() -> None:
     killing = commands.add_parser("kills")
     killing.add_argument("--kills", type=int, default=1000)
     killing.add_argument("--seed", type=int, default=0)
-    commands.add_parser("faults")
+    breaking = commands.add_parser("faults")
+    breaking.add_argument("names", nargs="*", help="how the names of those to inject begin")
     commands.add_parser("store")
     scale = commands.add_parser("million")
     scale.add_argument("--passages", type=int, default=1_000_000)
@@ -355,7 +356,7 @@ def main() -> None:
     else:
         import reliability_faults
 
-        reliability_faults.main()
+        reliability_faults.main(args.names)
 
 
 if __name__ == "__main__":

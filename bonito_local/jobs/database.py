@@ -6,6 +6,7 @@ lets others read while a job runs; each thread has its own connection.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
@@ -17,6 +18,7 @@ from bonito_local.errors import JobError
 from bonito_local.jobs.migrations import migrate
 
 BUSY_SECONDS = 10.0
+_DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class Database:
@@ -103,7 +105,8 @@ def _job_error(error: sqlite3.Error | OSError, path: Path) -> JobError:
         return JobError(
             f"{path} is damaged, or not a job of bonito-local.", "Write to another folder."
         )
-    if code == sqlite3.SQLITE_READONLY:
+    denied = isinstance(error, OSError) and error.errno in _DENIED
+    if denied or code == sqlite3.SQLITE_READONLY:
         return JobError(
             f"{path} cannot be written: it is read-only.",
             "Make the file and its folder writable, and run the same command again.",

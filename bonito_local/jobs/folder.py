@@ -73,6 +73,11 @@ def _claim(output: Path) -> Path:
             raise OutputError(f"{output} is a file.", "Name a folder for the dataset.")
         if output.is_dir() and not (folder / STORE).exists() and any(output.iterdir()):
             unfinished = {folder} == set(output.iterdir())
+            if not unfinished and folder.is_dir():
+                raise OutputError(
+                    f"The store of the job in {output} is gone: {folder / STORE}.",
+                    "Put it back, or name a new folder for a new dataset.",
+                )
             if not unfinished:
                 raise OutputError(
                     f"{output} exists and was not made by bonito-local.",

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
+from bonito_local.errors import UsageError
 from bonito_local.jobs.control import find_job
 from bonito_local.jobs.removal import purge, remove
 
@@ -25,6 +28,8 @@ def command(job: str, purged: bool, yes: bool) -> None:
         remove(output)
         click.echo(f"{output} is off the list; its files stay.")
         return
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("There is nobody to ask.", "Add --yes to delete without being asked.")
     if not yes:
         click.confirm(f"Delete the job and the dataset in {output}?", abort=True, err=True)
     for path in purge(output):

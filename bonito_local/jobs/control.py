@@ -60,8 +60,8 @@ def read_request(output: Path) -> Generation:
         store.close()
     if data is None:
         raise JobError(
-            f"The job in {output} was made by an older version.",
-            "Run the command that made it again: it goes on from there.",
+            f"The job in {output} does not say what it is to make.",
+            "Run the command or the job file that made it: it goes on from there.",
         )
     return from_json(data, output)
 

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bonito_local.errors import DocumentError
 from bonito_local.jobs.journal import Mark
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Store
 from bonito_local.passages.discover import find_documents
-from bonito_local.passages.reader import read_passages
+from bonito_local.passages.reader import passages_of
 from bonito_local.passages.types import Document, Passage, Problem
 
 _BATCH_SECONDS = 0.5
@@ -59,10 +60,15 @@ def read_documents(
             yield from known
             continue
         problems = []
-        for item in read_passages(document, count_tokens, spec.passage_tokens, column):
-            if isinstance(item, Problem):
-                problems.append(item)
-            yield item
+        try:
+            for item in passages_of(document, count_tokens, spec.passage_tokens, column):
+                if isinstance(item, Problem):
+                    problems.append(item)
+                yield item
+        except DocumentError as error:
+            # Not noted as read: what was wrong may be mended without a change of the file.
+            yield Problem(document.source, error.title, error.remedy)
+            continue
         if mark:
             yield Finished(mark, problems)
 

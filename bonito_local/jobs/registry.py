@@ -53,11 +53,10 @@ class Registry:
     def add(self, output: Path) -> int:
         """Put a job on the list, or to its top; return its number."""
         with self._open() as db:
-            db.execute(
-                """INSERT INTO jobs (output, used) VALUES (?, ?)
-                   ON CONFLICT (output) DO UPDATE SET used = excluded.used""",
-                (os.fsencode(output.resolve()), time.time()),
-            )
+            values = (time.time(), os.fsencode(output.resolve()))
+            # Not an upsert, which takes a number even where it only updates.
+            if not db.execute("UPDATE jobs SET used = ? WHERE output = ?", values).rowcount:
+                db.execute("INSERT INTO jobs (used, output) VALUES (?, ?)", values)
             return self._id(db, output)
 
     def entries(self) -> list[Entry]:

@@ -52,14 +52,19 @@ def read_passages(
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of one document; where it cannot be read, the problem."""
     try:
-        yield from _passages(document, count_tokens, max_tokens, column)
+        yield from passages_of(document, count_tokens, max_tokens, column)
     except DocumentError as error:
         yield Problem(document.source, error.title, error.remedy)
 
 
-def _passages(
+def passages_of(
     document: Document, count_tokens: Callable[[str], int], max_tokens: int, column: str | None
 ) -> Iterator[Passage | Problem]:
+    """Yield the passages of one document, and what is wrong with parts of it.
+
+    Raises:
+        DocumentError: it cannot be read, or not to its end.
+    """
     if document.kind in TABLES:
         data, digest = None, file_sha256(document.path)
     else:

@@ -57,3 +57,33 @@ def test_a_store_of_a_newer_version_is_left_alone(db: sqlite3.Connection) -> Non
     db.execute("INSERT INTO migrations VALUES ('9999_future', '')")
     with pytest.raises(JobError, match="newer version"):
         migrate(db)
+
+
+def test_a_store_of_the_first_version_is_counted_once(
+    db: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "MIGRATIONS", MIGRATIONS[:1])
+    migrate(db)
+    db.execute("INSERT INTO documents VALUES (1, 'a', 'b')")
+    for at in range(1, 4):
+        values = (at, str(at), "text", 1, None, 0, 4, "")
+        db.execute("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+        for sample in range(2):
+            db.execute(
+                "INSERT INTO samples (passage, task, sample) VALUES (?, 'qa', ?)", (at, sample)
+            )
+    db.execute("UPDATE samples SET outcome = 'rejected', reason = 'why' WHERE sample = 1")
+    monkeypatch.undo()
+    migrate(db)
+    counted = "SELECT task, outcome, reason, count(*) FROM samples GROUP BY 1, 2, 3"
+    kept = "SELECT * FROM counts WHERE samples ORDER BY 1, 2, 3"
+    assert db.execute(kept).fetchall() == [("qa", "pending", "", 3), ("qa", "rejected", "why", 3)]
+    db.execute("INSERT OR IGNORE INTO samples (passage, task, sample) VALUES (1, 'qa', 0)")
+    db.execute("INSERT OR IGNORE INTO samples (passage, task, sample) VALUES (1, 'te', 0)")
+    db.execute(
+        "UPDATE samples SET outcome = 'failed', reason = 'x' WHERE sample = 0 AND passage = 2"
+    )
+    db.execute("UPDATE samples SET outcome = 'pending', reason = '' WHERE outcome = 'rejected'")
+    db.execute("DELETE FROM samples WHERE passage = 3")
+    assert db.execute(kept).fetchall() == db.execute(counted).fetchall()
+    assert db.execute("SELECT value FROM totals").fetchall() == [(3,)]

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import pytest
+
+from bonito_local.backends.base import Sampling
+from bonito_local.errors import OutputError, UsageError
+from bonito_local.jobs.generation import Generation, as_json, from_json
+from bonito_local.jobs.jobfile import read_job, write_job
+from bonito_local.tasks import task_type
+
+WHOLE = """
+documents = ["a", "/b/c.txt"]
+output = "out"
+tasks = ["exqa", "topic classification", "exqa"]
+model = "m.gguf"
+backend = "fake"
+guided = true
+labels = ["law", "health"]
+reproducible = true
+tune = false
+priority = 3
+[splitting]
+column = "body"
+limit = 9
+passage_tokens = 64
+[sampling]
+n = 2
+temperature = 1
+top_p = 0.5
+max_tokens = 32
+seed = 7
+stop = ["\\n\\n"]
+"""
+
+
+def job(folder: Path, text: str) -> Path:
+    path = folder / "job.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_every_key_becomes_what_it_says(tmp_path: Path) -> None:
+    assert read_job(job(tmp_path, WHOLE)) == Generation(
+        paths=(Path("a"), Path("/b/c.txt")),
+        tasks=(task_type("exqa"), task_type("topic_class")),
+        output=tmp_path / "out",
+        model="m.gguf",
+        backend="fake",
+        sampling=Sampling(2, 1, 0.5, 32, 7, ("\n\n",)),
+        column="body",
+        limit=9,
+        guided=True,
+        labels=("law", "health"),
+        tune=False,
+        reproducible=True,
+        passage_tokens=64,
+        priority=3,
+        folder=tmp_path,
+    )
+
+
+def test_what_is_left_out_is_what_generate_takes(tmp_path: Path) -> None:
+    least = 'documents = ["a"]\noutput = "out"\ntasks = ["qa"]\n'
+    assert read_job(job(tmp_path, least)) == Generation(
+        (Path("a"),),
+        (task_type("qa"),),
+        tmp_path / "out",
+        "bonito-tiny",
+        tune=True,
+        folder=tmp_path,
+    )
+
+
+def test_a_written_file_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "job.toml"
+    odd = 'a "quoted" \\ name\x7f é'
+    write_job(path, [odd], ["exqa"], "out", "bonito-tiny", "llamacpp")
+    wanted = read_job(path)
+    assert wanted.paths == (Path(odd),)
+    assert wanted.sampling == Sampling()
+    assert path.stat().st_mode & 0o777 == 0o600
+    commented = [line[2:] for line in path.read_text().splitlines() if line.startswith("# ")]
+    keys = [line for line in commented if " = " in line]
+    text = path.read_text()
+    for line in keys:  # What is commented out can be switched on.
+        text = text.replace(f"# {line}", line)
+    text = text.replace('["exqa"]', '["topic_class"]')
+    path.write_text(text)
+    assert read_job(path).labels == ("a", "b")
+    with pytest.raises(OutputError, match="exists"):
+        write_job(path, ["x"], ["exqa"], "out", "bonito-tiny", "llamacpp")
+
+
+@pytest.mark.parametrize(
+    ("change", "title", "remedy"),
+    [
+        ("", "documents is missing", "documents ="),
+        ("tasks = []", "tasks is missing", "tasks ="),
+        ("taks = ['qa']", "The key taks is not known", "Did you mean 'tasks'"),
+        ("tasks = 'qa'", 'tasks is "qa", which is not a list of texts', '["exqa", "ynqa"]'),
+        ("tasks = ['qaa']", "Unknown task type 'qaa'", "Did you mean"),
+        ("tasks = [1]", "tasks is [1]", "tasks ="),
+        ("guided = 1", "guided is 1, which is not true or false", "guided = false"),
+        ("priority = true", "priority is true, which is not a whole number", "priority = 0"),
+        ("[sampling]\nn = 1.5", "sampling.n is 1.5", "n = 1"),
+        ("[sampling]\nn = 0", "n is 0", "1 or more"),
+        ("[sampling]\ntop_p = 3", "top_p is 3", "at most 1"),
+        ("[sampling]\nheat = 1", "The key sampling.heat is not known", "Known:"),
+        ("[splitting]\nlimit = 0", "splitting.limit is 0", "leave it out"),
+        ("sampling = 3", "sampling is not a table", "[sampling]"),
+        ("labels = ['a', 'b']", "Labels are for guided topic", "--guided"),
+        ("model = 2024-01-01", "model is", 'model = "bonito-tiny"'),
+        ("model = ", "is not TOML", "quotes"),
+    ],
+)
+def test_a_mistake_is_one_error_that_names_the_key(
+    tmp_path: Path, change: str, title: str, remedy: str
+) -> None:
+    least = 'documents = ["a"]\noutput = "out"\n' + ('tasks = ["qa"]\n' * ("tasks =" not in change))
+    path = job(tmp_path, least + change if change else 'output = "out"\ntasks = ["qa"]')
+    with pytest.raises(UsageError) as caught:
+        read_job(path)
+    assert str(path) in caught.value.title
+    assert title in caught.value.title
+    assert remedy in caught.value.remedy
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_job(tmp_path / "none.toml")
+
+
+def test_a_request_goes_through_json(tmp_path: Path) -> None:
+    wanted = read_job(job(tmp_path, WHOLE))
+    assert from_json(as_json(wanted), wanted.output) == wanted
+    odd = Generation((Path("na\udcffme"),), (task_type("qa"),), tmp_path, "m", folder=tmp_path)
+    assert from_json(as_json(odd), tmp_path) == odd

@@ -7,9 +7,17 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
+import pytest
+
+from bonito_local.backends.base import Sampling
+from bonito_local.jobs.generate import prepare
+from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.state import job_state
 from bonito_local.jobs.store import Store
+from bonito_local.tasks import task_type
 
 HERE = Path(__file__).parent
 PLANNED = 250 * 2 * 2
@@ -96,3 +104,61 @@ def test_a_row_is_committed_soon_after_it_comes(tmp_path: Path) -> None:
             time.sleep(0.05)
         process.kill()
     assert ended(store) == {(f"{i}/ynqa", 0) for i in (1, 2, 3)}
+
+
+def test_fifty_kills_of_a_real_worker(
+    tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """llama.cpp in a worker process; benchmarks/reliability.py does the same a thousand times."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    chance = random.Random(1)
+    lines = [f"Clause {at} says that rent is due on day {at}, and not later." for at in range(60)]
+    table = tmp_path / "rows.csv"
+    table.write_text("text\n" + "\n".join(f'"{line} {line}"' for line in lines))
+    kills = finished = 0
+    while kills < 50:
+        output = tmp_path / f"out{finished}"
+        tasks = (task_type("exqa"), task_type("ynqa"))
+        sampling = Sampling(n=8, temperature=1.0, max_tokens=24)
+        prepare(Generation((table,), tasks, output, str(tiny_gguf), sampling=sampling, guided=True))
+        before: dict[tuple[object, ...], tuple[object, ...]] = {}
+        status = -9
+        while status:
+            status = worked(output, chance.uniform(0.1, 1.2) if kills < 50 else None)
+            kills += status == -signal.SIGKILL
+            after = outcomes(output)
+            assert before.items() <= after.items()
+            before = after
+        state = job_state(output)
+        assert (state.state, state.ledger.pending) == ("finished", 0)
+        assert len(before) == state.ledger.planned == 60 * 2 * 8
+        rows = (output / "rows.jsonl").read_text().splitlines()
+        assert len(rows) == len(set(rows)) == state.ledger.accepted
+        finished += 1
+
+
+def worked(output: Path, seconds: float | None) -> int:
+    """The status of a worker that was killed after so long, unless it ended before."""
+    command = [sys.executable, "-m", "bonito_local.jobs.worker", str(output), "again"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    try:
+        return process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return process.wait()
+
+
+def outcomes(output: Path) -> dict[tuple[object, ...], tuple[object, ...]]:
+    """How each sample ended, with what was drawn; the ledger must be their count."""
+    db = sqlite3.connect(output / ".job" / "store.sqlite")
+    try:
+        rows = db.execute(
+            "SELECT passage, task, sample, outcome, reason, completion, digest FROM samples"
+        ).fetchall()
+        counted = Counter((row[1], row[3], row[4]) for row in rows)
+        kept = db.execute("SELECT task, outcome, reason, samples FROM counts WHERE samples")
+        assert counted == {row[:3]: row[3] for row in kept}
+        assert db.execute("PRAGMA quick_check").fetchone() == ("ok",)
+    finally:
+        db.close()
+    return {row[:3]: row[3:] for row in rows if row[3] != "pending"}

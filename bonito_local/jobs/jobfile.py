@@ -49,7 +49,6 @@ _KEYS: dict[str, dict[str, str]] = {
 }
 _REQUIRED = ("documents", "output", "tasks")
 _TYPES: dict[str, tuple[type, ...]] = {
-    _TEXTS: (list,),
     _TEXT: (str,),
     _WHOLE: (int,),
     _NUMBER: (int, float),
@@ -140,9 +139,9 @@ def _checked(data: dict[str, Any]) -> dict[str, Any]:
 def _is(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == _FLAG
-    if not isinstance(value, _TYPES[kind]):
-        return False
-    return kind != _TEXTS or all(isinstance(item, str) for item in value)
+    if kind == _TEXTS:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    return isinstance(value, _TYPES[kind])
 
 
 def _short(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from bonito_local.jobs.database import Database, storable
@@ -31,6 +31,9 @@ class Run:
     state: Literal["running"] | Ended
     error: str
     remedy: str
+
+
+_RUN = tuple(field.name for field in fields(Run))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +96,12 @@ class Journal(Database):
         """The newest run, ended or not."""
         with self.errors():
             found = self._db.execute(
-                """SELECT id, pid, backend, detached, started, ended, state, error, remedy
-                   FROM runs ORDER BY id DESC LIMIT 1"""
+                f"SELECT {', '.join(_RUN)} FROM runs ORDER BY id DESC LIMIT 1"  # noqa: S608
             ).fetchone()
-        return Run(*found[:3], bool(found[3]), *found[4:]) if found else None
+        if found is None:
+            return None
+        values = dict(zip(_RUN, found, strict=True))
+        return Run(**values | {"detached": bool(values["detached"])})
 
     def was_read(self, mark: Mark, manner: str) -> list[Problem] | None:
         """The problems of a document that is planned in this manner and unchanged, else None."""

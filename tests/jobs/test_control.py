@@ -13,14 +13,16 @@ import pytest
 
 from bonito_local.backends.base import Sampling
 from bonito_local.errors import JobError, OtherSettingsError, UsageError
+from bonito_local.jobs import planning
 from bonito_local.jobs.control import ask, find_job, read_log, read_request, retry
 from bonito_local.jobs.folder import is_running, open_job, store_path
-from bonito_local.jobs.generate import generate, prepare
+from bonito_local.jobs.generate import Front, generate, prepare
 from bonito_local.jobs.generation import Generation, as_json
 from bonito_local.jobs.registry import Registry
 from bonito_local.jobs.removal import purge, remove
 from bonito_local.jobs.state import JobState, State, job_state, list_jobs
 from bonito_local.jobs.worker import start
+from bonito_local.passages.reader import passages_of
 from bonito_local.tasks import task_type
 
 SECRET = "The xylophone contract names a tenant."
@@ -206,15 +208,11 @@ def test_retrying_keeps_what_was_and_adds_up(small: Generation) -> None:
 def test_documents_are_read_once_and_resume_needs_them_no_more(
     small: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bonito_local.jobs import planning
-    from bonito_local.jobs.generate import Front
-
     small = replace(small, limit=None)
     documents = Path("documents")
     (documents / "bad.pdf").write_bytes(b"%PDF-1.7\nbroken")
     first = generate(small)
     read: list[str] = []
-    passages_of = planning.passages_of
 
     def reading(document, *rest):  # type: ignore[no-untyped-def]
         read.append(document.source)
@@ -258,8 +256,6 @@ def test_a_job_is_found_by_number_folder_and_file(
 
 
 def test_cancelling_a_job_that_was_paused_settles_it(small: Generation) -> None:
-    from bonito_local.jobs.generate import Front
-
     assert generate(small, Front(stop=lambda: True)).ended == "stopped"
     assert ask(small.output, "cancel")
     assert job_state(small.output).state == "cancelled"

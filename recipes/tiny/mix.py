@@ -100,9 +100,11 @@ class Corpus:
 
 
 def _too_long(row: Row) -> bool:
-    """Whether a question runs on beyond what a small model can repeat without a slip."""
-    most = {"exqa": 32, "ynqa": 24}.get(row.task)
-    return most is not None and len(f"{row.instruction} {row.response}".split()) > most
+    """Whether question or answer run on beyond what a small model repeats without a slip."""
+    words, answer = len(row.instruction.split()), len(row.response.split())
+    if row.task == "exqa":
+        return words > 21 or answer > 6
+    return row.task == "ynqa" and words > 16
 
 
 class Mixer:

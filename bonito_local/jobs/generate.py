@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
+from bonito_local import airgap
 from bonito_local.backends.base import Backend, Plan
 from bonito_local.backends.registry import open_backend
 from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
@@ -76,6 +77,8 @@ def generate(wanted: Generation, front: Front | None = None) -> Summary:
         if store.load("request") is None:
             store.save("request", as_json(wanted))
         run = store.begin_run(wanted.backend, front.detached)
+        held = airgap.active()
+        store.save("airgap", "online" if held.online else list(held.layers))
         try:
             summary = _run(store, wanted, model, front)
         except OtherSettingsError:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -174,8 +175,12 @@ def write_job(
     output: str,
     model: str,
     backend: str,
+    sampling: Sampling | None = None,
+    others: Mapping[str, object] | None = None,
 ) -> None:
     """Write a job file that says everything there is to say, what is usual as comments.
+
+    `others` are values for keys that are comments else.
 
     Raises:
         OutputError: the file exists, or cannot be written.
@@ -186,8 +191,13 @@ def write_job(
         tasks=_quoted(list(tasks)),
         model=_quoted(model),
         backend=_quoted(backend),
-        sampling=Sampling(),
+        sampling=sampling or Sampling(),
     )
+    for key, value in (others or {}).items():
+        comment = re.search(rf"^# {key} = .*?(?=   #)", text, re.MULTILINE)
+        if comment:
+            said = f"{key} = {json.dumps(value, ensure_ascii=False)}"
+            text = text[: comment.start()] + said + text[comment.end() :]
     try:
         with os.fdopen(
             os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8"

@@ -122,6 +122,28 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE TABLE live (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
         ),
     ),
+    (
+        "0004_review",
+        (
+            # What a person said of a sample's text, as of its `attempt`; NULL texts are as drawn.
+            """CREATE TABLE reviews (
+                sample INTEGER PRIMARY KEY REFERENCES samples (id),
+                attempt INTEGER NOT NULL,
+                decision TEXT NOT NULL CHECK (decision IN ('', 'accepted', 'rejected')),
+                reason TEXT NOT NULL,
+                instruction TEXT,
+                response TEXT,
+                score INTEGER,
+                tags TEXT NOT NULL,
+                note TEXT NOT NULL,
+                at REAL NOT NULL)""",
+            # What a step of the review replaced (JSON; NULL: nothing), to undo it.
+            """CREATE TABLE review_log (
+                id INTEGER PRIMARY KEY, step INTEGER NOT NULL,
+                sample INTEGER NOT NULL REFERENCES samples (id), before TEXT)""",
+            "CREATE INDEX review_log_step ON review_log (step)",
+        ),
+    ),
 )
 
 

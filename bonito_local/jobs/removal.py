@@ -15,7 +15,10 @@ from bonito_local.jobs.registry import Registry
 from bonito_local.passages.discover import JOB_FOLDER
 
 _CHUNK = 1 << 20
-_TABLES = ("earlier", "samples", "passages", "documents", "problems", "readings", "live", "runs")
+_TABLES = (
+    *("review_log", "reviews", "earlier", "samples", "passages", "documents"),
+    *("problems", "readings", "live", "runs"),
+)
 
 
 def remove(output: Path) -> None:

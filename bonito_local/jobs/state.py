@@ -29,7 +29,8 @@ class JobState:
 
     `state` is "crashed" where its process died without a word, and "ready" where samples of
     a finished job are pending again. `why` says more where it failed or crashed. `progress`
-    is what its worker last told, `age` seconds ago by the wall clock.
+    is what its worker last told, `age` seconds ago by the wall clock. `airgap` names what kept
+    the last run from the network; empty where nothing did, None where that is not known.
     """
 
     output: Path
@@ -40,6 +41,7 @@ class JobState:
     passages: int
     progress: Progress | None
     age: float
+    airgap: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ def job_state(output: Path) -> JobState:
         run, ledger = store.last_run(), store.ledger()
         told = store.load("progress")
         passages, wish = store.passage_count(), store.wish()
+        layers = store.load("airgap")
     finally:
         store.close()
     at = told.pop("at") if told else 0.0
@@ -72,7 +75,9 @@ def job_state(output: Path) -> JobState:
     state = _state(running, run, wish, progress, ledger)
     # The clock may have been set back meanwhile.
     age = max(0.0, time.time() - at) if told else 0.0
-    return JobState(output, state, _why(output, state, run), run, ledger, passages, progress, age)
+    held = None if layers is None else () if layers == "online" else tuple(layers)
+    why = _why(output, state, run)
+    return JobState(output, state, why, run, ledger, passages, progress, age, held)
 
 
 def list_jobs() -> list[Listed]:

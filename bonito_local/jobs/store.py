@@ -249,14 +249,22 @@ class Store(Journal):
         return int(count)
 
     def accepted(self) -> Iterator[Accepted]:
-        """Yield the accepted rows by passage, task and sample, whatever order they came in."""
+        """Yield the accepted rows by passage, task and sample, whatever order they came in.
+
+        What a person said of a row, and put in its place, goes before what the checks said.
+        """
         with self.errors():
             cursor = self._db.execute(
-                """SELECT s.instruction, s.response, s.task, s.sample, p.text, p.hash,
+                """SELECT coalesce(r.instruction, s.instruction), coalesce(r.response, s.response),
+                          s.task, s.sample, p.text, p.hash,
                           d.source, d.sha256, p.page, p.start, p."end", p.heading, s.attempt
                    FROM samples s JOIN passages p ON p.id = s.passage
                         JOIN documents d ON d.id = p.document
-                   WHERE s.outcome = 'accepted' ORDER BY s.passage, s.task, s.sample"""
+                        LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
+                   WHERE coalesce(nullif(r.decision, ''), s.outcome) = 'accepted'
+                         AND (s.outcome = 'accepted'
+                              OR coalesce(r.instruction, s.instruction) IS NOT NULL)
+                   ORDER BY s.passage, s.task, s.sample"""
             )
             for row in cursor:
                 yield Accepted(*row)

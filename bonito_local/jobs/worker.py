@@ -15,6 +15,7 @@ import time
 from contextlib import chdir
 from pathlib import Path
 
+from bonito_local import airgap
 from bonito_local.errors import BonitoError, JobError
 from bonito_local.jobs.folder import is_running, log_path
 from bonito_local.jobs.progress import Progress
@@ -85,6 +86,8 @@ def main(output: Path, again: bool) -> int:
     # An engine that crashes leaves its last words in the log.
     faulthandler.enable()
     _say("run begins")
+    # Before anything is read, while the process has one thread.
+    _say(f"air gap: {airgap.enter()}")
     try:
         wanted = read_request(output)
         with StopSignals() as signals, chdir(wanted.folder or Path()):

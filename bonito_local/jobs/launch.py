@@ -1,0 +1,71 @@
+"""From what a user filled in to a running job: the job file is written, read again and started."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bonito_local.errors import BonitoError
+from bonito_local.jobs.generate import prepare
+from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.jobfile import read_job, write_job
+from bonito_local.jobs.worker import start
+
+
+def free_output(folder: Path, stem: str) -> Path:
+    """A folder for a dataset that does not exist yet, nor does its job file."""
+    number, name = 1, stem
+    while (folder / name).exists() or job_file(folder / name).exists():
+        number += 1
+        name = f"{stem}-{number}"
+    return folder / name
+
+
+def job_file(output: Path) -> Path:
+    """Where the job file of a dataset is written: beside it."""
+    return output.with_name(f"{output.name}.toml")
+
+
+def launch(wanted: Generation) -> int:
+    """Write `wanted`, whose paths are absolute, to its job file and start it; return its process.
+
+    The same as `bonito-local new`, then `bonito-local run --detach`.
+
+    Raises:
+        BonitoError: it cannot be done; the job file is not left behind.
+    """
+    file = job_file(wanted.output)
+    save(wanted, file)
+    try:
+        read = read_job(file)
+        prepare(read)
+    except BonitoError:
+        file.unlink(missing_ok=True)
+        raise
+    return start(read.output)
+
+
+def save(wanted: Generation, file: Path) -> None:
+    """Write what is wanted as a job file.
+
+    Raises:
+        OutputError: the file exists, or cannot be written.
+    """
+    others: dict[str, object] = {
+        "guided": wanted.guided or None,
+        "labels": list(wanted.labels) or None,
+        "reproducible": wanted.reproducible or None,
+        "column": wanted.column,
+        "limit": wanted.limit,
+        "passage_tokens": wanted.passage_tokens,
+        "priority": wanted.priority or None,
+    }
+    write_job(
+        file,
+        [str(path) for path in wanted.paths],
+        [task.short for task in wanted.tasks],
+        str(wanted.output),
+        wanted.model,
+        wanted.backend,
+        wanted.sampling,
+        {key: value for key, value in others.items() if value is not None},
+    )

@@ -1,0 +1,219 @@
+"""A look at what a job would make, before it is one: passages as they are split, a few real rows.
+
+`python -m bonito_local.jobs.preview` is a process without network that reads a request from its
+input and writes what it finds, a line of JSON each; `look` starts one and reads it. Nothing is
+kept on the disk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bonito_local import airgap
+from bonito_local.backends.base import Backend, Completion, Plan, Request, Sample
+from bonito_local.backends.registry import open_backend
+from bonito_local.errors import BonitoError, JobError
+from bonito_local.jobs.generation import Generation, as_json, from_json
+from bonito_local.jobs.guided import shape_of
+from bonito_local.jobs.runner import judge
+from bonito_local.jobs.seeds import sample_seed
+from bonito_local.models.catalog import resolve_model
+from bonito_local.models.fit import passage_tokens, untrained_tasks
+from bonito_local.passages.discover import TABLES, find_documents
+from bonito_local.passages.reader import read_passages
+from bonito_local.passages.types import Passage, Problem
+from bonito_local.tasks import TaskType, format_prompt
+
+_PER_DOCUMENT = 3  # passages shown of one, so that several documents are seen
+_MOST_PASSAGES = 24
+_LONG = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Something the look came upon: `kind` says what, `data` holds its fields.
+
+    Kinds: note (text), passage (text, source, page, heading, tokens), problem (source, title,
+    remedy), row (task, passage, outcome, reason, instruction, response, completion, tokens),
+    end (rows, seconds).
+    """
+
+    kind: str
+    data: dict[str, Any]
+
+
+class Look:
+    """A look under way; iterate over what it finds."""
+
+    def __init__(self, wanted: Generation, rows: int) -> None:
+        request = {"wanted": as_json(wanted), "output": str(wanted.output), "rows": rows}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "bonito_local.jobs.preview"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,  # what an engine says may quote a passage
+            start_new_session=True,
+        )
+        self._request = json.dumps(request).encode()
+
+    def __iter__(self) -> Iterator[Found]:
+        """Yield what is found as it is found.
+
+        Raises:
+            BonitoError: nothing, or nothing more, can be shown.
+        """
+        process = self._process
+        if process.stdin is None or process.stdout is None:
+            return
+        with contextlib.suppress(OSError, ValueError):
+            process.stdin.write(self._request)
+            process.stdin.close()
+        ended = False
+        for line in process.stdout:
+            found = Found(**json.loads(line))
+            if found.kind == "error":
+                raise JobError(found.data["title"], found.data["remedy"])
+            ended = found.kind == "end"
+            yield found
+        if not ended and process.wait() > 0:
+            raise JobError(
+                "The preview ended without a word: its engine crashed.",
+                "`bonito-local doctor` checks this installation.",
+            )
+
+    def close(self) -> None:
+        """End it, however far it is."""
+        self._process.kill()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    pipe.close()
+
+
+def look(wanted: Generation, rows: int = 5) -> Look:
+    """Start looking at what `wanted` would make; with 0 rows only at its passages."""
+    return Look(wanted, rows)
+
+
+def main() -> int:
+    """Be the process that looks."""
+    airgap.enter()
+    # Engines print: only what is found goes to the real output.
+    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+    def tell(kind: str, **data: Any) -> None:
+        told.write(json.dumps({"kind": kind, "data": data}) + "\n")
+        told.flush()
+
+    request = json.loads(sys.stdin.buffer.read())
+    wanted = from_json(request["wanted"], Path(request["output"]))
+    try:
+        for kind, data in find(wanted, request["rows"]):
+            tell(kind, **data)
+    except BonitoError as error:
+        tell("error", title=error.title, remedy=error.remedy)
+        return error.exit_code
+    return 0
+
+
+def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield kinds and fields of what is found, in this process.
+
+    Raises:
+        BonitoError: nothing, or nothing more, can be shown.
+    """
+    import time
+
+    yield "note", {"text": f"Loading {wanted.model}"}
+    model = resolve_model(wanted.model)
+    with closing(open_backend(wanted.backend, model.path, Plan(model.sha256))) as backend:
+        for task in untrained_tasks(backend, wanted.tasks):
+            yield "note", {"text": f"{model.name} was not trained on {task.short}."}
+        passages: list[Passage] = []
+        for item in _read(wanted, backend):
+            if isinstance(item, Problem):
+                yield "problem", asdict(item)
+                continue
+            passages.append(item)
+            fields = ("text", "source", "page", "heading")
+            shown = {name: getattr(item, name) for name in fields}
+            yield "passage", {**shown, "tokens": backend.count_tokens(item.text)}
+        if not passages and rows:
+            raise JobError("No passage could be read.", "Choose documents that hold text.")
+        started = time.monotonic()
+        for at, task, completion in _draw(wanted, backend, passages, rows):
+            result = judge(at, task, passages[at].text, completion)
+            yield (
+                "row",
+                {
+                    "task": task.short,
+                    "passage": at,
+                    "outcome": result.outcome,
+                    "reason": result.reason,
+                    "instruction": result.instruction or "",
+                    "response": result.response or "",
+                    "completion": completion.text,
+                    "tokens": completion.completion_tokens,
+                },
+            )
+        yield "end", {"rows": rows, "seconds": time.monotonic() - started}
+
+
+def _read(wanted: Generation, backend: Backend) -> Iterator[Passage | Problem]:
+    """A few passages of each document, until there are enough."""
+    longest = passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens)
+    count = 0
+    for document in find_documents(wanted.paths):
+        if isinstance(document, Problem):
+            yield document
+            continue
+        of_this = 0
+        for item in read_passages(document, backend.count_tokens, longest, wanted.column):
+            if isinstance(item, Problem) or of_this < _PER_DOCUMENT:
+                yield item
+            of_this += isinstance(item, Passage)
+            # A reader that is left before its end has to be started again: not of a short rest.
+            if of_this == (_PER_DOCUMENT if document.kind in TABLES else _LONG):
+                break
+        count += min(of_this, _PER_DOCUMENT)
+        if count >= _MOST_PASSAGES:
+            return
+
+
+def _draw(
+    wanted: Generation, backend: Backend, passages: list[Passage], rows: int
+) -> Iterator[tuple[int, TaskType, Completion]]:
+    """One row each of passages far apart, the tasks in turn, drawn as the job would."""
+    count = min(rows, len(passages) * len(wanted.tasks))
+    asked = {}
+    for at in range(count):
+        index = at * len(passages) // count
+        task = wanted.tasks[at % len(wanted.tasks)]
+        passage = passages[index]
+        sampling = replace(wanted.sampling, n=1)
+        seed = sample_seed(sampling.seed, passage.sha256, task.short, 0)
+        shape = shape_of(task, passage.text, wanted.labels) if wanted.guided else None
+        prompt = format_prompt(task, passage.text)
+        asked[str(at)] = (
+            index,
+            task,
+            Request(str(at), prompt, sampling, (Sample(0, seed),), shape),
+        )
+    for completion in backend.generate(request for _, _, request in asked.values()):
+        index, task, _ = asked[completion.request_id]
+        yield index, task, completion
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,96 @@
+"""The models on this machine: those that have a name, and the GGUF files of some folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bonito_local.models.catalog import CATALOG
+
+_DEEPEST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A model file. `made` is what its manifest says, None where there is none."""
+
+    name: str
+    path: Path
+    bytes: int
+    summary: str
+    named: bool
+    made: dict[str, Any] | None = None
+
+    @property
+    def quant(self) -> str:
+        """Its quantization, as far as its manifest or its name tells."""
+        if self.made:
+            return str(self.made.get("quant", ""))
+        parts = self.path.stem.replace("-", ".").split(".")
+        return next((p for p in parts if p[:1] in "QF" and p[1:2].isdigit()), "")
+
+    @property
+    def verified(self) -> bool | None:
+        """Whether its conversion was verified; None if that was not done."""
+        found = (self.made or {}).get("verification")
+        return bool(found.get("passed")) if isinstance(found, dict) else None
+
+
+def installed(folders: Sequence[Path] = ()) -> list[Installed]:
+    """The models with a name, then the GGUF files in `folders`, each once.
+
+    A folder that cannot be read holds none.
+    """
+    found = [
+        Installed(model.name, model.path, model.path.stat().st_size, model.summary, named=True)
+        for model in CATALOG
+        if model.path.exists()
+    ]
+    seen = {model.path.resolve() for model in found}
+    for folder in folders:
+        for path in _files(folder, _DEEPEST):
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                made = _manifest(path)
+                found.append(Installed(path.stem, path, _size(path), _made(made), False, made))
+    return found
+
+
+def _files(folder: Path, deep: int) -> list[Path]:
+    try:
+        inside = sorted(folder.iterdir())
+    except OSError:
+        return []
+    files = [path for path in inside if path.suffix.lower() == ".gguf" and path.is_file()]
+    if deep > 1:
+        for path in inside:
+            if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
+                files += _files(path, deep - 1)
+    return files
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _manifest(path: Path) -> dict[str, Any] | None:
+    try:
+        made = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return made if isinstance(made, dict) else None
+
+
+def _made(made: dict[str, Any] | None) -> str:
+    if made is None:
+        return "A GGUF file without a manifest."
+    said = f"{made.get('quant')} of {made.get('source')}"
+    if adapters := made.get("adapters"):
+        said += f" with {', '.join(map(str, adapters))}"
+    return f"{said}."

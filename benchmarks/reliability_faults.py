@@ -205,7 +205,7 @@ def _hangup(job: Job) -> str:
 
 @fault("no memory for the model")
 def _memory(job: Job) -> str:
-    command = f"ulimit -v 400000; exec {' '.join(PROGRAM)} run {job.file}"
+    command = f"ulimit -v 480000; exec {' '.join(PROGRAM)} run {job.file}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode != 0
     return next((x for x in done.stderr.splitlines() if x.startswith("error:")), _state(job))
@@ -513,7 +513,7 @@ def main(names: list[str]) -> None:
     if "BONITO_FAULTS" not in os.environ:
         os.environ["BONITO_FAULTS"] = "inside"
         os.execvp("unshare", ["unshare", "-rm", sys.executable, *sys.argv])
-    failed = 0
+    done = failed = 0
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         folder = Path(temporary)
         os.environ["XDG_STATE_HOME"] = str(folder / "state")
@@ -522,7 +522,7 @@ def main(names: list[str]) -> None:
         for at, (name, inject) in enumerate(FAULTS.items()):
             if not name.startswith(tuple(names) or ""):
                 continue
-            job = Job(folder / f"job{at}", model)
+            job, done = Job(folder / f"job{at}", model), done + 1
             try:
                 told = inject(job).replace(str(job.folder), "JOB").replace("|", "/")
                 unplanned = name in ("no memory for the model", "the disk is full from the start")
@@ -533,5 +533,5 @@ def main(names: list[str]) -> None:
                 print(f"| {name} | FAILED | {error} |", flush=True)
                 traceback.print_exc()
             subprocess.run(["umount", job.out], check=False, stderr=subprocess.DEVNULL)
-    print(f"{len(FAULTS)} faults, {failed} failed")
+    print(f"{done} faults, {failed} failed")
     sys.exit(failed > 0)

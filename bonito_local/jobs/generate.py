@@ -84,6 +84,15 @@ def generate(wanted: Generation, front: Front | None = None) -> Summary:
         except OtherSettingsError:
             store.drop_run(run)
             raise
+        except MemoryError as error:
+            told = JobError(
+                "Memory ran out.",
+                "Close other programs, or use a smaller model, and run the same command again: "
+                "what had finished is kept.",
+            )
+            with suppress(JobError):
+                _note(store, run, told)
+            raise told from error
         except BaseException as error:
             # Where the disk is full not even this can be kept; the user is told all the same.
             with suppress(JobError):

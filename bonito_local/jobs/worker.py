@@ -17,10 +17,11 @@ from pathlib import Path
 
 from bonito_local import airgap
 from bonito_local.errors import BonitoError, JobError
-from bonito_local.jobs.folder import is_running, log_path
+from bonito_local.jobs.folder import is_running, log_path, store_path
 from bonito_local.jobs.progress import Progress
 from bonito_local.jobs.registry import Registry
 from bonito_local.jobs.signals import StopSignals
+from bonito_local.jobs.store import Store
 
 _LINE_SECONDS = 60.0
 _START_SECONDS = 60.0
@@ -45,6 +46,7 @@ def start(output: Path, *, again: bool = True) -> int:
     if is_running(output):
         raise JobError(f"Another process is running the job in {output}.", "Wait until it ends.")
     Registry().add(output)
+    before = _last_run(output)
     _children[:] = [child for child in _children if child.poll() is None]
     command = [sys.executable, "-m", "bonito_local.jobs.worker", str(output.resolve())]
     log = os.open(log_path(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -61,7 +63,8 @@ def start(output: Path, *, again: bool = True) -> int:
         os.close(log)
     _children.append(child)
     deadline = time.monotonic() + _START_SECONDS
-    while child.poll() is None and not is_running(output):
+    # Once its run is noted it hears wishes; those of before are not meant for it.
+    while child.poll() is None and _last_run(output) == before:
         if time.monotonic() >= deadline:
             break
         time.sleep(0.02)
@@ -70,6 +73,16 @@ def start(output: Path, *, again: bool = True) -> int:
             f"The worker of {output} ended at once.", f"Its log says why: {log_path(output)}"
         )
     return child.pid
+
+
+def _last_run(output: Path) -> int:
+    """The number of the job's newest run; 0 before its first."""
+    store = Store(store_path(output), create=False)
+    try:
+        run = store.last_run()
+    finally:
+        store.close()
+    return run.id if run else 0
 
 
 def _detached_flags() -> int:

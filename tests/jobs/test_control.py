@@ -30,7 +30,7 @@ SECRET = "The xylophone contract names a tenant."
 
 @pytest.fixture
 def job(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Generation]:
-    """A job of 400 samples and more; its worker is stopped at the end."""
+    """A job of 960 samples and more; its worker is stopped at the end."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     documents = tmp_path / "documents"
     documents.mkdir()
@@ -42,7 +42,7 @@ def job(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         (task_type("exqa"), task_type("ynqa")),
         tmp_path / "out",
         str(tiny_gguf),
-        sampling=Sampling(n=5, max_tokens=24, temperature=1.0),
+        sampling=Sampling(n=12, max_tokens=24, temperature=1.0),
         guided=True,
         folder=tmp_path,
     )
@@ -98,6 +98,16 @@ def test_a_worker_is_paused_resumed_and_finishes(
     assert "finished: " in log
     assert "xylophone" not in log
     assert (job.output / ".job" / "log").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_worker_that_has_only_started_hears_a_wish(
+    job: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(job.output.parent)
+    prepare(job)
+    start(job.output)
+    assert ask(job.output, "pause")
+    assert job_state(job.output).state == "paused"
 
 
 def test_progress_is_seen_from_here(job: Generation, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ import pytest
 from scripted import Scripted, passages, unique
 
 from bonito_local.backends.base import Request, Sampling
-from bonito_local.errors import BackendError, BonitoError
+from bonito_local.errors import BackendError, BonitoError, JobError
 from bonito_local.jobs import generate as job
 from bonito_local.jobs.generate import generate
 from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.state import job_state
 from bonito_local.passages.types import Passage
 from bonito_local.tasks import task_type
 
@@ -79,3 +80,19 @@ def test_nothing_is_made_for_a_request_that_cannot_be(wanted: Generation) -> Non
         with pytest.raises(BonitoError):
             generate(broken)
         assert not wanted.output.exists()
+
+
+def test_memory_that_runs_out_is_one_error_and_noted(
+    wanted: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(request: Request, sample: int) -> str:
+        if request.id == "4/ynqa":
+            raise MemoryError
+        return unique(request, sample)
+
+    monkeypatch.setattr(job, "open_backend", lambda *_: Scripted(answer))
+    with pytest.raises(JobError, match=r"Memory ran out\."):
+        generate(wanted)
+    state = job_state(wanted.output)
+    assert (state.state, state.ledger.accepted, state.ledger.pending) == ("failed", 3, 6)
+    assert state.why.startswith("Memory ran out.")

@@ -46,6 +46,7 @@ class Enforcement:
         return ", ".join(self.layers) or "none"
 
 
+OPEN = Enforcement(online=True)
 _active: Enforcement | None = None
 
 
@@ -69,7 +70,7 @@ def enter(
     """
     global _active
     if _active is None:
-        _active = Enforcement(online=True) if online else _enter(local_sockets, programs)
+        _active = OPEN if online else _enter(local_sockets, programs)
     return _active
 
 

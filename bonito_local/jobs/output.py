@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
+from bonito_local import airgap
 from bonito_local.exports.dataset import Row, write_dataset
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.store import Store
@@ -20,8 +21,21 @@ def write_output(store: Store, output: Path) -> int:
         OutputError: `output` cannot be written to.
     """
     ledger = store.ledger().as_json()
+    ledger["air_gap"] = held = _air_gaps(store)
     problems = [asdict(problem) for problem in store.problems()]
-    return write_dataset(output, _rows(store), ledger, problems, store.settings())
+    settings = {**store.settings(), "air_gap": "; ".join(held)}
+    return write_dataset(output, _rows(store), ledger, problems, settings)
+
+
+def _air_gaps(store: Store) -> list[str]:
+    """Return what kept each run of the job from the network, where they differ; so far."""
+    ran = store.load("airgap")  # the last run's own note: this process may only be writing
+    now = airgap.Enforcement(tuple(ran or ())) if ran != "online" else airgap.OPEN
+    kept: list[str] = store.load("air_gaps") or []
+    if (told := str(airgap.active() if ran is None else now)) not in kept:
+        kept.append(told)
+        store.save("air_gaps", kept)
+    return kept
 
 
 def _rows(store: Store) -> Iterator[Row]:

@@ -30,7 +30,8 @@ def main(most_memory: int, tables: bool) -> None:
 
     def fault(kind: type[BaseException], _error: BaseException, _at: TracebackType | None) -> None:
         # The name of the error and no more: its text may be the document's.
-        send_answer(answers, Ended(f"The document cannot be read ({kind.__name__}).", _LEAVE_OUT))
+        title = f"The document cannot be read ({kind.__name__})."
+        send_answer(answers, Ended(title, _LEAVE_OUT, final=True))
 
     sys.excepthook = fault
     _load()
@@ -39,8 +40,10 @@ def main(most_memory: int, tables: bool) -> None:
         try:
             ended = _read(asked, answers)
         except MemoryError:
-            ended = Ended("The document takes too much memory to read.", "Split it.")
+            ended = Ended("The document takes too much memory to read.", "Split it.", final=True)
         send_answer(answers, ended)
+        if ended.final:
+            return
 
 
 def _read(asked: Asked, answers: IO[bytes]) -> Ended:

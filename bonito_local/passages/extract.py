@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from bonito_local.errors import DocumentError
+from bonito_local.passages.archives import check_archive
 from bonito_local.passages.blocks import Block, check_readable
 from bonito_local.passages.entities import hide_entities, show_entities
 from bonito_local.passages.markdown import markdown_blocks
@@ -34,6 +35,7 @@ _MIME = {
 }
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of encrypted and of old Office files
 _OFFICE_XML = (".docx", ".pptx", ".xlsx")
+_ARCHIVES = (*_OFFICE_XML, ".odt", ".epub")
 # kreuzberg puts the HTML title and EPUB metadata before the text, as front matter.
 _TITLE = re.compile(r"\A---\n\n## .*\n")
 
@@ -53,6 +55,8 @@ def extract_blocks(data: bytes, kind: str) -> list[Block]:
         )
     if _MIME[kind] == "text/html":
         data = decode(data).encode("utf-8", "replace")
+    if kind in _ARCHIVES:
+        check_archive(data)
     if kind == ".docx":
         data = hide_entities(data)
     result = _extract(data, kind)

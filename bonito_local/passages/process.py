@@ -45,7 +45,7 @@ def texts(document: Document, data: bytes | None, column: str | None) -> Iterato
         reader.ask(Asked(document, column, data))
         while not isinstance(answer := reader.answer(), Ended):
             yield answer
-        kept = True
+        kept = not answer.final
     finally:
         # A reader left in the middle of a table, or after it died, is of no further use.
         if kept and reader.alive():
@@ -132,9 +132,13 @@ class _Reader:
     def _death(self) -> Ended:
         status = self._process.wait()
         if self._late:
-            return Ended(f"Reading took more than {MOST_SECONDS:.0f} s; it was stopped.", _SAVE)
+            return Ended(
+                f"Reading took more than {MOST_SECONDS:.0f} s; it was stopped.", _SAVE, final=True
+            )
         name = signal.Signals(-status).name if status < 0 else f"status {status}"
-        return Ended(f"The document's reader crashed, or ran out of memory ({name}).", _SAVE)
+        return Ended(
+            f"The document's reader crashed, or ran out of memory ({name}).", _SAVE, final=True
+        )
 
 
 @cache

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from bonito_local.passages.types import Text
 
@@ -22,6 +23,9 @@ _ABBREVIATION = re.compile(
     re.VERBOSE,
 )
 # Stand-ins of the same length: one ends no sentence, the others (rare marks) do.
+_UNBROKEN = re.compile(r"[^\s。！？；，、]{1000,}")
+_ENDLESS = re.compile(r"[^.!?\n。！？]{10000,}")
+_SPACED = re.compile(r"[^.!?\n。！？]{5000}\S{0,1000}\s")
 _MASKS = {".": "\ue000", ";": "\u203c", ",": "\u2047"}
 _UNMASKED = {ord(mask): shown for shown, mask in _MASKS.items()}
 
@@ -44,13 +48,44 @@ def split_text(doc: Text, count_tokens: CountTokens, max_tokens: int) -> tuple[l
     when they are shorter than 40 characters, or mostly no letters.
     """
     spans: list[Span] = []
+    unbroken = 0
     for section in doc.sections:
-        text = doc.text[section.body : section.end]
-        parts = _parts(text, count_tokens, max_tokens)
-        spans += [Span(section.body + a, section.body + b, section.path) for a, b in parts]
+        stretches, left_out = _stretches(doc.text, section.body, section.end)
+        unbroken += left_out
+        for start, end in stretches:
+            parts = _parts(doc.text[start:end], count_tokens, max_tokens)
+            spans += [Span(start + a, start + b, section.path) for a, b in parts]
     joined = [_unbulleted(doc.text, s) for s in _join_small(doc, spans, count_tokens, max_tokens)]
     kept = [span for span in joined if _is_prose(doc.text[span.start : span.end])]
-    return kept, len(joined) - len(kept)
+    return kept, len(joined) - len(kept) + unbroken
+
+
+def _stretches(text: str, start: int, end: int) -> tuple[list[tuple[int, int]], int]:
+    """Return what of a section can be split in a time that grows with its length, and no faster.
+
+    Runs of a thousand characters and more without a space are left out and counted: they are
+    no prose (encoded data, marks piled on a letter). A sentence that does not end is cut.
+    """
+    runs = [run.span() for run in _UNBROKEN.finditer(text, start, end)]
+    starts, ends = [start, *(b for _, b in runs)], [*(a for a, _ in runs), end]
+    stretches: list[tuple[int, int]] = []
+    for a, b in zip(starts, ends, strict=True):
+        cuts = [
+            space.end()
+            for sentence in _ENDLESS.finditer(text, a, b)
+            for space in _SPACED.finditer(text, *sentence.span())
+        ]
+        stretches += pairwise([a, *cuts, b])
+    if len(stretches) == 1:
+        return stretches, 0
+    stripped = (_stripped(text, a, b) for a, b in stretches)
+    return [(a, b) for a, b in stripped if a < b], len(runs)
+
+
+def _stripped(text: str, start: int, end: int) -> tuple[int, int]:
+    cut = text[start:end]
+    start += len(cut) - len(cut.lstrip())
+    return start, start + len(cut.strip())
 
 
 def _join_small(

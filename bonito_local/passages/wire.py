@@ -21,10 +21,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The document is done with; `title` says what was wrong, where something was."""
+    """The document is done with; `title` says what was wrong, where something was.
+
+    `final` says that the process ends with it.
+    """
 
     title: str = ""
     remedy: str = ""
+    final: bool = False
 
 
 Answer = Text | Problem | Ended

@@ -128,8 +128,26 @@ def test_every_passage_fits_cuts_back_to_the_text_and_stands_in_order(
 
 
 def test_one_endless_word_is_cut_within_the_limit() -> None:
-    doc = Text("x" * 5000, (Section(0, 0, 5000),))
+    doc = Text("x" * 900, (Section(0, 0, 900),))
     spans, dropped = split_text(doc, len, 400)
     assert dropped == 0
     assert "".join(doc.text[s.start : s.end] for s in spans) == doc.text
     assert max(s.end - s.start for s in spans) <= 400
+
+
+def test_runs_without_a_space_are_left_out_and_counted() -> None:
+    """Encoded data and marks piled on a letter: no prose, and slow to look for words in."""
+    sentence = "The tenant pays the rent on the first working day of each month."
+    marks = "\u0301" * 20_000
+    text = f"{sentence}\n\n{'QUFB' * 5000} {sentence} e{marks}\n\n{sentence}"
+    spans, dropped = split_text(Text(text, (Section(0, 0, len(text)),)), len, 80)
+    assert [text[span.start : span.end] for span in spans] == [sentence] * 3
+    assert dropped == 2
+
+
+def test_a_sentence_that_never_ends_is_cut_between_words() -> None:
+    text = "word " * 20_000 + "end"
+    spans, dropped = split_text(Text(text, (Section(0, 0, len(text)),)), len, 400)
+    assert dropped == 0
+    cut = " ".join(text[span.start : span.end] for span in spans)
+    assert cut == text

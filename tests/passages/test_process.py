@@ -1,0 +1,218 @@
+"""The reader process: what it is kept from, and what becomes of a document that ends it."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hostile import CANARY, PROSE, Hostile, bases, bombs, mutated, nested, reaching, truncated
+from written import SENTENCE, word
+
+from bonito_local.passages import process
+from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.types import Passage, Problem
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    """Readers of this test alone: what is patched or planted must reach no other."""
+    process.end_readers()
+    yield
+    process.end_readers()
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def read(*paths: Path) -> list[Passage | Problem]:
+    return list(iter_passages(paths, words, 60))
+
+
+def titles(items: list[Passage | Problem]) -> list[str]:
+    return [item.title if isinstance(item, Problem) else item.text for item in items]
+
+
+def planted(folder: Path, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
+    """Have the reader process import our kreuzberg, which does `code` when it is to read."""
+    (folder / "kreuzberg.py").write_text(
+        "import os, sys, time, ctypes\n"
+        "class KreuzbergError(Exception): pass\n"
+        "class ExtractionConfig:\n    def __init__(self, **_): pass\n"
+        "PageConfig = ContentFilterConfig = ExtractionConfig\n"
+        "class Result: content = 'Read as it should be. ' * 9; document = pages = None\n"
+        f"def extract_bytes_sync(data, mime, config):\n    {code}\n    return Result()\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+
+
+def two_documents(tmp_path: Path) -> Path:
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "a.docx").write_bytes(word(SENTENCE))
+    (folder / "b.txt").write_text(PROSE)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("code", "title"),
+    [
+        ("ctypes.string_at(0)", "crashed, or ran out of memory (SIGSEGV)"),
+        ("os.abort()", "crashed, or ran out of memory (SIGABRT)"),
+        ("os._exit(3)", "crashed, or ran out of memory (status 3)"),
+        ("raise KeyError('the text')", "cannot be read (KeyError)."),
+        ("bytearray(8 << 30)", "too much memory"),
+        ("import nothing_of_this_name", "not installed (nothing_of_this_name)"),
+        ("os.write(1, b'noise')", "Read as it should be."),
+    ],
+)
+def test_a_parser_that_fails_costs_its_document_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, title: str
+) -> None:
+    planted(tmp_path, monkeypatch, code)
+    bad, *good = titles(read(two_documents(tmp_path)))
+    assert title in bad
+    assert "the text" not in bad
+    assert " ".join(good) == PROSE
+
+
+def test_a_parser_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "MOST_SECONDS", 1.0)
+    planted(tmp_path, monkeypatch, "time.sleep(60)")
+    start = time.monotonic()
+    bad, *good = titles(read(two_documents(tmp_path)))
+    assert time.monotonic() - start < 20
+    assert bad == "Reading took more than 1 s; it was stopped."
+    assert " ".join(good) == PROSE
+
+
+def test_one_process_reads_many_documents_and_ends_when_told(tmp_path: Path) -> None:
+    for at in range(20):
+        (tmp_path / f"{at}.docx").write_bytes(word(f"Lease {at}. {SENTENCE}"))
+    assert len(read(tmp_path)) == 20
+    (reader,) = process._idle[False]
+    assert reader.alive()
+    assert process._idle[True] == []
+    process.end_readers()
+    assert not reader.alive()
+
+
+def test_a_table_left_in_the_middle_ends_its_reader(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text\n" + "\n".join(f"{i}. {SENTENCE} {SENTENCE}" for i in range(1000)))
+    items = iter_passages([path], words, 60)
+    first = next(items)
+    assert isinstance(first, Passage)
+    assert first.text.startswith("0. The tenant")
+    del items
+    assert process._idle[True] == []
+    assert len(read(path)) == 1000
+
+
+@LINUX
+def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
+    """Even one that hangs: a job that is killed leaves nothing behind."""
+    import subprocess
+
+    (tmp_path / "planted").mkdir()
+    (tmp_path / "planted" / "kreuzberg.py").write_text("")
+    (tmp_path / "a.txt").write_text(PROSE)
+    code = (
+        "import sys, time; from pathlib import Path\n"
+        "from bonito_local.passages import process\n"
+        "from bonito_local.passages.reader import iter_passages\n"
+        "list(iter_passages([Path(sys.argv[1])], len, 600))\n"
+        "print(process._idle[False][0]._process.pid, flush=True)\n"
+        "time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "a.txt")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        reader = int(parent.stdout.readline())
+        os.kill(reader, signal.SIGSTOP)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{reader}").exists() and time.monotonic() < deadline:
+        state = Path(f"/proc/{reader}/stat").read_text().split()[2]
+        if state == "Z":
+            break
+        time.sleep(0.05)
+    else:
+        assert not Path(f"/proc/{reader}").exists()
+
+
+@LINUX
+def test_a_reader_opens_no_file_of_the_users_and_writes_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text(CANARY)
+    (tmp_path / "planted").mkdir()
+    for attempt in (f"open({str(secret)!r})", f"open({str(tmp_path / 'new')!r}, 'w')"):
+        process.end_readers()
+        code = f"Result.content += repr({attempt}.read(5))"
+        planted(tmp_path / "planted", monkeypatch, code)
+        (tmp_path / "a.docx").write_bytes(word(SENTENCE))
+        (found,) = titles(read(tmp_path / "a.docx"))
+        assert "Permission denied" in found
+        assert CANARY not in found
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_is_unpacked_into_a_folder_that_others_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "shared"))
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "a.pdf").write_bytes(bases()[".pdf"])
+    assert PROSE[:40] in " ".join(titles(read(tmp_path / "a.pdf")))
+    assert list((tmp_path / "shared").iterdir()) == []
+
+
+def drawn(hostile: Iterator[Hostile], step: int) -> list[Hostile]:
+    return list(hostile)[::step]
+
+
+def test_hostile_documents_are_read_or_reported(tmp_path: Path) -> None:
+    """A part of benchmarks/hostile.py: no crash, no hang, and no text of another file."""
+    secret = tmp_path / "secret.txt"
+    secret.write_text(f"{CANARY} {PROSE}")
+    some = [
+        *drawn(truncated(), 5),
+        *drawn(mutated(2), 1),
+        *reaching(str(secret)),
+        *drawn(nested(2000), 1),
+    ]
+    assert len(some) >= 100
+    (tmp_path / "documents").mkdir()
+    for hostile in some:
+        path = tmp_path / "documents" / hostile.name
+        path.write_bytes(hostile.made())
+        found = read(path)
+        assert found, hostile
+        assert all(item.title for item in found if isinstance(item, Problem))
+        assert CANARY not in "".join(titles(found)), hostile
+        path.unlink()
+
+
+@pytest.mark.parametrize("name", ["laughs", "quadratic", "overlapping", "cells", "lying.odt"])
+def test_bombs_are_read_without_going_off(tmp_path: Path, name: str) -> None:
+    for bomb in [bomb for bomb in bombs() if bomb.name.startswith(name)]:
+        path = tmp_path / bomb.name
+        path.write_bytes(bomb.made())
+        found = read(path)
+        assert found, bomb
+        assert sum(map(len, titles(found))) < 60_000_000, bomb
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb.txt", "\u202etxt.exe.txt", "-rf.txt", "'; rm.txt", "\udcff.txt"]
+)
+def test_odd_names_are_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(PROSE)
+    assert " ".join(titles(read(tmp_path))) == PROSE

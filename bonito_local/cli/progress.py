@@ -109,6 +109,9 @@ class BarReporter:
 
     def show(self, progress: Progress) -> None:
         """Redraw with new figures."""
+        if progress.phase == "writing":
+            self._bar.update(self._task, description=progress.phase)
+            return
         generating = progress.phase == "generating"
         self._bar.update(
             self._task,

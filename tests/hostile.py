@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -150,15 +150,13 @@ def truncated() -> Iterator[Hostile]:
     for kind, data in bases().items():
         for part in (0.02, 0.15, 0.3, 0.5, 0.7, 0.9, 0.99):
             cut = data[: int(len(data) * part)]
-            yield Hostile("truncated", f"{part:.2f}{kind}", lambda cut=cut: cut)  # type: ignore[misc]
+            yield Hostile("truncated", f"{part:.2f}{kind}", partial(bytes, cut))
 
 
 def mutated(times: int = 10) -> Iterator[Hostile]:
     for kind, data in bases().items():
         for at in range(times):
-            yield Hostile(
-                "mutated", f"{at}{kind}", lambda k=kind, d=data, i=at: mutate(d, f"{k}{i}")
-            )  # type: ignore[misc]
+            yield Hostile("mutated", f"{at}{kind}", partial(mutate, data, f"{kind}{at}"))
 
 
 def mutate(data: bytes, seed: str) -> bytes:
@@ -183,13 +181,13 @@ def wrong_type() -> Iterator[Hostile]:
     for kind, data in bases().items():
         for other in bases():
             if other != kind:
-                yield Hostile("wrong type", f"{kind[1:]}-as{other}", lambda d=data: d)  # type: ignore[misc]
+                yield Hostile("wrong type", f"{kind[1:]}-as{other}", partial(bytes, data))
 
 
 def noise() -> Iterator[Hostile]:
     for kind in bases():
         for size in (1, 50, 5000, 500_000):
-            made = lambda k=kind, s=size: random.Random(f"{k}{s}").randbytes(s)  # noqa: E731
+            made = partial(random.Random(f"{kind}{size}").randbytes, size)
             yield Hostile("noise", f"{size}{kind}", made)
         yield Hostile("noise", f"zeros{kind}", lambda: bytes(100_000))
         yield Hostile("noise", f"empty{kind}", bytes)
@@ -199,7 +197,7 @@ def encodings() -> Iterator[Hostile]:
     text = f"Caf\u00e9 \u2013 \u79df\u7ea6 {PROSE}"
     for kind in (".txt", ".md", ".html", ".csv", ".jsonl"):
         for name in ("utf-16-le", "utf-16-be", "utf-32-le", "utf-7", "shift_jis", "cp037"):
-            made = lambda n=name: f"text\n{text}".encode(n, "replace")  # noqa: E731
+            made = partial(f"text\n{text}".encode, name, "replace")
             yield Hostile("encodings", f"{name}{kind}", made)
         for name, data in {
             "bom-only": b"\xff\xfe",
@@ -210,7 +208,7 @@ def encodings() -> Iterator[Hostile]:
             "marks": ("text\n" + "e" + "\u0301" * 200_000).encode(),
             "bidi": ("text\n" + "\u202e\u2066" * 50_000 + PROSE).encode(),
         }.items():
-            yield Hostile("encodings", f"{name}{kind}", lambda d=data: d)  # type: ignore[misc]
+            yield Hostile("encodings", f"{name}{kind}", partial(bytes, data))
 
 
 def _laughs(depth: int = 12) -> str:
@@ -232,15 +230,8 @@ def bombs() -> Iterator[Hostile]:
         (_laughs(), "&l11;", "laughs"),
         (_quadratic(), "&q;" * 20_000, "quadratic"),
     ):
-        for kind, made in {
-            ".docx": lambda t, b: _docx(f"<w:p><w:r><w:t>{b}</w:t></w:r></w:p>", t),
-            ".pptx": lambda t, b: pptx(f"<a:p><a:r><a:t>{b}</a:t></a:r></a:p>", t),
-            ".xlsx": lambda t, b: xlsx(f"<si><t>{b}</t></si>", t),
-            ".odt": lambda t, b: odt(f"<text:p>{b}</text:p>", t),
-            ".epub": lambda t, b: epub(f"<p>{b}</p>", t),
-            ".xhtml": lambda t, b: f"{t}<html><body><p>{b}</p></body></html>".encode(),
-        }.items():
-            yield Hostile("bombs", f"{name}{kind}", lambda m=made, t=doctype, b=body: m(t, b))  # type: ignore[misc]
+        for kind, made in _with_doctype().items():
+            yield Hostile("bombs", f"{name}{kind}", partial(made, doctype, body))
     for kind, member in {
         ".docx": "word/document.xml",
         ".pptx": "ppt/slides/slide1.xml",
@@ -249,13 +240,11 @@ def bombs() -> Iterator[Hostile]:
         ".epub": "a.xhtml",
     }.items():
         base = bases()[kind]
-        yield Hostile("bombs", f"text{kind}", lambda b=base, m=member: _inflated(b, m, b"A", big))  # type: ignore[misc]
-        yield Hostile(
-            "bombs", f"tags{kind}", lambda b=base, m=member: _inflated(b, m, b"<b/>", big)
-        )  # type: ignore[misc]
-        yield Hostile("bombs", f"members{kind}", lambda b=base: _many_members(b, 20_000))  # type: ignore[misc]
-        yield Hostile("bombs", f"overlapping{kind}", lambda b=base, m=member: _overlapping(b, m))  # type: ignore[misc]
-        yield Hostile("bombs", f"lying{kind}", lambda b=base, m=member: _lying(b, m))  # type: ignore[misc]
+        yield Hostile("bombs", f"text{kind}", partial(_inflated, base, member, b"A", big))
+        yield Hostile("bombs", f"tags{kind}", partial(_inflated, base, member, b"<b/>", big))
+        yield Hostile("bombs", f"members{kind}", partial(_many_members, base, 20_000))
+        yield Hostile("bombs", f"overlapping{kind}", partial(_overlapping, base, member))
+        yield Hostile("bombs", f"lying{kind}", partial(_lying, base, member))
     yield Hostile("bombs", "cells.xlsx", _many_cells)
     yield Hostile("bombs", "flate.pdf", lambda: pdf_of(_flate(big), "/FlateDecode"))
     yield Hostile(
@@ -269,6 +258,18 @@ def bombs() -> Iterator[Hostile]:
     yield Hostile("bombs", "cell.parquet", lambda: _parquet(["A" * 400 * MEGA]))
     yield Hostile("bombs", "pictures.rtf", lambda: rb"{\rtf1 {\pict " + b"ab" * 20 * MEGA + b"}}")
     yield Hostile("bombs", "base64.eml", lambda: _attached(b"QUFB" * 10 * MEGA))
+
+
+def _with_doctype() -> dict[str, Callable[[str, str], bytes]]:
+    """What makes a document of each kind of XML from a doctype and a paragraph's text."""
+    return {
+        ".docx": lambda t, b: _docx(f"<w:p><w:r><w:t>{b}</w:t></w:r></w:p>", t),
+        ".pptx": lambda t, b: pptx(f"<a:p><a:r><a:t>{b}</a:t></a:r></a:p>", t),
+        ".xlsx": lambda t, b: xlsx(f"<si><t>{b}</t></si>", t),
+        ".odt": lambda t, b: odt(f"<text:p>{b}</text:p>", t),
+        ".epub": lambda t, b: epub(f"<p>{b}</p>", t),
+        ".xhtml": lambda t, b: f"{t}<html><body><p>{b}</p></body></html>".encode(),
+    }
 
 
 def _docx(paragraphs: str, doctype: str = "") -> bytes:
@@ -416,20 +417,13 @@ def reaching(target: str) -> Iterator[Hostile]:
         "external-dtd": f'<!DOCTYPE x SYSTEM "file://{target}">',
     }.items():
         body = f"{PROSE} &f;" if what == "entity" else PROSE
-        for kind, data in {
-            ".docx": lambda t, b: _docx(f"<w:p><w:r><w:t>{b}</w:t></w:r></w:p>", t),
-            ".pptx": lambda t, b: pptx(f"<a:p><a:r><a:t>{b}</a:t></a:r></a:p>", t),
-            ".xlsx": lambda t, b: xlsx(f"<si><t>{b}</t></si>", t),
-            ".odt": lambda t, b: odt(f"<text:p>{b}</text:p>", t),
-            ".epub": lambda t, b: epub(f"<p>{b}</p>", t),
-            ".xhtml": lambda t, b: f"{t}<html><body><p>{b}</p></body></html>".encode(),
-        }.items():
-            yield Hostile("reaching", f"{what}{kind}", lambda d=data, t=doctype, b=body: d(t, b))  # type: ignore[misc]
+        for kind, made in _with_doctype().items():
+            yield Hostile("reaching", f"{what}{kind}", partial(made, doctype, body))
     climbing = f"../../../../../../../..{target}"
     yield Hostile("reaching", "href.epub", lambda: epub("", href=climbing))
     yield Hostile("reaching", "absolute.epub", lambda: epub("", href=f"file://{target}"))
     for kind in (".docx", ".xlsx", ".epub", ".odt"):
-        yield Hostile("reaching", f"climbing{kind}", lambda k=kind: _climbing(bases()[k], climbing))  # type: ignore[misc]
+        yield Hostile("reaching", f"climbing{kind}", partial(_climbing, bases()[kind], climbing))
     links = (
         f'<iframe src="file://{target}"></iframe><object data="file://{target}"></object>'
         f'<img src="file://{target}"><link rel="import" href="file://{target}">'

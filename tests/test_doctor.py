@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bonito_local import doctor
+from bonito_local.airgap import Enforcement, probe
 from bonito_local.cli.main import run
 
 
@@ -19,6 +20,33 @@ def test_report_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert "llama-cpp-python 0.3" in checks["llama.cpp"]["found"]
     assert "bonito-tiny" in checks["Models"]["found"]
     assert "GiB free" in checks["Memory"]["found"]
+    assert checks["Air gap"]["status"] == "ok"
+    if sys.platform == "linux":
+        layers = "empty network namespace, seccomp filter, Python audit hook"
+        assert checks["Air gap"]["found"] == f"{layers}: 9 of 9 ways out tried and refused"
+
+
+@pytest.mark.parametrize(
+    ("layers", "ended", "control", "status", "told"),
+    [
+        ((), "got through", ("TCP to this machine",), "warn", "got out: DNS"),
+        (("seccomp filter",), "got through", ("TCP to this machine",), "fail", "got out: DNS"),
+        (("seccomp filter",), "refused", (), "warn", "without it nothing got through either"),
+    ],
+)
+def test_an_air_gap_that_does_not_hold_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+    layers: tuple[str, ...],
+    ended: str,
+    control: tuple[str, ...],
+    status: str,
+    told: str,
+) -> None:
+    held = Enforcement(layers, ("Only Python code is held.",))
+    monkeypatch.setattr(probe, "prove", lambda: probe.Proof(held, {"DNS": ended}, control))
+    (check,) = (check for check in doctor.examine() if check.name == "Air gap")
+    assert check.status == status
+    assert told in check.found
 
 
 def test_a_broken_engine_fails_with_a_remedy(

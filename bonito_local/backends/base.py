@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 FinishReason = Literal["stop", "length", "failed"]
+# What a model is: a GGUF file, a checkpoint folder, or a name that a server knows.
+ModelFormat = Literal["gguf", "checkpoint", "served"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,8 @@ class Plan:
         n: rows a passage and task.
         tune: measure this machine first, if it never was with this model.
         reproducible: the same requests give the same completions, bit for bit.
+        four_bit: quantize the weights to 4 bits as they load.
+        endpoint: address of the server that has the model, for an engine that asks one.
         notify: told what is done before the first row.
         stop: whether the user wants no more of it.
     """
@@ -100,6 +104,8 @@ class Plan:
     n: int = 1
     tune: bool = False
     reproducible: bool = False
+    four_bit: bool = False
+    endpoint: str = ""
     notify: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
 

@@ -19,7 +19,10 @@ def test_opens_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "remedy"),
-    [("llamacp", "Did you mean 'llamacpp'?"), ("zzz", "Known: llamacpp, fake.")],
+    [
+        ("llamacp", "Did you mean 'llamacpp'?"),
+        ("zzz", "Known: llamacpp, transformers, openai, fake, auto."),
+    ],
 )
 def test_unknown_name(name: str, remedy: str) -> None:
     with pytest.raises(UsageError) as caught:

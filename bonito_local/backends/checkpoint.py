@@ -1,0 +1,118 @@
+"""Checkpoint folders as model publishers lay them out, looked at before an engine loads one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bonito_local.errors import ModelError
+
+_INDEX = "model.safetensors.index.json"
+_TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
+# What changes a completion; a README or an optimizer's state does not.
+_WEIGHED = ("*.safetensors", "*.json", "tokenizer.model")
+_AGAIN = "Download or save the checkpoint again."
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A folder that holds a causal language model, its weights and its tokenizer.
+
+    Attributes:
+        config: what its config.json says.
+        weights: the safetensors files.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    weights: tuple[Path, ...]
+
+    @property
+    def context_length(self) -> int:
+        """The most tokens a sequence had in training; 2048 where it is not said."""
+        found = self.config.get("max_position_embeddings")
+        return found if isinstance(found, int) and found > 0 else 2048
+
+    @property
+    def quantization(self) -> str:
+        """How its weights are quantized already (gptq, awq, bitsandbytes, ...), or nothing."""
+        found = self.config.get("quantization_config")
+        return str(found.get("quant_method", "")) if isinstance(found, dict) else ""
+
+    def sha256(self) -> str:
+        """Hash of all that changes a completion: weights, configuration and tokenizer."""
+        total = hashlib.sha256()
+        for path in sorted({p for kind in _WEIGHED for p in self.folder.glob(kind)}):
+            try:
+                with path.open("rb") as file:
+                    digest = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise _unreadable(path, error) from error
+            total.update(f"{path.name} {digest}\n".encode())
+        return total.hexdigest()
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """Look at a folder without loading any weight.
+
+    Raises:
+        ModelError: it is no complete checkpoint of a model that generates text.
+    """
+    if not (folder / "config.json").is_file():
+        if (folder / "adapter_config.json").is_file():
+            raise ModelError(
+                f"{folder} holds an adapter, not a model.",
+                "Merge it: `bonito-local convert BASE --adapter FOLDER -o model.gguf`.",
+            )
+        raise ModelError(f"{folder} is not a checkpoint: it has no config.json.", "Check the path.")
+    config = _json(folder / "config.json")
+    architectures = config.get("architectures") or []
+    if not any(str(name).endswith("ForCausalLM") for name in architectures):
+        named = ", ".join(map(str, architectures)) or "no architecture"
+        raise ModelError(
+            f"{folder} cannot generate text: it is {named}.", "Use a causal language model."
+        )
+    weights = _weights(folder)
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise ModelError(f"{folder} has no tokenizer.", _AGAIN)
+    return Checkpoint(folder, config, weights)
+
+
+def _weights(folder: Path) -> tuple[Path, ...]:
+    if (folder / _INDEX).is_file():
+        named = _json(folder / _INDEX).get("weight_map")
+        if not isinstance(named, dict) or not named:
+            raise ModelError(f"{folder / _INDEX} names no weights.", _AGAIN)
+        found = [folder / str(name) for name in sorted(set(named.values()))]
+        lacking = [path.name for path in found if not path.is_file()]
+        if lacking:
+            raise ModelError(f"{folder} is incomplete: {lacking[0]} is missing.", _AGAIN)
+        return tuple(found)
+    found = sorted(folder.glob("*.safetensors"))
+    if not found:
+        if any(folder.glob("*.bin")) or any(folder.glob("*.pt*")):
+            raise ModelError(
+                f"{folder} holds pickled weights, which can run code.",
+                "Save the model again as safetensors.",
+            )
+        raise ModelError(f"{folder} holds no weights.", _AGAIN)
+    return tuple(found)
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_bytes())
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except ValueError as error:
+        raise ModelError(f"{path} is not JSON.", _AGAIN) from error
+    if not isinstance(data, dict):
+        raise ModelError(f"{path} is not a JSON object.", _AGAIN)
+    return data
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    return ModelError(f"{path} cannot be read: {error.strerror}.", "Check the path.")

@@ -1,0 +1,168 @@
+"""The transformers backend: a checkpoint folder, batches padded on the left, a KV cache.
+
+The reference for the other engines, and for models that llama.cpp does not know. A
+prompt of n samples is computed once; each sample draws with a generator of its own seed.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+from transformers.utils import logging
+
+from bonito_local.backends.base import Completion, FinishReason, Plan, Request
+from bonito_local.backends.batching import Row, batches, cut_at_stop
+from bonito_local.backends.checkpoint import read_checkpoint
+from bonito_local.backends.transformers.batch import Batch, Live
+from bonito_local.backends.transformers.loading import (
+    affordable_cells,
+    find_device,
+    first_tokens,
+    last_tokens,
+    load_model,
+    load_tokenizer,
+)
+from bonito_local.errors import BackendError
+
+_ROWS = {"cpu": 32, "cuda": 128, "mps": 32}
+
+
+def open_planned(folder: Path, plan: Plan) -> Transformers:
+    """Open a checkpoint; reproducible is one row at a time.
+
+    Raises:
+        ModelError: it is broken, of an unknown kind, or does not fit in memory.
+        BackendError: 4-bit weights were asked for where bitsandbytes is missing.
+    """
+    rows = 1 if plan.reproducible else None
+    return Transformers(folder, four_bit=plan.four_bit, rows=rows)
+
+
+class Transformers:
+    """Runs a checkpoint with transformers, in bf16 or 4 bits.
+
+    Attributes:
+        device: where the weights are.
+    """
+
+    name = "transformers"
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        four_bit: bool = False,
+        dtype: torch.dtype = torch.bfloat16,
+        rows: int | None = None,
+    ) -> None:
+        """Load weights and tokenizer; `rows` is the most rows computed together.
+
+        Raises:
+            ModelError: the checkpoint is broken, of an unknown kind, or too large.
+        """
+        checkpoint = read_checkpoint(folder)
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+        self.device = find_device()
+        self._model = load_model(checkpoint, four_bit, dtype, self.device)
+        self._tokenizer = load_tokenizer(folder)
+        self._bos = first_tokens(self._tokenizer)
+        self._ends = last_tokens(self._model, self._tokenizer)
+        self.context_length = checkpoint.context_length
+        self._rows = rows or _ROWS[self.device]
+        self._cells = affordable_cells(checkpoint, dtype, self.device)
+        self._running = False
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens in `text`, without BOS."""
+        return len(self._encode(text)) - len(self._bos)
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield every sample's completion as it finishes, batch after batch.
+
+        `completion_tokens` counts the end-of-text token.
+
+        Raises:
+            BackendError: the engine failed, or is closed or generating already.
+        """
+        if self._model is None:
+            raise BackendError("The engine is closed.", "Open the model again.")
+        if self._running:
+            raise BackendError(
+                "The engine is generating already.", "Exhaust or close the other iterator first."
+            )
+        self._running = True
+        try:
+            for batch in batches(
+                requests, self._encode, self.context_length, self._rows, self._cells
+            ):
+                if isinstance(batch, Completion):
+                    yield batch
+                else:
+                    yield from self._run(batch)
+        finally:
+            self._running = False
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        self._model = None
+        if self.device == "cuda":
+            torch.cuda.empty_cache()
+
+    def _encode(self, text: str) -> list[int]:
+        """BOS and the tokens of `text`; special tokens' names in it are plain text."""
+        found = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return [*self._bos, *found["input_ids"]]
+
+    def _run(self, rows: list[Row]) -> Iterator[Completion]:
+        live = [Live(row, random.Random(row.sample.seed)) for row in rows]
+        try:
+            batch = Batch(self._model, self.device, live)
+            while live:
+                tokens = batch.draw()
+                done = []
+                for at, (one, token) in enumerate(zip(batch.live, tokens, strict=True)):
+                    if one is not None and (completion := self._take(one, token)):
+                        done.append(completion)
+                        batch.live[at] = None
+                live = [one for one in batch.live if one is not None]
+                yield from done
+                if live:
+                    batch.step(tokens)
+        except torch.OutOfMemoryError as error:
+            raise BackendError(
+                "The GPU's memory ran out while generating.",
+                "Use --four-bit, fewer --max-tokens, or a smaller model.",
+            ) from error
+
+    def _take(self, one: Live, token: int) -> Completion | None:
+        """Give a row its next token; its completion, if that ends it."""
+        one.drawn.append(token)
+        stops = one.row.request.sampling.stop
+        if token in self._ends:
+            return self._finish(one, "stop", self._text(one, one.drawn[:-1]))
+        if stops and (cut := cut_at_stop(self._text(one, one.drawn), stops)) is not None:
+            return self._finish(one, "stop", cut)
+        if len(one.drawn) == one.row.limit:
+            return self._finish(one, "length", self._text(one, one.drawn))
+        return None
+
+    def _text(self, one: Live, drawn: list[int]) -> str:
+        # Decoded after the prompt's last token: a decoder drops the space of a text's first word.
+        before = one.row.tokens[-1:]
+        whole = self._decode([*before, *drawn])
+        return whole[len(self._decode(before)) :]
+
+    def _decode(self, tokens: list[int]) -> str:
+        text: str = self._tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    def _finish(self, one: Live, reason: FinishReason, text: str) -> Completion:
+        row = one.row
+        count = len(one.drawn)
+        return Completion(row.request.id, row.sample.index, text, len(row.tokens), count, reason)

@@ -1,0 +1,104 @@
+"""From a checkpoint folder to a model on a device, or to one error that says why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from bonito_local.backends.checkpoint import Checkpoint
+from bonito_local.backends.llamacpp.machine import available_memory
+from bonito_local.errors import ModelError
+
+_LEAST_CELLS = 512
+
+
+def find_device() -> str:
+    """The best device there is."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def load_model(checkpoint: Checkpoint, four_bit: bool, dtype: torch.dtype, device: str) -> Any:
+    """Load the weights.
+
+    Raises:
+        ModelError: they are broken or incomplete, of an unknown kind, or too large.
+    """
+    settings: dict[str, Any] = {}
+    if four_bit and not checkpoint.quantization:
+        settings["quantization_config"] = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.bfloat16,
+        )
+    folder = checkpoint.folder
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            device_map={"": device},
+            local_files_only=True,
+            use_safetensors=True,
+            output_loading_info=True,
+            **settings,
+        )
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{folder} does not fit in the GPU's memory.", "Use --four-bit, or a smaller model."
+        ) from error
+    except ImportError:
+        raise
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError) as error:
+        said = str(error).strip().splitlines() or [type(error).__name__]
+        raise ModelError(
+            f"transformers cannot load {folder}: {said[0][:200]}.",
+            "Download or save it again, or update transformers if the model is new.",
+        ) from error
+    if lacking := sorted(info["missing_keys"]):
+        # transformers would go on with random numbers in their place.
+        raise ModelError(
+            f"{folder} is incomplete: it lacks {lacking[0]}.", "Download or save it again."
+        )
+    return model.eval()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer, or raise ModelError."""
+    try:
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"The tokenizer of {folder} cannot be loaded.", "Download or save it again."
+        ) from error
+
+
+def first_tokens(tokenizer: Any) -> list[int]:
+    """BOS, where the tokenizer begins texts with it."""
+    first: list[int] = tokenizer("")["input_ids"][:1]
+    return first if first == [tokenizer.bos_token_id] else []
+
+
+def last_tokens(model: Any, tokenizer: Any) -> set[int]:
+    """Tokens that end a text, as model and tokenizer name them."""
+    found = {tokenizer.eos_token_id}
+    for config in (model.generation_config, model.config):
+        named = getattr(config, "eos_token_id", None)
+        found |= set(named) if isinstance(named, list) else {named}
+    return found - {None}
+
+
+def affordable_cells(checkpoint: Checkpoint, dtype: torch.dtype, device: str) -> int:
+    """Tokens that all rows together may hold, in half of the free memory."""
+    config = checkpoint.config
+    heads = config.get("num_attention_heads", 1)
+    size = config.get("head_dim") or config.get("hidden_size", 4096) // heads
+    kept = config.get("num_key_value_heads") or heads
+    one: int = 2 * config.get("num_hidden_layers", 32) * kept * size * dtype.itemsize
+    free: int = torch.cuda.mem_get_info()[0] if device == "cuda" else available_memory()
+    return max(_LEAST_CELLS, free // 2 // one)

@@ -1,0 +1,243 @@
+"""The transformers backend on a tiny checkpoint, against llama.cpp on the GGUF made of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from one_by_one import Reference
+from tiny_checkpoint import byte_level_tokenizer, sentencepiece_tokenizer, write_checkpoint
+from tokenizers import decoders
+
+from bonito_local.backends.base import Completion, Plan, Request, Sample, Sampling
+from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.settings import Settings
+from bonito_local.backends.registry import open_backend
+from bonito_local.backends.transformers.batch import draw
+from bonito_local.backends.transformers.engine import Transformers
+from bonito_local.convert.pipeline import convert
+from bonito_local.errors import BackendError, ModelError
+
+WORDS = "notice party the fire of agreement in warehouse thirty days é 契約 may end rent".split()
+GREEDY = Sampling(temperature=0, max_tokens=24)
+
+
+def write_decided(folder: Path, **settings: object) -> Path:
+    """Save a random model whose logits are spread as a trained one's are: few near-ties."""
+    model = write_checkpoint(folder, dtype=torch.float32, layers=2, **settings)  # type: ignore[arg-type]
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("embed_tokens.weight", "proj.weight")):
+                weight *= 2.5
+        model.lm_head.weight *= 5
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_decided(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def gguf(checkpoint: Path) -> Path:
+    path = checkpoint.with_suffix(".gguf")
+    convert(checkpoint, path, quant="F32")
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(checkpoint: Path) -> Iterator[Transformers]:
+    backend = Transformers(checkpoint, dtype=torch.float32, rows=8)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture(scope="module")
+def reference(gguf: Path) -> Iterator[Reference]:
+    plain = Reference(gguf)
+    yield plain
+    plain.close()
+
+
+def text_of(seed: int, words: int) -> str:
+    return " ".join(WORDS[(seed * 7 + i * i * (seed % 5 + 1)) % len(WORDS)] for i in range(words))
+
+
+def ask(name: str, prompt: str, sampling: Sampling = GREEDY, *seeds: int) -> Request:
+    return Request(name, prompt, sampling, tuple(Sample(i, s) for i, s in enumerate(seeds or (0,))))
+
+
+def by_sample(done: Iterator[Completion]) -> dict[tuple[str, int], Completion]:
+    found = {}
+    for completion in done:
+        key = (completion.request_id, completion.sample)
+        assert key not in found
+        found[key] = completion
+    return found
+
+
+def test_greedy_completions_are_llamacpps(engine: Transformers, reference: Reference) -> None:
+    prompts = {str(i): text_of(i, 3 + 9 * (i % 5)) for i in range(24)}
+    done = by_sample(engine.generate(ask(name, text) for name, text in prompts.items()))
+    assert len(done) == len(prompts)
+    same = 0
+    for (name, _), completion in done.items():
+        drawn = reference.greedy(prompts[name], 24)
+        assert drawn.agrees(completion.text), (name, completion.text, drawn.text())
+        assert completion.prompt_tokens == len(reference.model.prompt(prompts[name]))
+        same += completion.text == drawn.text()
+    assert same >= 18  # near-ties are the exception
+    assert len({completion.text for completion in done.values()}) > 12
+
+
+def test_a_sentencepiece_model_agrees_too(tmp_path: Path) -> None:
+    tokenizer = sentencepiece_tokenizer()
+    steps = [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    # Llama's and Mistral's also drop a text's first space.
+    tokenizer.backend_tokenizer.decoder = decoders.Sequence([*steps, decoders.Strip(" ", 1, 0)])
+    folder = write_decided(tmp_path / "tiny", tokenizer=tokenizer)
+    convert(folder, tmp_path / "tiny.gguf", quant="F16")
+    backend, plain = Transformers(folder, dtype=torch.float32), Reference(tmp_path / "tiny.gguf")
+    prompts = {str(i): f"{text_of(i, 12)}\n" for i in range(8)}
+    for (name, _), done in by_sample(
+        backend.generate(ask(name, text) for name, text in prompts.items())
+    ).items():
+        drawn = plain.greedy(prompts[name], 24)
+        assert drawn.agrees(done.text), (done.text, drawn.text())
+        assert done.prompt_tokens == len(plain.model.prompt(prompts[name]))
+    plain.close()
+
+
+@pytest.mark.parametrize(
+    "sampling", [Sampling(temperature=3.0, top_p=0.6), Sampling(temperature=1.5)]
+)
+def test_what_is_drawn_is_distributed_as_llamacpps(
+    engine: Transformers, gguf: Path, sampling: Sampling
+) -> None:
+    """The first token of 1,500 samples of each engine: a chi-squared test of two histograms."""
+    one = Sampling(1500, sampling.temperature, sampling.top_p, 1)
+    request = ask("r", text_of(4, 10), one, *range(1, 1501))
+    llama = LlamaCpp(gguf, Settings(n_seq=16, threads=1))
+    first = Counter(c.text for c in engine.generate([request]))
+    other = Counter(c.text for c in llama.generate([request]))
+    llama.close()
+    assert first.total() == other.total() == 1500
+    common = [text for text in first | other if first[text] + other[text] >= 10]
+    assert len(common) >= 5
+    table = np.array([[counts[text] for text in common] for counts in (first, other)], float)
+    rest = 1500 - table.sum(1, keepdims=True)
+    if rest.sum() >= 10:
+        table = np.hstack([table, rest])
+    wanted = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
+    statistic, freedom = ((table - wanted) ** 2 / wanted).sum(), table.shape[1] - 1
+    # Wilson and Hilferty's bound: one in a thousand such tests would fail by chance.
+    cube = 1 - 2 / (9 * freedom) + 3.09 * (2 / (9 * freedom)) ** 0.5
+    assert statistic < freedom * cube**3
+
+
+def test_top_p_and_temperature_against_plain_arithmetic() -> None:
+    chances = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    steps = (torch.arange(10_000) + 0.5) / 10_000
+    logits = chances.log().expand(10_000, 4)
+
+    def shares(temperature: float, top_p: float) -> list[float]:
+        rows = draw(logits, torch.full((10_000,), temperature), torch.full((10_000,), top_p), steps)
+        return (torch.bincount(rows, minlength=4) / 10_000).tolist()
+
+    assert shares(1.0, 1.0) == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=1e-3)
+    assert shares(1.0, 0.7) == pytest.approx([0.625, 0.375, 0, 0], abs=1e-3)
+    assert shares(0.0, 1.0) == [1, 0, 0, 0]
+    squared = chances**2 / (chances**2).sum()
+    assert shares(0.5, 1.0) == pytest.approx(squared.tolist(), abs=1e-3)
+
+
+def test_a_samples_seed_decides_it(engine: Transformers) -> None:
+    hot = Sampling(4, 1.0, 1.0, 16)
+    requests = [ask(str(i), text_of(i, 5 + 3 * i), hot, 1, 2, 3, 2) for i in range(5)]
+    together = by_sample(engine.generate(requests))
+    texts = [together["0", i].text for i in range(4)]
+    assert texts[1] == texts[3]
+    assert len(set(texts)) == 3
+    alone: dict[tuple[str, int], Completion] = {}
+    for request in reversed(requests):
+        alone |= by_sample(engine.generate([request]))
+    assert sum(alone[key].text == together[key].text for key in alone) >= len(alone) - 2
+
+
+def test_limits_stops_and_ends(engine: Transformers, reference: Reference) -> None:
+    prompt = text_of(2, 8)
+    whole = reference.greedy(prompt, 24)
+    middle = whole.text()[6:9]
+    short, stopped, plain = (
+        next(engine.generate([ask("r", prompt, sampling)]))
+        for sampling in (
+            Sampling(temperature=0, max_tokens=5),
+            Sampling(temperature=0, max_tokens=24, stop=("no such", middle)),
+            GREEDY,
+        )
+    )
+    assert plain.text.startswith(short.text)
+    assert (short.completion_tokens, short.finish_reason) == (5, "length")
+    assert (stopped.text, stopped.finish_reason) == (plain.text.split(middle)[0], "stop")
+    assert plain.completion_tokens <= 24
+
+
+def test_names_of_special_tokens_in_a_passage_are_plain_text(
+    engine: Transformers, reference: Reference
+) -> None:
+    text = "The end </s> of <s> it."
+    assert engine.count_tokens(text) == len(reference.model.tokenize(text))
+    done = next(engine.generate([ask("r", text)]))
+    assert reference.greedy(text, 24).agrees(done.text)
+
+
+def test_rows_come_before_all_is_pulled_and_it_can_be_left(engine: Transformers) -> None:
+    pulled = []
+
+    def requests() -> Iterator[Request]:
+        for i in range(1000):
+            pulled.append(i)
+            yield ask(str(i), text_of(i, 4), Sampling(temperature=0, max_tokens=2))
+
+    running = engine.generate(requests())
+    next(running)
+    assert len(pulled) <= 32
+    with pytest.raises(BackendError, match="generating already"):
+        next(engine.generate([ask("r", "a")]))
+    running.close()  # type: ignore[attr-defined]
+    assert next(engine.generate([ask("r", "a")])).request_id == "r"
+
+
+def test_a_prompt_too_long_fails_alone(engine: Transformers) -> None:
+    done = by_sample(engine.generate([ask("long", "é" * 600), ask("short", text_of(1, 5))]))
+    assert done["long", 0].finish_reason == "failed"
+    assert "the context holds 512" in done["long", 0].error
+    assert done["short", 0].finish_reason != "failed"
+
+
+def test_planned_reproducible_bits_and_in_four_bits(checkpoint: Path) -> None:
+    request = ask("r", text_of(3, 9), Sampling(3, 1.0, 1.0, 12), 1, 2, 3)
+    plain = open_backend("transformers", checkpoint, Plan(reproducible=True))
+    others = [ask(str(i), text_of(i, 12), GREEDY) for i in range(3)]
+    first = by_sample(plain.generate([request]))
+    again = by_sample(plain.generate([*others, request]))
+    assert all(again[key] == first[key] for key in first)
+    plain.close()
+    with pytest.raises(BackendError, match="closed"):
+        next(plain.generate([request]))
+    small = open_backend("transformers", checkpoint, Plan(four_bit=True))
+    assert len(list(small.generate([request]))) == 3
+    small.close()
+
+
+def test_a_broken_checkpoint_is_one_error(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path / "m", layers=1, width=64, tokenizer=byte_level_tokenizer())
+    weights = tmp_path / "m" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="transformers cannot load"):
+        Transformers(tmp_path / "m")

@@ -23,6 +23,7 @@ COMMANDS = {
     "resume": ("resume", "Go on with a job."),
     "cancel": ("cancel", "Stop a job for good."),
     "retry": ("retry", "Ask again for samples that failed."),
+    "export": ("export", "Write a job's dataset again, as its rows were reviewed."),
     "logs": ("logs", "Print what a job's detached workers said."),
     "rm": ("rm", "Take a job off the list, or delete it with all its text."),
     "tasks": ("tasks", "List the 16 task types, each with an example."),
@@ -70,10 +71,18 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="bonito-local")
 @click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
 @click.pass_context
-def cli(ctx: click.Context) -> None:
-    """Turn private documents into instruction-tuning data, on this machine, offline."""
+def cli(ctx: click.Context) -> int | None:
+    """Turn private documents into instruction-tuning data, on this machine, offline.
+
+    On a terminal, without a command, it opens the app.
+    """
     if ctx.invoked_subcommand is None:
+        if sys.stdin.isatty() and sys.stdout.isatty() and os.environ.get("TERM") != "dumb":
+            from bonito_local.tui.app import run_app
+
+            return run_app()
         click.echo(ctx.get_help())
+    return None
 
 
 def main() -> None:

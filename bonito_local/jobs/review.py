@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,6 +101,17 @@ class Review(Rows):
                    FROM reviews r JOIN samples s ON s.id = r.sample AND s.attempt = r.attempt"""
             ).fetchone()
         return Reviewed(*map(int, found))
+
+    def kept(self) -> Iterator[int]:
+        """The numbers of the rows that go into the dataset."""
+        with self.errors():
+            cursor = self._db.execute(
+                """SELECT s.id FROM samples s
+                   LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
+                   WHERE coalesce(nullif(r.decision, ''), s.outcome) = 'accepted'"""
+            )
+            for (number,) in cursor:
+                yield number
 
     def _has_text(self, number: int) -> bool:
         with self.errors():

@@ -1,0 +1,53 @@
+"""What the user set in the app: kept in a small file, nothing of any document in it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from platformdirs import user_config_path
+
+from bonito_local.errors import OutputError
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The theme, where documents and datasets are looked for first, the model of new jobs."""
+
+    theme: str = "bonito-dark"
+    folder: str = ""
+    model: str = "bonito-tiny"
+    models: str = ""
+
+
+def preferences_path() -> Path:
+    """Where the file is."""
+    return user_config_path("bonito-local") / "app.json"
+
+
+def load() -> Preferences:
+    """Read the file; what is usual where there is none, or it cannot be read."""
+    try:
+        data = json.loads(preferences_path().read_text(encoding="utf-8"))
+        known = {name: data[name] for name in Preferences.__slots__ if name in data}
+    except (OSError, ValueError, TypeError):
+        return Preferences()
+    return Preferences(**{name: value for name, value in known.items() if isinstance(value, str)})
+
+
+def save(preferences: Preferences) -> None:
+    """Keep the preferences.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    path = preferences_path()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(preferences), indent=2) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(
+            f"The settings cannot be kept in {path}: {error.strerror}.",
+            "See that your home can be written to.",
+        ) from error

@@ -1,0 +1,96 @@
+"""Export: where the dataset goes, what its card says, and how many rows it has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Button, Input, Static
+
+from bonito_local.exports.card import dataset_card
+from bonito_local.exports.dataset import FILES, PARQUET
+from bonito_local.jobs.control import export
+from bonito_local.jobs.folder import store_path
+from bonito_local.jobs.review import Reviewed, open_review
+from bonito_local.jobs.store import Store
+from bonito_local.tui.format import DIM, GOOD, STRONG, plural
+from bonito_local.tui.screens.page import Page
+from bonito_local.tui.widgets.jobs import content
+
+
+class ExportScreen(Page):
+    """Writes the dataset anew, as the rows were reviewed."""
+
+    NAME = "Export"
+    HELP = (
+        "Writes the dataset: a folder that datasets.load_dataset reads, with the rows as Parquet "
+        "and JSONL, a card, and the ledger. Rows you rejected are left out, rows you accepted "
+        "are in, and edited texts take the place of the model's."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+s", "write", "Write", tooltip="Write the dataset", priority=True),
+    ]
+
+    def __init__(self, output: Path) -> None:
+        super().__init__()
+        self.output = output
+
+    def content(self) -> ComposeResult:
+        """The folder, what is written, and the card."""
+        with Horizontal(classes="field first"):
+            yield Static("Folder", classes="name")
+            yield Input(str(self.output), id="folder")
+            yield Button("Write (^s)", id="write", variant="primary")
+        yield Static("", id="summary", markup=False)
+        with VerticalScroll(id="card"):
+            yield Static("", id="card-text", markup=False)
+
+    def on_mount(self) -> None:
+        """Read what the card will say."""
+        self.say("", f"Export of {self.output.name}")
+        self.query_one("#write").focus()
+        self.ask(self._read, self._show)
+
+    def _read(self) -> tuple[str, Reviewed]:
+        review = open_review(self.output)
+        store = Store(store_path(self.output), create=False)
+        try:
+            ledger = store.ledger()
+            kept = sum(1 for _ in review.kept())
+            return dataset_card(
+                kept, ledger.as_json(), store.settings(), PARQUET
+            ), review.reviewed()
+        finally:
+            review.close()
+            store.close()
+
+    def _show(self, found: tuple[str, Reviewed]) -> None:
+        card, reviewed = found
+        decided = f"{reviewed.accepted} accepted, {reviewed.rejected} rejected by you, "
+        told = [
+            ("Writes ", DIM),
+            (", ".join(FILES), ""),
+            (f"\n{decided}{reviewed.edited} edited", DIM),
+        ]
+        self.query_one("#summary", Static).update(content(told))
+        self.query_one("#card-text", Static).update(card)
+
+    @on(Button.Pressed, "#write")
+    @on(Input.Submitted, "#folder")
+    def action_write(self) -> None:
+        """Write it, in a thread."""
+        folder = Path(self.query_one("#folder", Input).value).expanduser()
+        other = None if folder.absolute() == self.output.absolute() else folder
+        self.query_one("#summary", Static).update(content([("Writing …", DIM)]))
+        self.ask(lambda: export(self.output, other), lambda rows: self._written(folder, rows))
+
+    def _written(self, folder: Path, rows: int) -> None:
+        told = [
+            (f"{plural(rows, 'row')} in {folder}\n", GOOD),
+            (f'load_dataset("{folder}", split="train")', STRONG),
+        ]
+        self.query_one("#summary", Static).update(content(told))

@@ -1,0 +1,203 @@
+"""Models: what is on this machine, and making, checking and measuring them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import Label, Static
+
+from bonito_local.errors import ModelError
+from bonito_local.models.installed import Installed, installed
+from bonito_local.tui.format import BAD, DIM, GOOD, STRONG, Cell, Piece, cell, size
+from bonito_local.tui.messages import Step
+from bonito_local.tui.screens.convert_dialog import ConvertDialog
+from bonito_local.tui.screens.dialog import AskText, Confirm
+from bonito_local.tui.screens.page import Page
+from bonito_local.tui.widgets.grid import Column, Grid
+from bonito_local.tui.widgets.jobs import content
+
+_COLUMNS = (
+    Column("Model", 16, flex=True),
+    Column("Size", 8, right=True),
+    Column("Type", 8),
+    Column("Verified", 9),
+    Column("Made of", 18, flex=True),
+)
+
+
+class ModelsScreen(Page):
+    """The models, and what was said while one was worked on."""
+
+    NAME = "Models"
+    HELP = (
+        "GGUF files in the folder of models (o names another) and the model that comes with the "
+        "package. c makes one of a checkpoint; v compares it with what it was made from; t "
+        "measures what runs it fastest here. Getting a model from the network is only done by "
+        "`bonito-local convert --download`."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("c", "convert", "Convert", tooltip="Make a GGUF of a checkpoint"),
+        Binding("v", "verify", "Verify", tooltip="Compare with what it was made from"),
+        Binding("t", "tune", "Tune", tooltip="Measure what runs it fastest here"),
+        Binding("o", "folder", "Folder", tooltip="Look in another folder"),
+        Binding("D", "delete", "Delete", tooltip="Delete the file"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.models: list[Installed] = []
+        self._children: list[subprocess.Popen[str]] = []
+
+    @property
+    def folder(self) -> Path:
+        """Where GGUF files are looked for."""
+        return Path(self.bonito.preferences.models or Path.cwd()).expanduser()
+
+    def content(self) -> ComposeResult:
+        """The table, the model under the cursor, and what is said of work on it."""
+        yield Grid(_COLUMNS, self._cells, id="models")
+        yield Static("", id="model", markup=False)
+        with Vertical(id="work"), VerticalScroll(id="said"):
+            yield Label("", id="step", markup=False)
+
+    def on_mount(self) -> None:
+        """Look for models."""
+        self.query_one(Grid).focus()
+        self.query_one("#work").display = False
+        self.look()
+
+    def look(self) -> None:
+        """Look for models again, in a thread."""
+        folder = self.folder
+        self.ask(lambda: installed([folder]), self._have, "models")
+
+    def _have(self, models: list[Installed]) -> None:
+        self.models = models
+        self.query_one(Grid).show(len(models))
+        self.say(f"also in {self.folder}")
+        self._show_model()
+
+    def _cells(self, index: int) -> list[Cell]:
+        model = self.models[index]
+        known = {True: ("yes", GOOD), False: ("FAILED", BAD), None: ("no", DIM)}[model.verified]
+        return [
+            cell(model.name, STRONG),
+            cell(size(model.bytes)),
+            cell(model.quant, DIM),
+            cell(*known) if not model.named else cell("ours", GOOD),
+            cell(model.summary, DIM),
+        ]
+
+    @property
+    def model(self) -> Installed | None:
+        """The one under the cursor."""
+        at = self.query_one(Grid).cursor
+        return self.models[at] if at < len(self.models) else None
+
+    @on(Grid.Highlighted)
+    def _show_model(self) -> None:
+        model = self.model
+        if model is None:
+            return
+        pieces: list[Piece] = [(f"{model.path}\n", STRONG), (model.summary, "")]
+        found = (model.made or {}).get("verification")
+        if isinstance(found, dict) and isinstance(found.get("mean_kl"), float):
+            pieces.append((f"\nDivergence from its source: {found['mean_kl']:.4f} nats", DIM))
+        self.query_one("#model", Static).update(content(pieces))
+
+    def action_verify(self) -> None:
+        """Compare the model with what it was made from."""
+        if model := self.model:
+            self._run("verify", str(model.path))
+
+    def action_tune(self) -> None:
+        """Measure what runs it fastest."""
+        if model := self.model:
+            self._run("tune", model.name if model.named else str(model.path))
+
+    def _run(self, *command: str) -> None:
+        """Run a command of the command line, and show what it says."""
+        self._begin(f"{' '.join(command)} …")
+        self.ask(lambda: self._said(command), lambda text: self._done(text))
+
+    def _said(self, command: tuple[str, ...]) -> str:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "bonito_local", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "COLUMNS": "76", "NO_COLOR": "1", "TERM": "dumb"},
+        )
+        self._children.append(child)
+        said, _ = child.communicate()
+        return said
+
+    def on_unmount(self) -> None:
+        """Leave no process behind."""
+        for child in self._children:
+            if child.poll() is None:
+                child.kill()
+
+    def _begin(self, text: str) -> None:
+        self.query_one("#work").display = True
+        self.query_one("#step", Label).update(text)
+
+    def _done(self, text: str) -> None:
+        self.query_one("#step", Label).update(text.strip())
+        self.look()
+
+    def action_convert(self) -> None:
+        """Ask what to make of what, and make it."""
+
+        def made(output: str | None) -> None:
+            if output:
+                self.notify(f"Wrote {output}.")
+                self.look()
+
+        self.app.push_screen(ConvertDialog(self.folder), made)
+
+    def on_step(self, event: Step) -> None:
+        """Show how far a piece of work is."""
+        self._begin(event.text)
+
+    def action_folder(self) -> None:
+        """Look in another folder."""
+
+        def chosen(text: str | None) -> None:
+            if text is not None:
+                self.bonito.set_preferences(models=text.strip())
+                self.look()
+
+        self.app.push_screen(AskText("Folder with GGUF files", str(self.folder)), chosen)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only a file of the user's own can be deleted."""
+        return not (action == "delete" and (self.model is None or self.model.named))
+
+    def action_delete(self) -> None:
+        """Delete the file and its manifest, after asking."""
+        model = self.model
+        if model is None or model.named:
+            return
+        text = f"{model.path} and its manifest are deleted. Jobs made with it stay."
+        ask = Confirm(f"Delete {model.name}?", text, "Delete", grave=True)
+        self.app.push_screen(ask, lambda yes: self._delete(model) if yes else None)
+
+    def _delete(self, model: Installed) -> None:
+        def delete() -> Any:
+            try:
+                model.path.unlink()
+                model.path.with_name(f"{model.path.name}.json").unlink(missing_ok=True)
+            except OSError as error:
+                raise ModelError(f"{model.path} cannot be deleted: {error.strerror}.") from error
+
+        self.ask(delete, lambda _: self.look())

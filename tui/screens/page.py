@@ -1,0 +1,62 @@
+"""What every screen has: a line on top, a footer with the keys that work here, a way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, TypeVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Footer, Label
+
+if TYPE_CHECKING:
+    from bonito_local.tui.app import BonitoApp
+
+_T = TypeVar("_T")
+
+
+class Page(Screen[None]):
+    """A screen. `NAME` is its title, `HELP` what `?` says of it."""
+
+    NAME: ClassVar[str] = ""
+    HELP: ClassVar[str] = ""
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", "Back")]
+
+    @property
+    def bonito(self) -> BonitoApp:
+        """The app, by its own type."""
+        return cast("BonitoApp", self.app)
+
+    def compose(self) -> ComposeResult:
+        """The top line, the content and the footer."""
+        with Horizontal(id="top"):
+            yield Label("bonito-local", id="brand")
+            yield Label(self.NAME, id="title", markup=False)
+            yield Label("", id="info", markup=False)
+        yield from self.content()
+        yield Footer(show_command_palette=False)
+
+    def content(self) -> ComposeResult:
+        """The widgets between the top line and the footer."""
+        yield from ()
+
+    def say(self, info: str, title: str = "") -> None:
+        """Put words at the right of the top line."""
+        self.query_one("#info", Label).update(info)
+        if title:
+            self.query_one("#title", Label).update(title)
+
+    def ask(
+        self,
+        what: Callable[[], _T],
+        then: Callable[[_T], object] | None = None,
+        group: str = "",
+    ) -> None:
+        """Do it in a thread; see `BonitoApp.ask`."""
+        self.bonito.ask(self, what, then, group=f"{id(self)}/{group}" if group else "")
+
+    def action_back(self) -> None:
+        """Go back to the screen before."""
+        self.dismiss()

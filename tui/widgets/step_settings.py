@@ -1,0 +1,126 @@
+"""Step 3 of a new job: the model, how rows are drawn, and where the dataset goes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.message import Message
+from textual.widgets import Checkbox, Input, Select, Static
+
+from bonito_local.backends.registry import backend_names
+from bonito_local.jobs.presets import PRESETS
+from bonito_local.models.installed import Installed
+from bonito_local.tui.draft import Draft
+
+_NUMBERS = (
+    ("n", "Rows per passage", "of each task type"),
+    ("temperature", "Temperature", "0 draws the likeliest"),
+    ("top_p", "Top p", "at most 1"),
+    ("max_tokens", "Longest row", "tokens"),
+    ("seed", "Seed", "the same gives the same rows"),
+)
+_TEXTS = (
+    ("limit", "Most passages", "empty: all"),
+    ("column", "Text column", "of .jsonl, .csv, .parquet; empty: found"),
+    ("labels", "Topic labels", "a, b, c: with guided topic_class"),
+)
+
+
+class SettingsStep(VerticalScroll, can_focus=False):
+    """A form. What is not touched is what suits most."""
+
+    class Changed(Message):
+        """A field has changed."""
+
+    def __init__(self, draft: Draft) -> None:
+        super().__init__()
+        self._draft = draft
+
+    def compose(self) -> ComposeResult:
+        """The fields, the important ones first."""
+        draft = self._draft
+        yield from _field("Dataset in", Input(draft.output, id="output"))
+        yield from _field(
+            "Model", Input(draft.model, id="model", placeholder="a name, or the path of a GGUF")
+        )
+        yield Static("", id="models", classes="hint", markup=False)
+        names = [(name, name) for name in backend_names()]
+        yield from _field(
+            "Engine", Select(names, value=draft.backend, allow_blank=False, id="backend")
+        )
+        presets = [(f"{p.name}: {p.meaning}", p.name) for p in PRESETS]
+        yield from _field("Drawing", _preset_select(presets, draft))
+        for name, title, hint in _NUMBERS:
+            yield from _field(title, Input(getattr(draft, name), id=name), hint)
+        yield from _field(
+            "Guided", Checkbox("", draft.guided, id="guided"), "draw only what parses and fits"
+        )
+        yield from _field(
+            "Reproducible",
+            Checkbox("", draft.reproducible, id="reproducible"),
+            "the same bits each run; slower",
+        )
+        for name, title, hint in _TEXTS:
+            yield from _field(title, Input(getattr(draft, name), id=name), hint)
+
+    def offer(self, models: Sequence[Installed]) -> None:
+        """Name the models that are here."""
+        names = ", ".join(m.name if m.named else m.path.name for m in models[:4])
+        self.query_one("#models", Static).update(f"Here: {names}. Ctrl+O chooses one.")
+
+    def read(self, draft: Draft) -> Draft:
+        """The draft with the fields as they are."""
+        names = ("output", "model", *(name for name, _, _ in (*_NUMBERS, *_TEXTS)))
+        texts: dict[str, Any] = {name: self.query_one(f"#{name}", Input).value for name in names}
+        return replace(
+            draft,
+            backend=str(self.query_one("#backend", Select).value),
+            guided=self.query_one("#guided", Checkbox).value,
+            reproducible=self.query_one("#reproducible", Checkbox).value,
+            **texts,
+        )
+
+    def set_model(self, name: str) -> None:
+        """Put a model in."""
+        self.query_one("#model", Input).value = name
+
+    def suggest_output(self, output: str) -> None:
+        """Put a folder in where the user has not."""
+        self.query_one("#output", Input).value = output
+
+    @on(Select.Changed, "#preset")
+    def _preset(self, event: Select.Changed) -> None:
+        for preset in PRESETS:
+            if preset.name == event.value:
+                for name in ("n", "temperature", "top_p", "max_tokens"):
+                    self.query_one(f"#{name}", Input).value = str(getattr(preset.sampling, name))
+
+    @on(Input.Changed)
+    @on(Select.Changed)
+    @on(Checkbox.Changed)
+    def _changed(self) -> None:
+        self.post_message(self.Changed())
+
+
+def _preset_select(presets: list[tuple[str, str]], draft: Draft) -> Select[str]:
+    """The ways of drawing, at the one with the draft's numbers."""
+    select: Select[str] = Select(presets, prompt="own numbers", id="preset")
+    for preset in PRESETS:
+        named = preset.sampling
+        numbers = (str(named.n), str(named.temperature), str(named.top_p), str(named.max_tokens))
+        if numbers == (draft.n, draft.temperature, draft.top_p, draft.max_tokens):
+            select.value = preset.name
+    return select
+
+
+def _field(title: str, widget: Input | Select[str] | Checkbox, hint: str = "") -> ComposeResult:
+    with Horizontal(classes="field"):
+        yield Static(title, classes="name")
+        yield widget
+        if hint:
+            yield Static(hint, classes="aside")

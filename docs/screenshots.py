@@ -151,7 +151,6 @@ def scenes() -> dict[str, Scene]:  # noqa: C901 - one small function each
         await home(app, pilot)
 
     return {
-        "light": light,
         "detail": detail,
         "outcomes": outcomes,
         "job-settings": job_settings,
@@ -172,6 +171,7 @@ def scenes() -> dict[str, Scene]:  # noqa: C901 - one small function each
         "new-tasks": tasks,
         "new-settings": settings,
         "new-preview": preview,
+        "light": light,
     }
 
 
@@ -192,18 +192,20 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--only", default="")
     parser.add_argument("--size", default="")
+    parser.add_argument("--home", type=Path, help="Keep the jobs here, for the next time.")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     out, only = args.out.resolve(), [name for name in args.only.split(",") if name]
     with tempfile.TemporaryDirectory(prefix="screens-") as temporary:
-        home = Path(temporary) / "home"
-        home.mkdir()
+        home = args.home or Path(temporary) / "home"
+        home.mkdir(exist_ok=True)
         for name in [name for name in os.environ if name.startswith("XDG_")]:
             del os.environ[name]
         os.environ["HOME"] = str(home)
-        shutil.copytree(ROOT / "examples" / "documents", home / "documents")
         os.chdir(home)
-        make_jobs(home)
+        if not (home / "documents").exists():
+            shutil.copytree(ROOT / "examples" / "documents", home / "documents")
+            make_jobs(home)
         for name, scene in scenes().items():
             for size in SIZES:
                 if (only and name not in only) or (args.size and args.size != str(size[0])):

@@ -72,7 +72,7 @@ class DetailScreen(Page):
 
     def content(self) -> ComposeResult:
         """The state on top, then four tabs."""
-        yield JobPanel(id="job", markup=False)
+        yield JobPanel(id="job", classes="compact", markup=False)
         yield Throughput(id="throughput")
         with TabbedContent(id="tabs"):
             with TabPane("1 Rows", id="tab-rows"), Vertical(classes="rows-and-row"):
@@ -115,7 +115,9 @@ class DetailScreen(Page):
         self._looking = False
         before, self.seen = self.seen, seen
         self.query_one(JobPanel).show(Entry(0, self.output, 0.0), Listed(0, self.output, seen.job))
-        self.query_one(Throughput).add(seen.job)
+        throughput = self.query_one(Throughput)
+        throughput.add(seen.job)
+        throughput.display = bool(throughput.speeds)
         if before is None or seen.rows != before.rows:
             self._show_rows(before)
         if before is None or seen.job != before.job:

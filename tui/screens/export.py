@@ -77,7 +77,8 @@ class ExportScreen(Page):
             (f"\n{decided}{reviewed.edited} edited", DIM),
         ]
         self.query_one("#summary", Static).update(content(told))
-        self.query_one("#card-text", Static).update(card)
+        # What tells `datasets` where the rows are is for programs.
+        self.query_one("#card-text", Static).update(card.split("---\n", 2)[-1])
 
     @on(Button.Pressed, "#write")
     @on(Input.Submitted, "#folder")

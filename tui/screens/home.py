@@ -24,6 +24,14 @@ from bonito_local.tui.widgets.jobs import COLUMNS, JobPanel, job_cells
 _LOOK_SECONDS = 0.5
 
 
+class JobGrid(Grid):
+    """Enter opens a job."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Open", tooltip="Open the job: rows, outcomes, log, settings")
+    ]
+
+
 class HomeScreen(Page):
     """The table of jobs, and the one under the cursor."""
 
@@ -59,7 +67,7 @@ class HomeScreen(Page):
 
     def content(self) -> ComposeResult:
         """The table, the panel, and what is said where there is no job."""
-        yield Grid(COLUMNS, self._cells, id="jobs")
+        yield JobGrid(COLUMNS, self._cells, id="jobs")
         yield JobPanel(id="job", markup=False)
         with Vertical(id="empty", classes="empty"):
             yield Label("No jobs yet", classes="dialog-title")

@@ -28,6 +28,14 @@ from bonito_local.tui.widgets.row_view import COLUMNS, RowView, row_cells
 from bonito_local.tui.writes import Writes
 
 
+class ReviewGrid(Grid):
+    """Enter shows where the row comes from."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select", "Source", tooltip="Show the passage in its document")
+    ]
+
+
 class ReviewScreen(Page):
     """Rows of a filter, the one under the cursor beside its passage, and what you say of it."""
 
@@ -38,6 +46,7 @@ class ReviewScreen(Page):
         "when it is written (x). Nothing is deleted, and u takes back one step after another."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Back", show=False),
         Binding("a", "decide('accepted')", "Accept", tooltip="Accept the row"),
         Binding("r", "reject", "Reject", tooltip="Reject the row, with a reason"),
         Binding("e", "edit", "Edit", tooltip="Write another instruction or response"),
@@ -71,7 +80,7 @@ class ReviewScreen(Page):
         """The rows, the row, and how far the review is."""
         yield Static("", id="progress", markup=False)
         with Vertical(classes="rows-and-row"):
-            yield Grid(COLUMNS, self._cells, id="review")
+            yield ReviewGrid(COLUMNS, self._cells, id="review")
             yield RowView()
 
     def on_mount(self) -> None:

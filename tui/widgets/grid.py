@@ -56,7 +56,7 @@ class Grid(ScrollView, can_focus=True):
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home,g", "move(-1000000000)", "First", show=False),
         Binding("end,G", "move(1000000000)", "Last", show=False),
-        Binding("enter", "select", "Open"),
+        Binding("enter", "select", "Open", show=False),
     ]
 
     cursor: reactive[int] = reactive(0)
@@ -188,5 +188,6 @@ class Grid(ScrollView, can_focus=True):
         return [blank, *segments] if right else [*segments, blank]
 
     def _tone(self, tone: str) -> Style:
-        found = self.get_component_rich_style(f"grid--{tone}", partial=True)
+        # Not the partial style: a colour that lets the background through needs one.
+        found = self.get_component_rich_style(f"grid--{tone}")
         return Style(color=found.color, bold=found.bold or None)

@@ -105,15 +105,15 @@ def content(pieces: Sequence[Piece]) -> Content:
     )
 
 
-def outcome_pieces(job: JobState) -> list[Piece]:
+def outcome_pieces(job: JobState, reasons: int) -> list[Piece]:
     """How the samples ended, and the most frequent reasons of those lost."""
     pieces: list[Piece] = []
     for name in OUTCOMES:
         number = job.ledger.total(name)
         if not number and name != "accepted":
             continue
-        reasons = [c for c in job.ledger.reasons() if c.outcome == name][:2]
-        why = ", ".join(f"{c.reason} {count(c.samples)}" for c in reasons)
+        most = [c for c in job.ledger.reasons() if c.outcome == name][:reasons]
+        why = ", ".join(f"{c.reason} {count(c.samples)}" for c in most)
         pieces.append((f"{'   ' if pieces else ''}{count(number)} {name}", OUTCOME_TONES[name]))
         if why:
             pieces.append((f" ({why})", DIM))
@@ -155,10 +155,13 @@ class JobPanel(Static):
             lines.append(content([("Its folder was moved or deleted: D takes it off.", DIM)]))
         elif listed is not None and listed.job is not None:
             job = listed.job
+            engine = f"{job.run.backend} engine   " if job.run else ""
+            compact = self.has_class("compact")
+            if compact:
+                lines = []
             lines.append(content(headline(job)))
             lines.append(content([*bar(share(job.ledger), width, STATE_TONES[job.state])]))
-            lines.append(content(outcome_pieces(job)))
-            engine = f"{job.run.backend} engine   " if job.run else ""
+            lines.append(content(outcome_pieces(job, reasons=0 if compact else 2)))
             lines.append(content([(engine, DIM), *badge(job)]))
             if job.why:
                 lines.append(content([(job.why, BAD)]))

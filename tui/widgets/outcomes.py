@@ -19,7 +19,7 @@ _KEPT = 240
 def bars(ledger: Ledger, width: int) -> Content:
     """Outcomes of all tasks, then the reasons, then each task in a line."""
     pieces: list[Piece] = [("How samples ended\n", STRONG)]
-    wide = max(8, min(60, width - 34))
+    wide = max(8, min(60, width - 38))
     for name in (*OUTCOMES, PENDING):
         number = ledger.total(name)
         part = number / ledger.planned if ledger.planned else 0.0

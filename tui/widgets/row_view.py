@@ -79,10 +79,9 @@ def row_text(row: Shown) -> Content:
     if row.note:
         pieces.append((f"\nNote: {row.note}", WARN))
     if row.instruction:
-        pieces += [("\n\nInstruction\n", DIM), (shortened(row), "")]
-        pieces += [("\n\nResponse\n", DIM), (row.response, GOOD)]
+        pieces += [("\n\n", ""), (shortened(row), ""), ("\n→ ", DIM), (row.response, GOOD)]
     else:
-        pieces += [("\n\nWhat the model wrote\n", DIM), (row.completion or "nothing", "")]
+        pieces += [("\n\nThe model wrote: ", DIM), (row.completion or "nothing", "")]
     return content(pieces)
 
 

@@ -122,19 +122,19 @@ def run(args: argparse.Namespace) -> None:
     engines: dict[str, tuple[float, Engine]] = {
         "bonito-local": (1, lambda w: ours(args.model, chosen, w)),
         "create_completion": (
-            0.2,
+            0.1,
             lambda w: Result("create_completion", *peers.create_completion(args.model, w)),
         ),
     }
     if args.llama_server:
         for count in (8, 32):
             name = f"llama-server -np {count}"
-            engines[name] = server(name, 0.5 if count == 8 else 1, count)
+            engines[name] = server(name, 0.2 if count == 8 else 0.5, count)
         flags = [] if chosen.repack else ["--no-repack"]
         flags += ["-ub", chosen.ubatch, "-fa", "on" if chosen.flash_attention else "off"]
         flags += ["-ctk", chosen.cache, "-ctv", chosen.cache, "-t", chosen.threads]
         name = f"llama-server -np {chosen.n_seq}, our settings"
-        engines[name] = server(name, 1, chosen.n_seq, *map(str, flags))
+        engines[name] = server(name, 0.8, chosen.n_seq, *map(str, flags))
     if args.vllm_python:
         engines["vLLM (CPU, bf16)"] = (
             0.35,

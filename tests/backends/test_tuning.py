@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Settings], fl
 
     def install(seconds: Callable[[Settings], float]) -> None:
         monkeypatch.setattr(
-            tuning, "measure", lambda model, s, mix, probe: Measurement(s, 1.0, 1.0, seconds(s))
+            tuning,
+            "measure",
+            lambda model, s, mix, probe, known=None: Measurement(s, 1.0, 1.0, seconds(s)),
         )
 
     return install
@@ -108,6 +111,10 @@ def test_measuring_a_real_model(tiny_gguf: Path) -> None:
     assert drafted.decode > 0
     shared = tuning.measure(model, many.settings, Mix(40, 20, n=4))
     assert shared.seconds == pytest.approx(10 / shared.prefill + 20 / shared.decode)
+    reread = tuning.measure(model, replace(one.settings, ubatch=256), MIX, known=one)
+    assert (reread.decode, reread.prefill == one.prefill) == (one.decode, False)
+    redrawn = tuning.measure(model, replace(one.settings, n_seq=2), MIX, known=one)
+    assert (redrawn.prefill, redrawn.decode == one.decode) == (one.prefill, False)
     model.close()
 
 

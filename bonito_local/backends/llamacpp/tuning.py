@@ -26,6 +26,9 @@ _PROBE_SECONDS = 0.3
 _SHORTEST_PROBE = 64  # tokens
 _MOST_SEQUENCES = 128
 _FEW_SEQUENCES = 8
+_BOTH = ("repack", "flash_attention", "cache", "gpu_layers")
+_PREFILL = (*_BOTH, "prefill_threads", "ubatch")  # what the rate of prompts depends on
+_DECODE = (*_BOTH, "threads", "n_seq", "draft")
 # Drafted tokens that a step keeps, by their number, as benchmarks/drafts.py counted on rows.
 _KEPT = {0: 0.0, 2: 0.37, 4: 0.48}
 
@@ -108,7 +111,7 @@ def tune(
                 if stop() or time.monotonic() > deadline:
                     return Tuning(best, tuple(tried))
                 try:
-                    found = measure(model, settings, mix, probe)
+                    found = measure(model, settings, mix, probe, best)
                 except BackendError:
                     continue  # this build or this memory does not allow it
                 tried.append(found)
@@ -122,10 +125,17 @@ def tune(
     return Tuning(best, tuple(tried))
 
 
-def measure(model: Model, settings: Settings, mix: Mix, probe: int | None = None) -> Measurement:
+def measure(
+    model: Model,
+    settings: Settings,
+    mix: Mix,
+    probe: int | None = None,
+    known: Measurement | None = None,
+) -> Measurement:
     """Prefill one prompt of the mix, copy it to every sequence, and draw from all of them.
 
-    `probe` is a shorter prompt to do that with, where a whole one takes long.
+    `probe` is a shorter prompt to do that with, where a whole one takes long. Of what is
+    `known` at other settings, a rate that the difference does not touch is taken over.
 
     Raises:
         BackendError: the cache does not fit, or llama.cpp cannot run these settings.
@@ -150,7 +160,11 @@ def measure(model: Model, settings: Settings, mix: Mix, probe: int | None = None
                 batch.outputs[: end - start] = 0
                 _decode(batch, context, end - start)
 
-        prefill_rate = prompt / _fastest(prefill)
+        if known and _same(settings, known.settings, _PREFILL):
+            prefill()
+            prefill_rate = known.prefill
+        else:
+            prefill_rate = prompt / _fastest(prefill)
         for slot in range(1, context.n_seq):
             context.copy(0, slot, prompt)
         width = 1 + settings.draft
@@ -166,11 +180,18 @@ def measure(model: Model, settings: Settings, mix: Mix, probe: int | None = None
             for slot in range(context.n_seq):
                 context.remove(slot, prompt)
 
-        decode_rate = context.n_seq * (1 + _KEPT[settings.draft]) / _fastest(decode)
+        if known and _same(settings, known.settings, _DECODE):
+            decode_rate = known.decode
+        else:
+            decode_rate = context.n_seq * (1 + _KEPT[settings.draft]) / _fastest(decode)
     finally:
         context.close()
     seconds = mix.prompt / mix.n / prefill_rate + mix.completion / decode_rate
     return Measurement(settings, prefill_rate, decode_rate, seconds)
+
+
+def _same(one: Settings, other: Settings, names: tuple[str, ...]) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in names)
 
 
 def describe(found: Measurement) -> str:

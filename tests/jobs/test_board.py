@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted import Scripted, passages, spec, unique
@@ -38,11 +39,14 @@ def test_only_what_has_changed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     job(tmp_path / "a", 2)
     job(tmp_path / "b", 3)
     assert looked(board) == [(2, 3), (1, 2)]
-    seen = []
+    seen: list[int] = []
     real = board_module.look_at
-    monkeypatch.setattr(
-        board_module, "look_at", lambda entry: (seen.append(entry.id), real(entry))[1]
-    )
+
+    def look_at(entry: Any) -> Any:
+        seen.append(entry.id)
+        return real(entry)
+
+    monkeypatch.setattr(board_module, "look_at", look_at)
     assert looked(board) == []
     assert seen == []
     job(tmp_path / "a", 4)

@@ -54,7 +54,7 @@ def test_noise_becomes_rows(
     guided = [*command, "-o", str(out), "--guided", "--labels", "law,tax"]
     assert run(guided) == 0
     rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
-    responses = {task: [] for task in ("exqa", "ynqa", "topic_class", "qg")}
+    responses: dict[str, list[str]] = {task: [] for task in ("exqa", "ynqa", "topic_class", "qg")}
     for row in rows:
         responses[task_type(row["task_type"]).short].append(row["output"])
     assert all(response in PASSAGE for response in responses["exqa"])

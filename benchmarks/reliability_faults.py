@@ -372,7 +372,7 @@ def _ten(job: Job) -> str:
 
 @fault("the job ahead in the queue is killed")
 def _queue(job: Job) -> str:
-    ahead = Job(job.folder / "ahead", job.model)
+    ahead = Job(job.folder / "ahead", job.model, rows=900)
     first = ahead.begin()
     second = job.begin("waiting")
     first.kill()
@@ -384,7 +384,7 @@ def _queue(job: Job) -> str:
 
 @fault("a job that waits in the queue is killed")
 def _waiter(job: Job) -> str:
-    ahead = Job(job.folder / "ahead", job.model)
+    ahead = Job(job.folder / "ahead", job.model, rows=900)
     first = ahead.begin()
     other = Job(job.folder / "other", job.model)
     second = other.begin("waiting")

@@ -10,7 +10,9 @@ from collections import Counter
 from bonito_local.jobs.store import Result, Store
 
 _BATCH_SECONDS = 0.5
+_WAIT_SECONDS = 0.005
 _BATCH_ROWS = 1000
+_MOST_AHEAD = 4000  # results in memory: an engine that outruns the disk waits for it
 
 
 class Recorder:
@@ -29,8 +31,11 @@ class Recorder:
         self._thread.start()
 
     def put(self, result: Result) -> None:
-        """Hand over one result."""
+        """Hand over one result; waits where too many have not been written yet."""
         self._raise()
+        while self._queue.qsize() >= _MOST_AHEAD:
+            time.sleep(_WAIT_SECONDS)
+            self._raise()
         self._queue.put(result)
 
     def close(self) -> None:

@@ -4,7 +4,8 @@
 
 They are read in a process like a job's, with bonito-tiny's tokenizer to split them. For each
 family: how many were read, how many reported, how many of those because their reader crashed,
-was too slow or took too much memory; the longest time; the peak memory of both processes.
+was too slow or took too much memory; the longest wait for a document's first or next passage,
+and the longest time for all of them; the peak memory of both processes.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def main(families: list[str]) -> int:
 
 
 def _report(found: dict[str, list[dict]]) -> int:
-    columns = "family, documents, read, reported, crashed, too slow, longest s, reader MB, job MB"
+    columns = (
+        "family, documents, read, reported, crashed, too slow, wait s, all s, reader MB, job MB"
+    )
     print("| " + columns.replace(", ", " | ") + " |")
     print("|---" * (columns.count(",") + 1) + "|")
     everything = [result for results in found.values() for result in results]
@@ -69,7 +72,7 @@ def _report(found: dict[str, list[dict]]) -> int:
             sum(bool(result["titles"]) for result in results),
             sum("crashed" in title or "too much memory" in title for title in titles),
             sum("took more" in title for title in titles),
-            f"{max(result['seconds'] for result in results):.1f}",
+            *(f"{max(result[name] for result in results):.1f}" for name in ("wait", "seconds")),
             *(f"{max(result[name] for result in results):.0f}" for name in ("reader_mb", "job_mb")),
         ]
         print("| " + " | ".join(map(str, cells)) + " |")
@@ -97,10 +100,12 @@ def read() -> None:
     model = resolve_model("bonito-tiny")
     backend = open_backend("llamacpp", model.path, Plan(model.sha256, 1))
     for line in sys.stdin:
-        passages, titles, leaked = 0, [], False
-        start = time.perf_counter()
+        passages, titles, leaked, wait = 0, [], False, 0.0
+        start = last = time.perf_counter()
         with _Peak() as readers:
             for item in iter_passages([Path(line.strip())], backend.count_tokens, 96):
+                now = time.perf_counter()
+                wait, last = max(wait, now - last), now
                 if isinstance(item, Passage):
                     passages += 1
                     leaked = leaked or CANARY in item.text
@@ -110,6 +115,7 @@ def read() -> None:
             "passages": passages,
             "titles": titles[:8],
             "leaked": leaked,
+            "wait": round(wait, 2),
             "seconds": round(time.perf_counter() - start, 2),
             "reader_mb": readers.most / 1e3,
             "job_mb": _kilobytes("self", "VmHWM") / 1e3,

@@ -14,6 +14,7 @@ from bonito_local.passages.tables import read_rows
 from bonito_local.passages.types import Document, Problem, Text
 
 MAX_BYTES = 200_000_000  # of a document that is read whole, and of its text; tables are streamed
+_TABLE_ALLOWED, _TABLE_RATIO = 10_000_000, 100  # text of a table; more only with its size
 
 
 def read_text(data: bytes, kind: str) -> Text:
@@ -38,11 +39,18 @@ def read_table(document: Document, column: str | None) -> Iterator[Text | Proble
         DocumentError: it cannot be read, or holds no text.
     """
     try:
+        left = max(_TABLE_ALLOWED, _TABLE_RATIO * document.path.stat().st_size)
         for row in read_rows(document.path, document.source, document.kind, column):
             if isinstance(row, Problem):
                 yield row
-            else:
-                yield assemble(_flat(plain_blocks(row[1])), row=row[0])
+                continue
+            left -= len(row[1])
+            if left < 0:
+                raise DocumentError(
+                    "The table unpacks to far more than its size; the rest is not read.",
+                    "Write it anew, without rows that repeat.",
+                )
+            yield assemble(_flat(plain_blocks(row[1])), row=row[0])
     except OSError as error:
         raise unreadable(error) from error
 

@@ -11,9 +11,11 @@ import pytest
 from hostile import CANARY, PROSE, Hostile, bases, bombs, mutated, nested, reaching, truncated
 from written import SENTENCE, word
 
+from bonito_local.errors import DocumentError
 from bonito_local.passages import process
+from bonito_local.passages.documents import read_table
 from bonito_local.passages.reader import iter_passages
-from bonito_local.passages.types import Passage, Problem
+from bonito_local.passages.types import Document, Passage, Problem, Text
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 
@@ -112,6 +114,20 @@ def test_a_table_left_in_the_middle_ends_its_reader(tmp_path: Path) -> None:
     del items
     assert process._idle[True] == []
     assert len(read(path)) == 1000
+
+
+def test_a_table_that_unpacks_to_far_more_than_its_size_is_left_there(tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({"text": [PROSE] * 100_000}), path)
+    rows = 0
+    with pytest.raises(DocumentError, match="unpacks to far more"):
+        for row in read_table(Document(path, "a.parquet", ".parquet"), None):
+            assert isinstance(row, Text)
+            rows += 1
+    assert rows == max(10_000_000, 100 * path.stat().st_size) // len(PROSE)
 
 
 @LINUX

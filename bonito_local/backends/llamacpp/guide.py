@@ -113,7 +113,7 @@ class Guide:
             _keep(logits, self._vocabulary.prefixes(self._marker[-1:] + b"\n"))
         else:
             logits[self._vocabulary.end] = _NEVER
-            if not self._text.strip():
+            if self._marker.startswith(self._text.strip()):  # nothing is said yet
                 self._ban_marker(logits)
 
     def accept(self, piece: bytes) -> None:

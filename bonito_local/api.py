@@ -55,10 +55,12 @@ class Bonito:
     """
 
     def __init__(self, model: str = "bonito-tiny", backend: str = "llamacpp") -> None:
-        from bonito_local.backends.registry import open_backend
+        from bonito_local.backends.registry import capabilities, open_backend
         from bonito_local.models.catalog import resolve_model
 
-        self._backend: Backend = open_backend(backend, resolve_model(model).path)
+        self._backend: Backend = open_backend(
+            backend, resolve_model(model, capabilities(backend).formats).path
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 FinishReason = Literal["stop", "length", "failed"]
 # What a model is: a GGUF file, a checkpoint folder, or a name that a server knows.
-ModelFormat = Literal["gguf", "checkpoint", "served"]
+ModelFormat = Literal["gguf", "checkpoint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,6 @@ class Plan:
         tune: measure this machine first, if it never was with this model.
         reproducible: the same requests give the same completions, bit for bit.
         four_bit: quantize the weights to 4 bits as they load.
-        endpoint: address of the server that has the model, for an engine that asks one.
         notify: told what is done before the first row.
         stop: whether the user wants no more of it.
     """
@@ -105,7 +104,6 @@ class Plan:
     tune: bool = False
     reproducible: bool = False
     four_bit: bool = False
-    endpoint: str = ""
     notify: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
 

@@ -9,8 +9,6 @@ from pathlib import Path
 from bonito_local.backends.base import Backend, ModelFormat, Plan
 from bonito_local.errors import BackendError, UsageError, did_you_mean
 
-AUTO = "auto"  # whichever suits the model and the machine
-
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
@@ -22,7 +20,6 @@ class Capabilities:
         seeds: a sample's seed decides what is drawn, but for rounding.
         reproducible: the same bits each run, where asked for.
         four_bit: quantizes weights as they load.
-        endpoint: asks a server, whose address it needs.
     """
 
     formats: tuple[ModelFormat, ...]
@@ -30,7 +27,6 @@ class Capabilities:
     seeds: bool = True
     reproducible: bool = False
     four_bit: bool = False
-    endpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +48,6 @@ _BACKENDS: dict[str, _Engine] = {
         "bonito_local.backends.transformers.engine.open_planned",
         "transformers",
         Capabilities(("checkpoint",), reproducible=True, four_bit=True),
-    ),
-    "openai": _Engine(
-        "bonito_local.backends.openai_api.open_planned",
-        None,
-        Capabilities(("served",), seeds=False, endpoint=True),
     ),
     "fake": _Engine(
         "bonito_local.backends.fake.open_planned",
@@ -87,23 +78,15 @@ def check_capable(name: str, *, guided: bool = False, plan: Plan | None = None) 
         (guided, "guided", "guided rows", "--guided"),
         (plan.reproducible, "reproducible", "the same bits each run", "--reproducible"),
         (plan.four_bit, "four_bit", "4-bit weights", "--four-bit"),
-        (bool(plan.endpoint), "endpoint", "a server's address", "--endpoint"),
     )
     for wanted, what, means, option in asked:
         if wanted and not getattr(able, what):
             others = [other for other, engine in _BACKENDS.items() if getattr(engine.able, what)]
             named = ", ".join(other for other in others if other != "fake")
             raise UsageError(
-                f"The {name} backend has no use for {means}."
-                if what == "endpoint"
-                else f"The {name} backend cannot give {means}.",
+                f"The {name} backend cannot give {means}.",
                 f"Leave {option} out, or use --backend {named}.",
             )
-    if able.endpoint and not plan.endpoint:
-        raise UsageError(
-            f"The {name} backend needs the address of a server.",
-            "Add --endpoint http://127.0.0.1:8080, or where it listens.",
-        )
 
 
 def open_backend(name: str, model: Path, plan: Plan | None = None) -> Backend:
@@ -131,6 +114,5 @@ def open_backend(name: str, model: Path, plan: Plan | None = None) -> Backend:
 
 def _engine(name: str) -> _Engine:
     if name not in _BACKENDS:
-        known = [*backend_names(), AUTO]
-        raise UsageError(f"Unknown backend {name!r}.", did_you_mean(name, known))
+        raise UsageError(f"Unknown backend {name!r}.", did_you_mean(name, backend_names()))
     return _BACKENDS[name]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bonito_local import airgap
 from bonito_local.backends.base import Backend, Plan
-from bonito_local.backends.registry import open_backend
+from bonito_local.backends.registry import capabilities, check_capable, open_backend
 from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.generation import Generation, as_json
@@ -119,7 +119,8 @@ def _check(wanted: Generation, again: bool) -> ModelFile:
     check_labels(wanted.tasks, wanted.labels, wanted.guided)
     if again:
         check_paths(wanted.paths)
-    return resolve_model(wanted.model)
+    check_capable(wanted.backend, guided=wanted.guided, plan=Plan(reproducible=wanted.reproducible))
+    return resolve_model(wanted.model, capabilities(wanted.backend).formats)
 
 
 def _note(store: Store, run: int, error: BaseException) -> None:

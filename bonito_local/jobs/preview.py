@@ -20,7 +20,7 @@ from typing import Any
 
 from bonito_local import airgap
 from bonito_local.backends.base import Backend, Completion, Plan, Request, Sample
-from bonito_local.backends.registry import open_backend
+from bonito_local.backends.registry import capabilities, open_backend
 from bonito_local.errors import BonitoError, JobError
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
@@ -136,7 +136,7 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     import time
 
     yield "note", {"text": f"Loading {wanted.model}"}
-    model = resolve_model(wanted.model)
+    model = resolve_model(wanted.model, capabilities(wanted.backend).formats)
     with closing(open_backend(wanted.backend, model.path, Plan(model.sha256))) as backend:
         for task in untrained_tasks(backend, wanted.tasks):
             yield "note", {"text": f"{model.name} was not trained on {task.short}."}

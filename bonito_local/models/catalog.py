@@ -52,14 +52,12 @@ CATALOG = (
 def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",)) -> ModelFile:
     """Find a model by its name in the catalog, or by the path of a GGUF file or checkpoint.
 
-    `formats` are those that the engine takes; a served model's name is taken as it is.
+    `formats` are those that the engine takes.
 
     Raises:
         UsageError: no such name, nor a file there.
         ModelError: the model is missing, broken, or of a format not in `formats`.
     """
-    if "served" in formats:
-        return ModelFile(name_or_path, Path(name_or_path), "")
     known = {model.name: model for model in CATALOG}
     model = known.get(name_or_path)
     if model is not None:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bonito_local.backends.base import Plan
 from bonito_local.backends.fake import Fake
-from bonito_local.backends.registry import backend_names, open_backend
+from bonito_local.backends.registry import backend_names, check_capable, open_backend
 from bonito_local.errors import BackendError, UsageError
 
 
@@ -21,13 +22,21 @@ def test_opens_by_name() -> None:
     ("name", "remedy"),
     [
         ("llamacp", "Did you mean 'llamacpp'?"),
-        ("zzz", "Known: llamacpp, transformers, openai, fake, auto."),
+        ("zzz", "Known: llamacpp, transformers, fake."),
     ],
 )
 def test_unknown_name(name: str, remedy: str) -> None:
     with pytest.raises(UsageError) as caught:
         open_backend(name, Path("any"))
     assert caught.value.remedy == remedy
+
+
+def test_what_a_backend_cannot_do_is_said_before_work() -> None:
+    check_capable("llamacpp", guided=True, plan=Plan(reproducible=True))
+    check_capable("transformers", plan=Plan(four_bit=True))
+    with pytest.raises(UsageError, match="cannot give guided rows") as caught:
+        check_capable("transformers", guided=True)
+    assert caught.value.remedy == "Leave --guided out, or use --backend llamacpp."
 
 
 def test_missing_engine_names_the_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,4 +105,3 @@ def test_a_model_is_of_a_format_that_the_backend_takes(folder: Path, tiny_gguf: 
         resolve_model(str(tiny_gguf), ("checkpoint",))
     with pytest.raises(ModelError, match="is a GGUF file"):
         resolve_model("bonito-tiny", ("checkpoint",))
-    assert resolve_model("org/served:tag", ("served",)).name == "org/served:tag"

@@ -66,7 +66,7 @@ def job_cells(entry: Entry, listed: Listed | None) -> Sequence[Cell]:
         return (*head, cell("…", DIM))
     job = listed.job
     if job is None:
-        return (*head, cell("gone", BAD), cell("cannot be read", DIM))
+        return (*head, cell("gone", BAD))
     at_work = job.state in AT_WORK
     progress = job.progress if at_work else None
     part = share(job.ledger)

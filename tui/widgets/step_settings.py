@@ -49,10 +49,13 @@ class SettingsStep(VerticalScroll, can_focus=False):
             "Model", Input(draft.model, id="model", placeholder="a name, or the path of a GGUF")
         )
         yield Static("", id="models", classes="hint", markup=False)
-        names = [(name, name) for name in backend_names()]
-        yield from _field(
-            "Engine", Select(names, value=draft.backend, allow_blank=False, id="backend")
+        # A job that is done again may name an engine that is not known here.
+        known = backend_names()
+        engine = draft.backend if draft.backend in known else known[0]
+        engines: Select[str] = Select(
+            [(name, name) for name in known], value=engine, allow_blank=False, id="backend"
         )
+        yield from _field("Engine", engines)
         presets = [(f"{p.name}: {p.meaning}", p.name) for p in PRESETS]
         yield from _field("Drawing", _preset_select(presets, draft))
         for name, title, hint in _NUMBERS:

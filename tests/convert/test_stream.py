@@ -136,7 +136,7 @@ def test_kill_leaves_nothing_that_looks_whole_and_the_next_run_works(tmp_path: P
 
 
 def test_source_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path / "base", layers=4)
+    write_checkpoint(tmp_path / "base", layers=40)  # more than is read ahead
     weights = tmp_path / "base" / "model.safetensors"
 
     def shrink(progress: Progress) -> None:

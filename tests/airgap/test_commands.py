@@ -94,11 +94,36 @@ def test_a_job_calls_nobody(documents: Path, tiny_gguf: Path, backend: str, tmp_
         assert planned(documents) == 8
         return
     trace = tmp_path / "trace"
-    watching = ("strace", "-f", "-qq", "-e", "trace=network", "-o", str(trace))
-    generate(documents, tiny_gguf, watching, "--backend", backend)
+    generate(documents, tiny_gguf, (*STRACE, str(trace)), "--backend", backend)
     assert planned(documents) == 8
-    calls = [found for line in trace.read_text().splitlines() if (found := _OUTWARD.search(line))]
-    assert [call[0] for call in calls if "AF_UNIX" not in call[2]] == []
+    assert outward(trace) == []
+
+
+STRACE = ("strace", "-f", "-qq", "-e", "trace=network", "-o")
+
+
+def outward(trace: Path) -> list[str]:
+    """The calls of a trace that may reach somebody."""
+    calls = (_OUTWARD.search(line) for line in trace.read_text().splitlines())
+    return [call[0] for call in calls if call and "AF_UNIX" not in call[2]]
+
+
+@LINUX
+def test_a_worker_calls_nobody(documents: Path, tiny_gguf: Path, tmp_path: Path) -> None:
+    assert generate(documents, tiny_gguf, (), "--backend", "fake").returncode == 0
+    (documents / "new.pdf").write_bytes(pdf([[f"In lease E. {SENTENCE}"]]))
+    out, trace = documents.parent / "out", tmp_path / "trace"
+    watching = (*STRACE, str(trace)) if shutil.which("strace") else (sys.executable, "-c", KILLER)
+    ended = subprocess.run(
+        [*watching, sys.executable, "-m", "bonito_local.jobs.worker", str(out), "again"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert f"air gap: {CLOSED}" in ended.stderr
+    assert planned(documents) == 10
+    if trace.exists():
+        assert outward(trace) == []
 
 
 # Runs the rest of its command line under a filter that kills whoever opens or connects a socket.

@@ -93,6 +93,8 @@ class Job:
                 state = job_state(self.out)
                 done = state.ledger.planned - state.ledger.pending
                 ready = done > 0 if phase == "generating" else True
+                if phase == "opening" and state.state == "running" and not done:
+                    return
                 if state.progress and state.progress.phase == phase and ready:
                     return
             time.sleep(0.02)
@@ -152,7 +154,7 @@ def _signalled(number: signal.Signals, phase: str) -> Fault:
     return run
 
 
-FAULTS["kill -9 while reading documents"] = _signalled(signal.SIGKILL, "reading")
+FAULTS["kill -9 before a row is drawn"] = _signalled(signal.SIGKILL, "opening")
 FAULTS["kill -9 while generating"] = _signalled(signal.SIGKILL, "generating")
 FAULTS["SIGTERM"] = _signalled(signal.SIGTERM, "generating")
 FAULTS["Ctrl-C"] = _signalled(signal.SIGINT, "generating")

@@ -1,0 +1,204 @@
+"""The list of jobs, what can be done with one, and what is shown where something fails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from app_jobs import finished_job
+from driving import drive, on, text_of, until
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from bonito_local.errors import JobError
+from bonito_local.jobs.folder import store_path
+from bonito_local.jobs.registry import Registry
+from bonito_local.tui.app import BonitoApp
+from bonito_local.tui.screens.error import ErrorScreen
+from bonito_local.tui.screens.home import HomeScreen
+from bonito_local.tui.widgets.grid import Grid
+
+
+def keys_offered(app: BonitoApp) -> set[str]:
+    return {key for key, active in app.screen.active_bindings.items() if active.enabled}
+
+
+def home_of(app: BonitoApp) -> HomeScreen:
+    (home,) = (screen for screen in app.screen_stack if isinstance(screen, HomeScreen))
+    return home
+
+
+async def listed(app: BonitoApp, pilot: Pilot[None], count: int) -> None:
+    home = home_of(app)
+    await until(pilot, lambda: len(home.board.jobs) == count == home.query_one(Grid).count)
+
+
+def test_without_jobs_it_says_what_to_do() -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: app.screen.query_one("#empty").display)
+        assert "No jobs yet" in text_of(app)
+        assert {"n", "m", "q"} <= keys_offered(app)
+        assert not {"s", "p", "c", "r"} & keys_offered(app)
+        await pilot.press("n")
+        await on(pilot, "NewJobScreen")
+        await pilot.press("escape")
+        await on(pilot, "HomeScreen")
+
+    drive(script)
+
+
+def test_a_job_is_shown_with_what_can_be_done(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await listed(app, pilot, 1)
+        await pilot.pause()
+        shown = text_of(app)
+        assert "contracts" in shown
+        assert "6 accepted   3 unparseable" in shown
+        assert "3 rejected (response is not in the passage 3)" in shown
+        assert "air gap closed by the system" in shown
+        assert {"enter", "s", "r", "x", "t", "u", "D"} <= keys_offered(app)
+        assert not {"p", "c"} & keys_offered(app)
+
+    drive(script)
+
+
+def test_a_job_made_elsewhere_appears_and_one_that_is_gone_is_told(home: Path, job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await listed(app, pilot, 1)
+        finished_job(home / "leases", 4)
+        await listed(app, pilot, 2)
+        store_path(home / "leases").unlink()
+        await until(pilot, lambda: "gone" in text_of(app))
+
+    drive(script)
+
+
+def test_taking_off_the_list_and_deleting_ask_first(home: Path, job: Path) -> None:
+    other = finished_job(home / "leases", 4)
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await listed(app, pilot, 2)
+        assert home_of(app).entries[0].output == other
+        await pilot.press("D", "1")
+        await listed(app, pilot, 1)
+        assert store_path(other).exists()
+        await pilot.press("D", "2")
+        await on(pilot, "Confirm")
+        await pilot.press("enter")  # on Cancel: Enter alone does no harm
+        await on(pilot, "HomeScreen")
+        assert store_path(job).exists()
+        await pilot.press("D", "2", "y")
+        await until(pilot, lambda: not store_path(job).exists())
+        await until(pilot, lambda: Registry().entries() == [])
+        await until(pilot, lambda: app.screen.query_one("#empty").display)
+
+    drive(script)
+
+
+def test_a_job_is_duplicated_into_the_form(job: Path, documents: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await listed(app, pilot, 1)
+        await pilot.press("u")
+        await on(pilot, "NewJobScreen")
+        await until(pilot, lambda: app.screen.query("#output"))
+        draft = app.screen.draft()  # type: ignore[attr-defined]
+        assert (draft.tasks, draft.model, draft.backend) == (("exqa",), "tiny", "llamacpp")
+
+    drive(script)
+
+
+def test_every_error_of_a_worker_is_a_message_and_the_app_goes_on() -> None:
+    def fails() -> None:
+        raise JobError("The disk is full.", "Free some space.")
+
+    def crashes() -> None:
+        raise ZeroDivisionError("by zero")
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        app.ask(app, fails)
+        await on(pilot, "ErrorScreen")
+        await until(pilot, lambda: "The disk is full." in text_of(app))
+        assert "Free some space." in text_of(app)
+        app.ask(app, fails)  # the same once more is one message
+        await pilot.pause(0.2)
+        assert sum(isinstance(screen, ErrorScreen) for screen in app.screen_stack) == 1
+        await pilot.press("escape")
+        app.ask(app, crashes)
+        await on(pilot, "ErrorScreen")
+        await until(pilot, lambda: "ZeroDivisionError: by zero" in text_of(app))
+        assert "fault of bonito-local" in text_of(app)
+        await pilot.press("enter")
+        await on(pilot, "HomeScreen")
+
+    drive(script)
+
+
+def test_what_a_screen_that_is_gone_asked_for_is_dropped(job: Path) -> None:
+    said: list[int] = []
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("comma")
+        await on(pilot, "SettingsScreen")
+        gone = app.screen
+        await pilot.press("escape")
+        await on(pilot, "HomeScreen")
+        app.ask(gone, lambda: 1, said.append)
+        app.ask(app, lambda: 2, said.append)
+        await until(pilot, lambda: said)
+        await pilot.pause(0.1)
+
+    drive(script)
+    assert said == [2]
+
+
+def test_help_and_palette_name_what_this_screen_can(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await listed(app, pilot, 1)
+        await pilot.press("question_mark")
+        await on(pilot, "HelpScreen")
+        await until(pilot, lambda: "Every job you have started" in text_of(app))
+        assert "Make a new job" in text_of(app)
+        await pilot.press("escape", "ctrl+p")
+        await on(pilot, "CommandPalette")
+        await pilot.press(*"doct")
+        await until(pilot, lambda: "Doctor: check this machine" in text_of(app))
+        await pilot.press("escape")
+
+    drive(script)
+
+
+def test_settings_are_kept(home: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("comma")
+        await on(pilot, "SettingsScreen")
+        app.theme = "bonito-light"
+        field = app.screen.query_one("#set-models", Input)
+        field.focus()
+        field.value = str(home)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.preferences.models == str(home))
+        await pilot.pause(0.2)
+
+    async def again(app: BonitoApp, pilot: Pilot[None]) -> None:
+        assert app.theme == "bonito-light"
+        assert app.preferences.models == str(home)
+
+    drive(script)
+    drive(again)
+
+
+@pytest.mark.parametrize("key", ["m", "d", "comma", "n"])
+def test_every_screen_opens_and_closes_without_colours(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr("bonito_local.tui.screens.doctor.examine", list)
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press(key)
+        await until(pilot, lambda: not isinstance(app.screen, HomeScreen))
+        await pilot.pause(0.1)
+        await pilot.press("escape")
+        await on(pilot, "HomeScreen")
+
+    drive(script, (80, 24))

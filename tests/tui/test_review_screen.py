@@ -1,0 +1,189 @@
+"""Review by keyboard: what is decided is in the store, and in the dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from app_jobs import finished_job
+from driving import drive, on, text_of, until
+from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
+
+from bonito_local.jobs.review import Reviewed, open_review
+from bonito_local.jobs.rows import Filter, Shown
+from bonito_local.tui.app import BonitoApp
+from bonito_local.tui.pager import PAGE, Pager
+from bonito_local.tui.screens.review import ReviewScreen
+from bonito_local.tui.widgets.grid import Grid
+
+
+def row(output: Path, number: int) -> Shown:
+    review = open_review(output)
+    try:
+        return review.page([number])[0]
+    finally:
+        review.close()
+
+
+def reviewed(output: Path) -> Reviewed:
+    review = open_review(output)
+    try:
+        return review.reviewed()
+    finally:
+        review.close()
+
+
+async def opened(app: BonitoApp, pilot: Pilot[None], output: Path) -> ReviewScreen:
+    screen = ReviewScreen(output)
+    app.push_screen(screen)
+    await until(pilot, lambda: screen.query(Grid) and screen.row is not None)
+    return screen
+
+
+def test_rows_are_decided_on_by_keys_and_undone(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        screen = await opened(app, pilot, job)
+        assert list(screen.pager.numbers) == [1, 2, 5, 6, 9, 10]
+        await pilot.press("a")
+        assert screen.query_one(Grid).cursor == 1
+        await pilot.press("r", "2")
+        await on(pilot, "ReviewScreen")
+        await pilot.press("4", "t")
+        await on(pilot, "AskText")
+        await pilot.press(*"rent", "enter")
+        await until(pilot, lambda: row(job, 5).tags == "rent")
+        assert row(job, 1).decision == "accepted"
+        assert (row(job, 2).decision, row(job, 2).why) == ("rejected", "unclear")
+        assert row(job, 5).score == 4
+        await until(pilot, lambda: "1 accepted  1 rejected" in text_of(app))
+        await pilot.press("u", "u", "u")
+        await until(pilot, lambda: reviewed(job) == Reviewed(1, 0, 0))
+        assert (row(job, 5).score, row(job, 5).tags) == (None, "")
+        await until(pilot, lambda: screen.query_one(Grid).cursor == 1)
+        await pilot.press("u", "u")
+        await until(pilot, lambda: reviewed(job) == Reviewed(0, 0, 0))
+
+    drive(script, (80, 24))
+
+
+def test_a_row_is_edited_and_exported(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        screen = await opened(app, pilot, job)
+        await pilot.press("e")
+        await on(pilot, "EditDialog")
+        app.screen.query_one("#response", TextArea).text = "a better answer"
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: row(job, 1).edited)
+        await until(pilot, lambda: screen.row is not None and screen.row.edited)
+        assert "a better answer" in text_of(app)
+        await pilot.press("down", "r", "1")
+        await until(pilot, lambda: reviewed(job).rejected == 1)
+        await pilot.press("x")
+        await on(pilot, "ExportScreen")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: "5 rows in" in text_of(app))
+
+    drive(script)
+    lines = (job / "rows.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["output"] == "a better answer"
+    assert len(lines) == 5
+
+
+def test_a_row_without_text_is_not_accepted(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        screen = await opened(app, pilot, job)
+        screen.show_filter(Filter(outcome="unparseable"))
+        await until(pilot, lambda: screen.row is not None and screen.row.id == 4)
+        await pilot.press("a")
+        await on(pilot, "ErrorScreen")
+        await until(pilot, lambda: "no instruction and response" in text_of(app))
+        await pilot.press("escape")
+        assert row(job, 4).decision == ""
+
+    drive(script)
+
+
+def test_rows_are_filtered_and_searched(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        screen = await opened(app, pilot, job)
+        await pilot.press("f")
+        await on(pilot, "FilterDialog")
+        await pilot.press("tab", "tab", "tab", "tab")
+        assert isinstance(app.focused, Input)
+        await pilot.press(*"number 8", "enter")
+        await until(pilot, lambda: list(screen.pager.numbers) == [9])
+        await pilot.press("slash")
+        await on(pilot, "AskText")
+        await pilot.press("ctrl+u", *"nothing like it", "enter")
+        await until(pilot, lambda: len(screen.pager.numbers) == 0)
+        await until(pilot, lambda: "No such rows" in text_of(app))
+        await pilot.press("a", "e", "4", "u")  # nothing to decide on is no error
+        await on(pilot, "ReviewScreen")
+
+    drive(script)
+
+
+def test_all_rows_of_a_filter_are_rejected_and_that_is_one_step(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await opened(app, pilot, job)
+        await pilot.press("R")
+        await on(pilot, "Confirm")
+        await pilot.press("y")
+        await until(pilot, lambda: reviewed(job).rejected == 6)
+        await pilot.press("u")
+        await until(pilot, lambda: reviewed(job).rejected == 0)
+
+    drive(script)
+
+
+def test_the_source_shows_the_neighbours(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await opened(app, pilot, job)
+        await pilot.press("down", "enter")
+        await on(pilot, "SourceDialog")
+        await until(pilot, lambda: "Passage number 0." in text_of(app))
+        assert "Passage number 2." in text_of(app)
+        await pilot.press("escape")
+
+    drive(script)
+
+
+def test_a_long_review_reads_only_the_pages_in_sight(home: Path) -> None:
+    output = finished_job(home / "long", 1200)
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        screen = await opened(app, pilot, output)
+        await until(pilot, lambda: len(screen.pager.numbers) == 600)
+        await pilot.press("end")
+        await until(pilot, lambda: screen.row is not None and screen.row.id == 1198)
+        assert sorted(screen.pager._pages) == [0, 5]
+        await pilot.press("home")
+        await until(pilot, lambda: screen.row is not None and screen.row.id == 1)
+
+    drive(script)
+
+
+def test_the_pager_asks_once_and_forgets_what_is_far() -> None:
+    asked: list[int] = []
+    pager = Pager(lambda page, _: asked.append(page))
+    pager.set_numbers(range(100 * PAGE))
+    assert pager.at(5) is None
+    assert pager.at(6) is None
+    assert asked == [0]
+    made = [_shown(number) for number in range(100 * PAGE)]
+    for page in range(61):
+        pager.put(page, made[page * PAGE : (page + 1) * PAGE])
+    found = pager.at(6 * PAGE)
+    assert found is not None
+    assert found.id == 6 * PAGE
+    assert pager.at(5) is None
+    assert asked == [0, 0]
+    pager.change(6 * PAGE, decision="rejected")
+    changed = pager.at(6 * PAGE)
+    assert changed is not None
+    assert not changed.kept
+
+
+def _shown(number: int) -> Shown:
+    return Shown(number, 1, "exqa", 0, "accepted", "", "a", "b", "", "p", "d", None, "")

@@ -233,7 +233,7 @@ def _full(kilobytes: int) -> Fault:
 
 FAULTS["the disk is full from the start"] = _full(64)
 FAULTS["the disk gets full while documents are read"] = _full(220)
-FAULTS["the disk gets full while generating"] = _full(620)
+FAULTS["the disk gets full while generating"] = _full(520)
 
 
 @fault("the disk gets full while the dataset is written")
@@ -353,6 +353,7 @@ def look_copy(job: Job, cut: int | None) -> Held:
 
 @fault("two processes on one job")
 def _two(job: Job) -> str:
+    write_rows(job.documents / "rows.jsonl", 400)  # Not done before the second has begun.
     process = job.begin()
     code, said = job.run()
     assert code == 1, said

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.jobs.control import export, find_job
 
 
@@ -20,5 +21,6 @@ def command(job: str, output: Path | None) -> None:
     JOB is its number in `bonito-local jobs`, its output folder, or its job file.
     """
     folder = find_job(job)
+    enter_air_gap(online=False)
     rows = export(folder, output)
     click.echo(f"{rows} rows in {output or folder}")

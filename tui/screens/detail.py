@@ -128,7 +128,7 @@ class DetailScreen(Page):
             self.query_one("#log-scroll", VerticalScroll).scroll_end(animate=False)
         if before is None or seen.settings != before.settings:
             self._show_settings(seen)
-        self.refresh_bindings()
+        self.offer()
 
     def _show_rows(self, before: Seen | None) -> None:
         """Keep the cursor on its row, unless it is on the newest: then follow."""

@@ -13,11 +13,11 @@ from textual.widgets import Button, Input, Static
 
 from bonito_local.exports.card import dataset_card
 from bonito_local.exports.dataset import FILES, PARQUET
-from bonito_local.jobs.control import export
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.review import Reviewed, open_review
 from bonito_local.jobs.store import Store
-from bonito_local.tui.format import DIM, GOOD, STRONG, plural
+from bonito_local.tui.child import run_command
+from bonito_local.tui.format import DIM, GOOD, STRONG
 from bonito_local.tui.screens.page import Page
 from bonito_local.tui.widgets.jobs import content
 
@@ -85,13 +85,15 @@ class ExportScreen(Page):
     def action_write(self) -> None:
         """Write it, in a thread."""
         folder = Path(self.query_one("#folder", Input).value).expanduser()
-        other = None if folder.absolute() == self.output.absolute() else folder
+        other = [] if folder.absolute() == self.output.absolute() else ["-o", str(folder)]
         self.query_one("#summary", Static).update(content([("Writing …", DIM)]))
-        self.ask(lambda: export(self.output, other), lambda rows: self._written(folder, rows))
+        # In a process of its own: one without network, as the card says.
+        command = ["export", str(self.output), *other]
+        self.ask(lambda: run_command(*command), lambda said: self._written(folder, said))
 
-    def _written(self, folder: Path, rows: int) -> None:
+    def _written(self, folder: Path, said: str) -> None:
         told = [
-            (f"{plural(rows, 'row')} in {folder}\n", GOOD),
+            (said, GOOD),
             (f'load_dataset("{folder}", split="train")', STRONG),
         ]
         self.query_one("#summary", Static).update(content(told))

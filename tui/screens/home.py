@@ -152,7 +152,7 @@ class HomeScreen(Page):
     def _show_selected(self) -> None:
         entry = self.selected()
         self.query_one(JobPanel).show(entry, self._listed(entry) if entry else None)
-        self.refresh_bindings()
+        self.offer()
 
     @on(Grid.Selected)
     def action_open(self) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,6 +13,7 @@ from textual.widgets import Label, Static
 
 from bonito_local.errors import ModelError
 from bonito_local.models.installed import Installed, installed
+from bonito_local.tui.child import Child, run_command
 from bonito_local.tui.format import BAD, DIM, GOOD, STRONG, Cell, Piece, cell, size
 from bonito_local.tui.messages import Step
 from bonito_local.tui.screens.convert_dialog import ConvertDialog
@@ -54,7 +52,7 @@ class ModelsScreen(Page):
     def __init__(self) -> None:
         super().__init__()
         self.models: list[Installed] = []
-        self._children: list[subprocess.Popen[str]] = []
+        self._children: list[Child] = []
 
     @property
     def folder(self) -> Path:
@@ -126,20 +124,7 @@ class ModelsScreen(Page):
     def _run(self, *command: str) -> None:
         """Run a command of the command line, and show what it says."""
         self._begin(f"{' '.join(command)} …")
-        self.ask(lambda: self._said(command), lambda text: self._done(text))
-
-    def _said(self, command: tuple[str, ...]) -> str:
-        child = subprocess.Popen(
-            [sys.executable, "-m", "bonito_local", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, "COLUMNS": "76", "NO_COLOR": "1", "TERM": "dumb"},
-        )
-        self._children.append(child)
-        said, _ = child.communicate()
-        return said
+        self.ask(lambda: run_command(*command, started=self._children.append), self._done)
 
     def on_unmount(self) -> None:
         """Leave no process behind."""

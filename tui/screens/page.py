@@ -24,6 +24,8 @@ class Page(Screen[None]):
     HELP: ClassVar[str] = ""
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "back", "Back")]
 
+    _offered: tuple[tuple[str, bool], ...] = ()
+
     @property
     def bonito(self) -> BonitoApp:
         """The app, by its own type."""
@@ -44,9 +46,18 @@ class Page(Screen[None]):
 
     def say(self, info: str, title: str = "") -> None:
         """Put words at the right of the top line."""
-        self.query_one("#info", Label).update(info)
+        self.query_one("#info", Label).update(info, layout=False)
         if title:
-            self.query_one("#title", Label).update(title)
+            self.query_one("#title", Label).update(title, layout=False)
+
+    def offer(self) -> None:
+        """Show the keys that work now, if they are others than before: drawing them takes time."""
+        offered = tuple(
+            (key, active.enabled) for key, active in sorted(self.active_bindings.items())
+        )
+        if offered != self._offered:
+            self._offered = offered
+            self.refresh_bindings()
 
     def ask(
         self,

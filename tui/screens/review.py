@@ -16,24 +16,16 @@ from textual.widgets import Static
 from bonito_local.jobs.review import REASONS, Review, Reviewed, open_review
 from bonito_local.jobs.rows import Decision, Filter, Shown
 from bonito_local.jobs.state import job_state
-from bonito_local.tui.format import ACCENT, BAD, DIM, GOOD, bar, count, plural
+from bonito_local.tui.format import count, plural
 from bonito_local.tui.pager import PAGE, Pager
 from bonito_local.tui.screens import actions
 from bonito_local.tui.screens.dialog import AskText, Choose, Confirm
 from bonito_local.tui.screens.page import Page
 from bonito_local.tui.screens.review_dialogs import EditDialog, FilterDialog, SourceDialog
 from bonito_local.tui.widgets.grid import Grid
-from bonito_local.tui.widgets.jobs import content
+from bonito_local.tui.widgets.review import ReviewGrid, progress
 from bonito_local.tui.widgets.row_view import COLUMNS, RowView, row_cells
 from bonito_local.tui.writes import Writes
-
-
-class ReviewGrid(Grid):
-    """Enter shows where the row comes from."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "select", "Source", tooltip="Show the passage in its document")
-    ]
 
 
 class ReviewScreen(Page):
@@ -73,7 +65,6 @@ class ReviewScreen(Page):
         self.pager = Pager(self._want)
         self.reviewed = Reviewed(0, 0, 0)
         self._review: Review | None = None
-        self._tasks: list[str] = []
         self._writes = Writes(self)
 
     def content(self) -> ComposeResult:
@@ -89,12 +80,15 @@ class ReviewScreen(Page):
         self.query_one(Grid).focus()
         self.ask(self._open, self._opened)
 
-    def _open(self) -> tuple[Review, list[str]]:
-        return open_review(self.output), job_state(self.output).ledger.tasks()
+    def _open(self) -> tuple[Review, list[int], list[Shown]]:
+        review = open_review(self.output)
+        numbers = review.first(self.filter, PAGE)
+        return review, numbers, review.page(numbers)
 
-    def _opened(self, opened: tuple[Review, list[str]]) -> None:
-        self._review, self._tasks = opened
-        self.show_filter(self.filter)
+    def _opened(self, opened: tuple[Review, list[int], list[Shown]]) -> None:
+        self._review, numbers, rows = opened
+        self._have_first(numbers, rows)
+        self.ask(self._review.reviewed, self._have_progress, "progress")
 
     def on_unmount(self) -> None:
         """Close the store."""
@@ -109,9 +103,11 @@ class ReviewScreen(Page):
         self.ask(lambda: review.first(wanted, PAGE), self._have_first, "numbers")
         self.ask(review.reviewed, self._have_progress, "progress")
 
-    def _have_first(self, numbers: Sequence[int]) -> None:
+    def _have_first(self, numbers: Sequence[int], rows: Sequence[Shown] = ()) -> None:
         review, wanted = self._review, self.filter
         self.pager.set_numbers(numbers)
+        if rows:
+            self.pager.put(0, rows)
         grid = self.query_one(Grid)
         grid.show(len(numbers))
         grid.cursor = 0
@@ -142,28 +138,11 @@ class ReviewScreen(Page):
         self._show_progress()
 
     def _show_progress(self) -> None:
-        done, total = self.reviewed.accepted + self.reviewed.rejected, len(self.pager.numbers)
-        part = min(1.0, done / total) if total else 0.0
-        self.query_one("#progress", Static).update(
-            content(
-                [
-                    *bar(part, 16),
-                    (f"  {count(self.reviewed.accepted)} accepted", GOOD),
-                    (f"  {count(self.reviewed.rejected)} rejected", BAD),
-                    (f"  {count(self.reviewed.edited)} edited", ACCENT),
-                    (f"  {self._filter_words()}", DIM),
-                ]
-            )
-        )
+        total = len(self.pager.numbers)
+        told = progress(self.reviewed, total, self.filter)
+        self.query_one("#progress", Static).update(told, layout=False)
         at = self.query_one(Grid).cursor + 1 if total else 0
         self.say(f"{count(at)} of {plural(total, 'row')}")
-
-    def _filter_words(self) -> str:
-        held = self.filter
-        words = [held.outcome, held.task, f"'{held.text}'" if held.text else ""]
-        words += [{"none": "undecided", "any": "decided"}.get(held.decision, held.decision)]
-        words += ["one document" if held.document else ""]
-        return "showing " + (", ".join(filter(None, words)) or "all rows")
 
     def _cells(self, index: int) -> Any:
         row = self.pager.at(index) if index < len(self.pager.numbers) else None
@@ -284,10 +263,13 @@ class ReviewScreen(Page):
     def action_filter(self) -> None:
         """Choose which rows to look at."""
         if (review := self._review) is not None:
-            self.ask(review.documents, self._ask_filter)
+            self.ask(
+                lambda: (job_state(self.output).ledger.tasks(), review.documents()),
+                self._ask_filter,
+            )
 
-    def _ask_filter(self, documents: list[tuple[int, str]]) -> None:
-        dialog = FilterDialog(self.filter, self._tasks, documents)
+    def _ask_filter(self, found: tuple[list[str], list[tuple[int, str]]]) -> None:
+        dialog = FilterDialog(self.filter, *found)
 
         def chosen(wanted: Filter | None) -> None:
             if wanted is not None:

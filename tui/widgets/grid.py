@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -59,7 +59,7 @@ class Grid(ScrollView, can_focus=True):
         Binding("enter", "select", "Open", show=False),
     ]
 
-    cursor: reactive[int] = reactive(0)
+    cursor: reactive[int] = reactive(0, repaint=False)
 
     class Highlighted(Message):
         """The cursor is on another line."""
@@ -98,10 +98,12 @@ class Grid(ScrollView, can_focus=True):
         """Keep the cursor on a line."""
         return max(0, min(cursor, self.count - 1))
 
-    def watch_cursor(self, _before: int, cursor: int) -> None:
-        """Bring the cursor into sight and say where it is."""
+    def watch_cursor(self, before: int, cursor: int) -> None:
+        """Bring the cursor into sight and say where it is; only two lines are drawn anew."""
         self._bring_into_sight(cursor)
-        self.refresh()
+        for index in (before, cursor):
+            line = index - int(self.scroll_offset.y) + self._top
+            self.refresh(Region(0, line, self.size.width, 1))
         self.post_message(self.Highlighted(self, cursor))
 
     @property

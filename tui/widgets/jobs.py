@@ -144,7 +144,7 @@ class JobPanel(Static):
     def show(self, entry: Entry | None, listed: Listed | None) -> None:
         """Show a job, or nothing."""
         if entry is None:
-            self.update("")
+            self.update("", layout=False)
             return
         width = max(20, self.content_size.width)
         lines: list[Content] = [
@@ -165,7 +165,7 @@ class JobPanel(Static):
             lines.append(content([(engine, DIM), *badge(job)]))
             if job.why:
                 lines.append(content([(job.why, BAD)]))
-        self.update(Content("\n").join(lines))
+        self.update(Content("\n").join(lines), layout=False)
 
 
 def _place(output: Path, width: int) -> Piece:

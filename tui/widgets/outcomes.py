@@ -72,9 +72,9 @@ class Throughput(Static):
         width = max(10, self.content_size.width - 34)
         shown = list(self.speeds)[-width:]
         if not shown:
-            self.update(content([("No tokens are being written", DIM)]))
+            self.update(content([("No tokens are being written", DIM)]), layout=False)
             return
         top = max(shown) or 1.0
         line = "".join(_SHADES[min(7, int(speed / top * 7.99))] for speed in shown)
         told = f"  {shown[-1]:.0f} tokens/s written, {top:.0f} at most"
-        self.update(content([(line, ACCENT), (told, DIM)]))
+        self.update(content([(line, ACCENT), (told, DIM)]), layout=False)

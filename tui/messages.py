@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from bonito_local.jobs.preview import Found
-from bonito_local.jobs.registry import Entry
-from bonito_local.jobs.state import Listed
+if TYPE_CHECKING:
+    from bonito_local.jobs.preview import Found
+    from bonito_local.jobs.registry import Entry
+    from bonito_local.jobs.state import Listed
 
 
 class JobsSeen(Message):

@@ -15,7 +15,7 @@ from textual.widgets import Static
 
 from bonito_local.jobs.review import REASONS, Review, Reviewed, open_review
 from bonito_local.jobs.rows import Decision, Filter, Shown
-from bonito_local.jobs.state import job_state
+from bonito_local.jobs.state import JobState, job_state
 from bonito_local.tui.format import count, plural
 from bonito_local.tui.pager import PAGE, Pager
 from bonito_local.tui.screens import actions
@@ -263,13 +263,11 @@ class ReviewScreen(Page):
     def action_filter(self) -> None:
         """Choose which rows to look at."""
         if (review := self._review) is not None:
-            self.ask(
-                lambda: (job_state(self.output).ledger.tasks(), review.documents()),
-                self._ask_filter,
-            )
+            self.ask(lambda: (job_state(self.output), review.documents()), self._ask_filter)
 
-    def _ask_filter(self, found: tuple[list[str], list[tuple[int, str]]]) -> None:
-        dialog = FilterDialog(self.filter, *found)
+    def _ask_filter(self, found: tuple[JobState, list[tuple[int, str]]]) -> None:
+        job, documents = found
+        dialog = FilterDialog(self.filter, job.ledger.tasks(), documents)
 
         def chosen(wanted: Filter | None) -> None:
             if wanted is not None:

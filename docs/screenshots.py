@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -60,7 +61,7 @@ def scenes() -> dict[str, Scene]:  # noqa: C901 - one small function each
         await home(app, pilot)
         await pilot.press("n")
         await pilot.pause(0.5)
-        await pilot.press("down", "space", "enter")
+        await pilot.press("down", "down", "space", "enter")
         await pilot.pause(0.5)
 
     async def tasks(app: Any, pilot: Any) -> None:
@@ -178,12 +179,17 @@ def scenes() -> dict[str, Scene]:  # noqa: C901 - one small function each
 async def draw(name: str, scene: Scene, size: tuple[int, int], out: Path) -> None:
     """One picture."""
     from bonito_local.tui.app import BonitoApp
+    from bonito_local.tui.preferences import preferences_path
 
+    preferences_path().unlink(missing_ok=True)
     app = BonitoApp()
     async with app.run_test(size=size) as pilot:
         await scene(app, pilot)
         await pilot.pause(0.4)
-        app.save_screenshot(str(out / f"{name}-{size[0]}x{size[1]}.svg"))
+        # The font is named, not fetched: a picture must not call home.
+        svg = re.sub(r"@font-face \{.*?\}", "", app.export_screenshot(), flags=re.DOTALL)
+        path = out / f"{name}-{size[0]}x{size[1]}.svg"
+        path.write_text(svg.replace("Fira Code", "DejaVu Sans Mono"), encoding="utf-8")
 
 
 def main() -> None:

@@ -118,7 +118,7 @@ class BonitoApp(App[None]):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Everything that can be done here, by name."""
         for _node, binding, enabled, _tip in screen.active_bindings.values():
-            if enabled and binding.description and _node is screen and "copy" not in binding.action:
+            if enabled and binding.description and _node is screen and "." not in binding.action:
                 action = binding.action
                 yield SystemCommand(
                     binding.description,

@@ -42,6 +42,7 @@ SCENES = {
     "reasons": ("r r", "Wrong answer", "Choose"),
     "filter": ("r f", "All rows", "FilterDialog"),
     "tasks": ("n ctrl+n", "instruction", "NewJobScreen"),
+    "settings": ("n ctrl+n ctrl+n", "Ctrl+O chooses one", "NewJobScreen"),
     "doctor": ("d", "Build it anew", "DoctorScreen"),
     "delete": ("D", "off the list", "Choose"),
 }

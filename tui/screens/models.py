@@ -62,7 +62,7 @@ class ModelsScreen(Page):
     def content(self) -> ComposeResult:
         """The table, the model under the cursor, and what is said of work on it."""
         yield Grid(_COLUMNS, self._cells, id="models")
-        yield Static("", id="model", markup=False)
+        yield Static("", id="model-told", markup=False)
         with Vertical(id="work"), VerticalScroll(id="said"):
             yield Label("", id="step", markup=False)
 
@@ -109,7 +109,7 @@ class ModelsScreen(Page):
         found = (model.made or {}).get("verification")
         if isinstance(found, dict) and isinstance(found.get("mean_kl"), float):
             pieces.append((f"\nDivergence from its source: {found['mean_kl']:.4f} nats", DIM))
-        self.query_one("#model", Static).update(content(pieces))
+        self.query_one("#model-told", Static).update(content(pieces))
 
     def action_verify(self) -> None:
         """Compare the model with what it was made from."""

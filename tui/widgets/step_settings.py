@@ -9,6 +9,7 @@ from typing import Any
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
 from textual.message import Message
 from textual.widgets import Checkbox, Input, Select, Static
 
@@ -29,6 +30,15 @@ _TEXTS = (
     ("column", "Text column", "of .jsonl, .csv, .parquet; empty: found"),
     ("labels", "Topic labels", "a, b, c: with guided topic_class"),
 )
+
+
+class Tick(Checkbox):
+    """A checkbox that is told from an empty one without colours."""
+
+    def render(self) -> Content:
+        """Put a mark in it, or nothing."""
+        self.BUTTON_INNER = "✓" if self.value else " "
+        return super().render()
 
 
 class SettingsStep(VerticalScroll, can_focus=False):
@@ -61,11 +71,11 @@ class SettingsStep(VerticalScroll, can_focus=False):
         for name, title, hint in _NUMBERS:
             yield from _field(title, Input(getattr(draft, name), id=name), hint)
         yield from _field(
-            "Guided", Checkbox("", draft.guided, id="guided"), "draw only what parses and fits"
+            "Guided", Tick("", draft.guided, id="guided"), "draw only what parses and fits"
         )
         yield from _field(
             "Reproducible",
-            Checkbox("", draft.reproducible, id="reproducible"),
+            Tick("", draft.reproducible, id="reproducible"),
             "the same bits each run; slower",
         )
         for name, title, hint in _TEXTS:
@@ -112,13 +122,12 @@ class SettingsStep(VerticalScroll, can_focus=False):
 
 def _preset_select(presets: list[tuple[str, str]], draft: Draft) -> Select[str]:
     """The ways of drawing, at the one with the draft's numbers."""
-    select: Select[str] = Select(presets, prompt="own numbers", id="preset")
     for preset in PRESETS:
         named = preset.sampling
         numbers = (str(named.n), str(named.temperature), str(named.top_p), str(named.max_tokens))
         if numbers == (draft.n, draft.temperature, draft.top_p, draft.max_tokens):
-            select.value = preset.name
-    return select
+            return Select(presets, prompt="own numbers", value=preset.name, id="preset")
+    return Select(presets, prompt="own numbers", id="preset")
 
 
 def _field(title: str, widget: Input | Select[str] | Checkbox, hint: str = "") -> ComposeResult:

@@ -1,0 +1,92 @@
+"""Models: made of a checkpoint in a process of its own, verified and deleted by keys."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from driving import drive, on, text_of, until
+from textual.pilot import Pilot
+from textual.widgets import Input
+from tiny_checkpoint import write_checkpoint
+
+from bonito_local.convert.process import Conversion, Wanted
+from bonito_local.errors import BonitoError, ConvertError
+from bonito_local.models.installed import installed
+from bonito_local.tui.app import BonitoApp
+from bonito_local.tui.child import run_command
+from bonito_local.tui.screens.models import ModelsScreen
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "base"
+    write_checkpoint(folder, layers=1)
+    return folder
+
+
+def test_a_checkpoint_is_converted_and_deleted_by_keys(home: Path, checkpoint: Path) -> None:
+    shutil.copytree(checkpoint, home / "base")
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        await until(pilot, lambda: [m.name for m in screen.models] == ["bonito-tiny"])
+        await pilot.press("c")
+        await on(pilot, "ConvertDialog")
+        app.screen.query_one("#source", Input).value = str(home / "base")
+        await pilot.pause()
+        assert app.screen.query_one("#output", Input).value == str(home / "base.gguf")
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: len(screen.models) == 2)
+        made = screen.models[1]
+        assert (made.quant, made.verified, made.path) == ("Q4_K_M", None, home / "base.gguf")
+        await pilot.press("down")
+        await until(pilot, lambda: str(home / "base.gguf") in text_of(app))
+        await pilot.press("D")
+        await on(pilot, "Confirm")
+        await pilot.press("y")
+        await until(pilot, lambda: len(screen.models) == 1)
+
+    drive(script)
+    assert sorted(path.name for path in home.iterdir()) == ["base"]
+
+
+def test_the_model_that_comes_with_the_package_cannot_be_deleted() -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        await until(pilot, lambda: "bonito-tiny" in text_of(app))
+        await pilot.press("D")
+        await pilot.pause(0.2)
+        assert isinstance(app.screen, ModelsScreen)
+
+    drive(script)
+
+
+def test_a_conversion_tells_how_far_it_is_and_why_it_cannot_be(
+    tmp_path: Path, checkpoint: Path
+) -> None:
+    out = tmp_path / "out.gguf"
+    conversion = Conversion(Wanted(str(checkpoint), str(out), "Q8_0"))
+    steps = list(conversion)
+    conversion.close()
+    assert steps[-1].bytes_done == steps[-1].bytes > 0
+    assert steps[-1].tensors_done == steps[-1].tensors
+    (found,) = [model for model in installed([tmp_path]) if not model.named]
+    assert (found.path, found.quant) == (out, "Q8_0")
+
+    refused = Conversion(Wanted(str(tmp_path / "none"), str(out)))
+    with pytest.raises(ConvertError):
+        list(refused)
+    refused.close()
+
+
+def test_a_command_hands_over_its_error_as_it_is() -> None:
+    assert "bonito-tiny" in run_command("models")
+    with pytest.raises(BonitoError, match="There is no job 77") as raised:
+        run_command("export", "77")
+    assert raised.value.remedy == "`bonito-local jobs` lists them."

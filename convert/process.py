@@ -6,15 +6,14 @@ is, a line of JSON each; `Conversion` starts one and reads it.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bonito_local import airgap
+from bonito_local.child import AnsweringChild
 from bonito_local.convert.pipeline import execute
 from bonito_local.convert.plan import make_plan
 from bonito_local.convert.stream import Progress
@@ -35,14 +34,7 @@ class Conversion:
     """A conversion under way; iterate over how far it is."""
 
     def __init__(self, wanted: Wanted) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bonito_local.convert.process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self._request = json.dumps(asdict(wanted)).encode()
+        self._child = AnsweringChild("bonito_local.convert.process", asdict(wanted))
 
     def __iter__(self) -> Iterator[Progress]:
         """Yield how far it is.
@@ -50,28 +42,16 @@ class Conversion:
         Raises:
             ConvertError: it cannot be done, or broke off; nothing is left behind.
         """
-        process = self._process
-        if process.stdin is None or process.stdout is None:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            process.stdin.write(self._request)
-            process.stdin.close()
-        for line in process.stdout:
-            data = json.loads(line)
-            if "title" in data:
-                raise ConvertError(data["title"], data["remedy"])
-            yield Progress(**data)
-        if process.wait() > 0:
+        for answer in self._child.answers():
+            if "title" in answer:
+                raise ConvertError(answer["title"], answer["remedy"])
+            yield Progress(**answer)
+        if self._child.failed():
             raise ConvertError("The conversion ended without a word.", "Is there enough memory?")
 
     def close(self) -> None:
         """End it, however far it is."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError, ValueError):
-                    pipe.close()
+        self._child.close()
 
 
 def main() -> int:

@@ -7,10 +7,8 @@ kept on the disk.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -21,6 +19,7 @@ from typing import Any
 from bonito_local import airgap
 from bonito_local.backends.base import Backend, Completion, Plan, Request, Sample
 from bonito_local.backends.registry import capabilities, open_backend
+from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, JobError
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
@@ -56,14 +55,7 @@ class Look:
 
     def __init__(self, wanted: Generation, rows: int) -> None:
         request = {"wanted": as_json(wanted), "output": str(wanted.output), "rows": rows}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "bonito_local.jobs.preview"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # what an engine says may quote a passage
-            start_new_session=True,
-        )
-        self._request = json.dumps(request).encode()
+        self._child = AnsweringChild("bonito_local.jobs.preview", request)
 
     def __iter__(self) -> Iterator[Found]:
         """Yield what is found as it is found.
@@ -71,20 +63,14 @@ class Look:
         Raises:
             BonitoError: nothing, or nothing more, can be shown.
         """
-        process = self._process
-        if process.stdin is None or process.stdout is None:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            process.stdin.write(self._request)
-            process.stdin.close()
         ended = False
-        for line in process.stdout:
-            found = Found(**json.loads(line))
+        for answer in self._child.answers():
+            found = Found(**answer)
             if found.kind == "error":
                 raise JobError(found.data["title"], found.data["remedy"])
             ended = found.kind == "end"
             yield found
-        if not ended and process.wait() > 0:
+        if not ended and self._child.failed():
             raise JobError(
                 "The preview ended without a word: its engine crashed.",
                 "`bonito-local doctor` checks this installation.",
@@ -92,12 +78,7 @@ class Look:
 
     def close(self) -> None:
         """End it, however far it is."""
-        self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError, ValueError):
-                    pipe.close()
+        self._child.close()
 
 
 def look(wanted: Generation, rows: int = 5) -> Look:

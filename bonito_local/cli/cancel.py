@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bonito_local.errors import JobError
-from bonito_local.jobs.control import ask, find_job
+from bonito_local.cli.pause import stop
 
 
 @click.command("cancel")
@@ -15,9 +14,4 @@ def command(job: str) -> None:
 
     JOB is its number in `bonito-local jobs`, its output folder, or its job file.
     """
-    output = find_job(job)
-    if not ask(output, "cancel"):
-        raise JobError(
-            f"The job in {output} has not stopped yet.", "It will after the rows it is drawing."
-        )
-    click.echo(f"Cancelled: {output}.")
+    click.echo(f"Cancelled: {stop(job, 'cancel')}.")

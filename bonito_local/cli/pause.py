@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from bonito_local.errors import JobError
 from bonito_local.jobs.control import ask, find_job
+from bonito_local.jobs.journal import Wish
 
 
 @click.command("pause")
@@ -16,9 +19,18 @@ def command(job: str) -> None:
     JOB is its number in `bonito-local jobs`, its output folder, or its job file.
     `bonito-local resume` goes on with it.
     """
+    click.echo(f"Paused: {stop(job, 'pause')}. `bonito-local resume {job}` goes on.")
+
+
+def stop(job: str, wish: Wish) -> Path:
+    """Have the worker of a job stop, and return the job's output.
+
+    Raises:
+        JobError: none works on it, or it takes long.
+    """
     output = find_job(job)
-    if not ask(output, "pause"):
+    if not ask(output, wish):
         raise JobError(
             f"The job in {output} has not stopped yet.", "It will after the rows it is drawing."
         )
-    click.echo(f"Paused: {output}. `bonito-local resume {job}` goes on.")
+    return output

@@ -12,9 +12,7 @@ import click
 from bonito_local.cli.progress import describe
 from bonito_local.cli.summary import ledger_table
 from bonito_local.jobs.control import find_job
-from bonito_local.jobs.state import JobState, job_state
-
-_AT_WORK = ("waiting", "running", "pausing", "cancelling")
+from bonito_local.jobs.state import AT_WORK, JobState, job_state
 
 
 @click.command("status")
@@ -41,7 +39,7 @@ def command(job: str, as_json: bool) -> None:
 def headline(state: JobState) -> str:
     """A job's state in a line: how far, how fast, how long still."""
     ledger, words = state.ledger, [str(state.state)]
-    if state.state in _AT_WORK and state.progress:
+    if state.state in AT_WORK and state.progress:
         words.append(f"{state.progress.phase}: {describe(state.progress)}")
         if state.age > 5:
             words.append(f"as of {timedelta(seconds=round(state.age))} ago")

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bonito_local.errors import BonitoError
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.registry import Entry, Registry
-from bonito_local.jobs.state import Listed, job_state
+from bonito_local.jobs.state import AT_WORK, Listed, look_at
 
-AT_WORK = ("waiting", "running", "pausing", "cancelling")
 _BATCH = 25
 _Signature = tuple[tuple[int, int], ...]
 
@@ -58,14 +56,6 @@ class Board:
         if seen is None or (seen.job is not None and seen.job.state in AT_WORK):
             return False
         return self._signatures.get(entry.id) == _signature(entry.output)
-
-
-def look_at(entry: Entry) -> Listed:
-    """One job of the list as it is now."""
-    try:
-        return Listed(entry.id, entry.output, job_state(entry.output))
-    except BonitoError as error:
-        return Listed(entry.id, entry.output, None, error.title)
 
 
 def _signature(output: Path) -> _Signature:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from bonito_local.errors import JobError, OutputError, UsageError
@@ -53,11 +54,8 @@ def read_request(output: Path) -> Generation:
     Raises:
         JobError: there is no job, or it was never asked for anything.
     """
-    store = Store(store_path(output), create=False)
-    try:
+    with closing(Store(store_path(output), create=False)) as store:
         data = store.load("request")
-    finally:
-        store.close()
     if data is None:
         raise JobError(
             f"The job in {output} does not say what it is to make.",
@@ -78,11 +76,8 @@ def ask(output: Path, wish: Wish, seconds: float = 60.0) -> bool:
         if wish == "cancel" and _settle_cancelled(output):
             return True
         raise JobError(f"No process works on the job in {output}.", "There is nothing to stop.")
-    store = Store(store_path(output), create=False)
-    try:
+    with closing(Store(store_path(output), create=False)) as store:
         store.save("wish", wish)
-    finally:
-        store.close()
     deadline = time.monotonic() + seconds
     while is_running(output):
         if time.monotonic() >= deadline:

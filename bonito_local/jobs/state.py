@@ -7,6 +7,7 @@ milliseconds, whatever the size of the job.
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,10 +17,11 @@ from bonito_local.jobs.folder import is_running, log_path, store_path
 from bonito_local.jobs.journal import Ended, Run, Wish
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.progress import Progress
-from bonito_local.jobs.registry import Registry
+from bonito_local.jobs.registry import Entry, Registry
 from bonito_local.jobs.store import Store
 
 State = Ended | Literal["new", "ready", "waiting", "running", "pausing", "cancelling", "crashed"]
+AT_WORK: tuple[State, ...] = ("waiting", "running", "pausing", "cancelling")
 _FATAL = "Fatal Python error: "
 
 
@@ -60,16 +62,13 @@ def job_state(output: Path) -> JobState:
     Raises:
         JobError: there is none, or its store cannot be used.
     """
-    store = Store(store_path(output), create=False)
-    try:
+    with closing(Store(store_path(output), create=False)) as store:
         # The lock first: a run that ends meanwhile has then said so.
         running = is_running(output)
         run, ledger = store.last_run(), store.ledger()
         told = store.load("progress")
         passages, wish = store.passage_count(), store.wish()
         layers = store.load("airgap")
-    finally:
-        store.close()
     at = told.pop("at") if told else 0.0
     progress = Progress(**told) if told else None
     state = _state(running, run, wish, progress, ledger)
@@ -82,13 +81,15 @@ def job_state(output: Path) -> JobState:
 
 def list_jobs() -> list[Listed]:
     """Every job on the user's list, by number."""
-    listed = []
-    for entry in Registry().entries():
-        try:
-            listed.append(Listed(entry.id, entry.output, job_state(entry.output)))
-        except BonitoError as error:
-            listed.append(Listed(entry.id, entry.output, None, error.title))
-    return listed
+    return [look_at(entry) for entry in Registry().entries()]
+
+
+def look_at(entry: Entry) -> Listed:
+    """One job of the list as it is now."""
+    try:
+        return Listed(entry.id, entry.output, job_state(entry.output))
+    except BonitoError as error:
+        return Listed(entry.id, entry.output, None, error.title)
 
 
 def _state(

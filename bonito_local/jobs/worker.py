@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import chdir
+from contextlib import chdir, closing
 from pathlib import Path
 
 from bonito_local import airgap
@@ -77,11 +77,8 @@ def start(output: Path, *, again: bool = True) -> int:
 
 def _last_run(output: Path) -> int:
     """The number of the job's newest run; 0 before its first."""
-    store = Store(store_path(output), create=False)
-    try:
+    with closing(Store(store_path(output), create=False)) as store:
         run = store.last_run()
-    finally:
-        store.close()
     return run.id if run else 0
 
 

@@ -13,6 +13,7 @@ from bonito_local.jobs.board import Board
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.registry import Registry
 from bonito_local.jobs.runner import run_job
+from bonito_local.jobs.state import look_at
 from bonito_local.jobs.store import Store
 
 
@@ -40,13 +41,13 @@ def test_only_what_has_changed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
     job(tmp_path / "b", 3)
     assert looked(board) == [(2, 3), (1, 2)]
     seen: list[int] = []
-    real = board_module.look_at
+    real = look_at
 
-    def look_at(entry: Any) -> Any:
+    def counted(entry: Any) -> Any:
         seen.append(entry.id)
         return real(entry)
 
-    monkeypatch.setattr(board_module, "look_at", look_at)
+    monkeypatch.setattr(board_module, "look_at", counted)
     assert looked(board) == []
     assert seen == []
     job(tmp_path / "a", 4)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bonito_local.jobs.board import AT_WORK
 from bonito_local.jobs.control import ask, read_request
 from bonito_local.jobs.control import retry as ask_again
 from bonito_local.jobs.journal import Wish
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.removal import purge, remove
-from bonito_local.jobs.state import Listed
+from bonito_local.jobs.state import AT_WORK, Listed
 from bonito_local.jobs.worker import start as start_worker
 from bonito_local.tui.screens.dialog import Choose, Confirm
 from bonito_local.tui.screens.page import Page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -101,15 +102,14 @@ class DetailScreen(Page):
     def _look(self) -> Seen:
         job = job_state(self.output)
         path = store_path(self.output)
-        rows, store = Rows(path, create=False), Store(path, create=False)
-        try:
+        with (
+            closing(Rows(path, create=False)) as rows,
+            closing(Store(path, create=False)) as store,
+        ):
             latest = rows.latest(_LATEST)
             log = "\n".join(read_log(self.output).splitlines()[-_LOG_LINES:])
             request = store.load("request") or {}
             return Seen(job, latest, log, store.settings(), request, store.problems())
-        finally:
-            rows.close()
-            store.close()
 
     def _show(self, seen: Seen) -> None:
         self._looking = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
@@ -56,17 +57,13 @@ class ExportScreen(Page):
         self.ask(self._read, self._show)
 
     def _read(self) -> tuple[str, Reviewed]:
-        review = open_review(self.output)
-        store = Store(store_path(self.output), create=False)
-        try:
-            ledger = store.ledger()
+        with (
+            closing(open_review(self.output)) as review,
+            closing(Store(store_path(self.output), create=False)) as store,
+        ):
             kept = sum(1 for _ in review.kept())
-            return dataset_card(
-                kept, ledger.as_json(), store.settings(), PARQUET
-            ), review.reviewed()
-        finally:
-            review.close()
-            store.close()
+            card = dataset_card(kept, store.ledger().as_json(), store.settings(), PARQUET)
+            return card, review.reviewed()
 
     def _show(self, found: tuple[str, Reviewed]) -> None:
         card, reviewed = found

@@ -11,9 +11,9 @@ from textual.binding import Binding, BindingType
 from textual.containers import Center, Vertical
 from textual.widgets import Button, Label
 
-from bonito_local.jobs.board import AT_WORK, Board
+from bonito_local.jobs.board import Board
 from bonito_local.jobs.registry import Entry
-from bonito_local.jobs.state import JobState, Listed
+from bonito_local.jobs.state import AT_WORK, JobState, Listed
 from bonito_local.tui.format import Cell
 from bonito_local.tui.messages import JobsSeen
 from bonito_local.tui.screens import actions

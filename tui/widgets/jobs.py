@@ -9,10 +9,9 @@ from textual.content import Content
 from textual.widgets import Static
 
 from bonito_local.airgap.gap import NAMESPACE, SECCOMP
-from bonito_local.jobs.board import AT_WORK
 from bonito_local.jobs.ledger import OUTCOMES
 from bonito_local.jobs.registry import Entry
-from bonito_local.jobs.state import JobState, Listed
+from bonito_local.jobs.state import AT_WORK, JobState, Listed
 from bonito_local.tui.format import (
     BAD,
     DIM,

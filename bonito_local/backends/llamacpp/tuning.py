@@ -77,33 +77,23 @@ def tune(
         ModelError: the model cannot be loaded.
         BackendError: it cannot run at the default settings.
     """
-    deadline = time.monotonic() + seconds
-    tried: list[Measurement] = []
-    best: Measurement | None = None
-    probe: int | None = None
-    loading = [Settings(), *_loadings()]
-    rates: list[float] = []
-    for settings in loading:
-        begun = time.monotonic()
-        if best and (stop() or begun + rates[-1] > deadline):
+    begun = time.monotonic()
+    deadline = begun + seconds
+    best = _loaded(path, Settings(), mix)
+    took = time.monotonic() - begun
+    probe = max(_SHORTEST_PROBE, round(best.prefill))  # about a second's tokens
+    tried = [best]
+    notify(describe(best))
+    for settings in _loadings():
+        if stop() or time.monotonic() + took > deadline:
             break
         try:
-            model = Model(path, repack=settings.repack, gpu_layers=settings.gpu_layers)
+            found = _loaded(path, settings, mix, probe)
         except ModelError:
-            if best is None:
-                raise
             continue  # with more of it on the GPU it does not fit
-        try:
-            found = measure(model, settings, mix, probe)
-        finally:
-            model.close()
-        probe = probe or max(_SHORTEST_PROBE, round(found.prefill))  # about a second's tokens
-        rates.append(time.monotonic() - begun)
         tried.append(found)
         notify(describe(found))
         best = _better(best, found)
-    if best is None:
-        raise AssertionError("the defaults were not tried")
     model = Model(path, repack=best.settings.repack, gpu_layers=best.settings.gpu_layers)
     try:
         for sweep in _SWEEPS:
@@ -123,6 +113,14 @@ def tune(
     finally:
         model.close()
     return Tuning(best, tuple(tried))
+
+
+def _loaded(path: Path, settings: Settings, mix: Mix, probe: int | None = None) -> Measurement:
+    model = Model(path, repack=settings.repack, gpu_layers=settings.gpu_layers)
+    try:
+        return measure(model, settings, mix, probe)
+    finally:
+        model.close()
 
 
 def measure(
@@ -268,10 +266,8 @@ _SWEEPS: tuple[_Sweep, ...] = (
 _UNTIL_WORSE = (_sequences, _fewer_sequences)
 
 
-def _better(best: Measurement | None, found: Measurement) -> Measurement:
-    if best is None or found.seconds < best.seconds * (1 - _NOISE):
-        return found
-    return best
+def _better(best: Measurement, found: Measurement) -> Measurement:
+    return found if found.seconds < best.seconds * (1 - _NOISE) else best
 
 
 def _decode(batch: Batch, context: Context, count: int) -> None:

@@ -9,19 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asking import ask, by_sample, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from one_by_one import Drawn, Reference
 from tiny_model import write_tiny_gguf
 
-from bonito_local.backends.base import Completion, Request, Sample, Sampling, Shape
+from bonito_local.backends.base import Request, Sample, Sampling, Shape
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import BackendError
 from bonito_local.tasks import PIPE
-
-WORDS = "notice party the fire of agreement in warehouse thirty days é 契約 may end rent".split()
-GREEDY = Sampling(temperature=0, max_tokens=24)
 
 
 @pytest.fixture(scope="module")
@@ -43,24 +41,6 @@ def reference(tiny_gguf: Path) -> Iterator[Reference]:
     plain = Reference(tiny_gguf)
     yield plain
     plain.close()
-
-
-def text_of(seed: int, words: int) -> str:
-    return " ".join(WORDS[(seed * 7 + i * i * (seed % 5 + 1)) % len(WORDS)] for i in range(words))
-
-
-def ask(name: str, prompt: str, sampling: Sampling = GREEDY, *seeds: int) -> Request:
-    samples = tuple(Sample(i, seed) for i, seed in enumerate(seeds or (0,)))
-    return Request(name, prompt, sampling, samples)
-
-
-def by_sample(done: Iterator[Completion]) -> dict[tuple[str, int], Completion]:
-    found = {}
-    for completion in done:
-        key = (completion.request_id, completion.sample)
-        assert key not in found
-        found[key] = completion
-    return found
 
 
 def test_batched_greedy_equals_one_by_one(engine: LlamaCpp, reference: Reference) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from asking import GREEDY, ask, by_sample, text_of
 from one_by_one import Reference
 from tiny_checkpoint import byte_level_tokenizer, sentencepiece_tokenizer, write_checkpoint
 from tokenizers import decoders
 
-from bonito_local.backends.base import Completion, Plan, Request, Sample, Sampling
+from bonito_local.backends.base import Completion, Plan, Request, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.registry import open_backend
@@ -21,9 +22,6 @@ from bonito_local.backends.transformers.batch import draw
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.convert.pipeline import convert
 from bonito_local.errors import BackendError, ModelError
-
-WORDS = "notice party the fire of agreement in warehouse thirty days é 契約 may end rent".split()
-GREEDY = Sampling(temperature=0, max_tokens=24)
 
 
 def write_decided(folder: Path, **settings: object) -> Path:
@@ -62,23 +60,6 @@ def reference(gguf: Path) -> Iterator[Reference]:
     plain = Reference(gguf)
     yield plain
     plain.close()
-
-
-def text_of(seed: int, words: int) -> str:
-    return " ".join(WORDS[(seed * 7 + i * i * (seed % 5 + 1)) % len(WORDS)] for i in range(words))
-
-
-def ask(name: str, prompt: str, sampling: Sampling = GREEDY, *seeds: int) -> Request:
-    return Request(name, prompt, sampling, tuple(Sample(i, s) for i, s in enumerate(seeds or (0,))))
-
-
-def by_sample(done: Iterator[Completion]) -> dict[tuple[str, int], Completion]:
-    found = {}
-    for completion in done:
-        key = (completion.request_id, completion.sample)
-        assert key not in found
-        found[key] = completion
-    return found
 
 
 def test_greedy_completions_are_llamacpps(engine: Transformers, reference: Reference) -> None:

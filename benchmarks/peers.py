@@ -66,7 +66,8 @@ def llama_server(command: Sequence[Any], parallel: int, work: Sequence[Work]) ->
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    full = [*map(str, command), "-c", str(768 * parallel), "--port", str(port)]
+    # The longest abstract and its row take 973 tokens.
+    full = [*map(str, command), "-c", str(1024 * parallel), "--port", str(port)]
     url = f"http://127.0.0.1:{port}"
     with _serving(full, url):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)

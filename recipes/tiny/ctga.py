@@ -20,10 +20,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=40_000)
     parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--human-share", type=float, default=0.1, help="of extractive questions")
     args = parser.parse_args()
     mixer = Mixer(corpus.load(args.data_dir)[0], args.seed)
-    mixer.human_share = args.human_share
     tasks: Counter[str] = Counter()
     sources: Counter[str] = Counter()
     with args.out.open("w") as file:

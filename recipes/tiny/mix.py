@@ -99,14 +99,6 @@ class Corpus:
     rules: Rules
 
 
-def _too_long(row: Row) -> bool:
-    """Whether question or answer run on beyond what a small model repeats without a slip."""
-    words, answer = len(row.instruction.split()), len(row.response.split())
-    if row.task == "exqa":
-        return words > 21 or answer > 6
-    return row.task == "ynqa" and words > 16
-
-
 class Mixer:
     """Draws rows without end, deterministic by seed."""
 
@@ -134,7 +126,7 @@ class Mixer:
         while True:
             task = self.rng.choices(tasks, weights)[0]
             row = self._make[task]()
-            if row is None or not row.response.strip() or _too_long(row):
+            if row is None or not row.response.strip():
                 self.dropped[task] += 1
                 continue
             yield row

@@ -13,7 +13,7 @@ import gc
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,35 +52,15 @@ CONFIG = MistralConfig(
 
 
 def copying(rng: random.Random) -> Example:
-    """Random tokens, then spans of them in any order: each is found by what stood before it.
-
-    Half of the drills draw from few tokens, so that one token alone does not tell where a
-    span stands: a model that looks back by one token only goes round in loops.
-    """
-    few = rng.random() < 0.5
-    alphabet = [rng.randrange(2, VOCABULARY) for _ in range(rng.randint(10, 60) if few else 4000)]
-    segment = [rng.choice(alphabet) for _ in range(rng.randint(16, 90))]
-    return drill([BOS_ID, *segment], segment, rng, 4 if few else 1)
-
-
-def quoting(paragraphs: list[Paragraph], tokenizer: Tokenizer, rng: random.Random) -> Example:
-    """A passage, then pieces of it, a line each."""
-    text = " ".join(p.text for p in paragraphs[rng.randrange(len(paragraphs) - 2) :][:2])
-    segment = tokenizer.encode(text, add_special_tokens=False).ids[: rng.randint(40, 130)]
-    newline = tokenizer.encode("\n", add_special_tokens=False).ids
-    return drill([BOS_ID, *segment, *newline], segment, rng, 2, newline)
-
-
-def drill(
-    ids: list[int], segment: list[int], rng: random.Random, cue: int, after: Sequence[int] = ()
-) -> Example:
-    """Spans of the segment after `ids`; the loss sees each but for the tokens that cue it."""
+    """Random tokens, then spans of them in any order: each is found by what stood before it."""
+    segment = [rng.randrange(2, VOCABULARY) for _ in range(rng.randint(16, 90))]
+    ids = [BOS_ID, *segment]
     targets: list[int] = []
     while len(ids) < 192:
-        start = rng.randrange(max(1, len(segment) - 6))
-        span = segment[start : start + rng.randint(6, 24)]
-        targets += range(len(ids) + cue, len(ids) + len(span))
-        ids = [*ids, *span, *after]
+        start = rng.randrange(len(segment) - 6)
+        span = segment[start : start + rng.randint(6, 20)]
+        targets += range(len(ids) + 1, len(ids) + len(span))
+        ids += span
     return Example(ids[:192], [t for t in targets if t < 192])
 
 
@@ -106,7 +86,7 @@ def readings(
     rows = mixer.rows()
     while True:
         second = done() >= SECOND_CYCLE
-        mixer.human_share = 0.0 if second else 0.65
+        mixer.human_share = 0.1 if second else 0.65
         row = next(rows)
         question = row.instruction.replace(CONTEXT, "").strip()
         head = f"{task_type(row.task).name}\n\n" if second else ""
@@ -131,11 +111,9 @@ def mixture(
     read = readings(mixer, tokenizer, rng, done)
     domains = [p for k in ("policies", "tatqa", "scitldr", "legal") for p in texts[k]]
     while True:
-        kind = rng.choices(("copy", "quote", "text", "read"), shares_at(done()))[0]
+        kind = rng.choices(("copy", "text", "read"), shares_at(done()))[0]
         if kind == "copy":
             yield copying(rng)
-        elif kind == "quote":
-            yield quoting(rng.choice((texts["wikipedia"], domains)), tokenizer, rng)
         elif kind == "read":
             yield next(read)
         else:
@@ -143,11 +121,11 @@ def mixture(
             yield plain(pool, tokenizer, rng)
 
 
-def shares_at(done: float) -> tuple[float, float, float, float]:
-    """Shares of copying, quoting, text and readings when a part `done` of the time is over."""
+def shares_at(done: float) -> tuple[float, float, float]:
+    """Shares of copying, plain text and readings when a fraction `done` of the time is over."""
     if done >= SECOND_CYCLE:
-        return 0.08, 0.2, 0.05, 0.67
-    return (0.06, 0.0, 0.34, 0.6) if done < 0.27 else (0.05, 0.1, 0.15, 0.7)
+        return 0.03, 0.07, 0.9
+    return (0.06, 0.34, 0.6) if done < 0.27 else (0.03, 0.17, 0.8)
 
 
 def loss_of(model: MistralForCausalLM, batch: Batch) -> torch.Tensor:

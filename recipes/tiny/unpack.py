@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -32,20 +31,3 @@ def unpack(gguf: Path, model: MistralForCausalLM, out: Path) -> None:
             # GGUF interleaves a head's rotary pairs; a checkpoint has its halves in turn.
             values = values.unflatten(0, (heads, -1, 2)).transpose(1, 2).flatten(0, 2)
         parameter.copy_(values)
-
-
-def main() -> None:
-    from pretrain import CONFIG, save
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("gguf", type=Path)
-    parser.add_argument("out", type=Path)
-    args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
-    model = MistralForCausalLM(CONFIG).to(torch.bfloat16)
-    unpack(args.gguf, model, args.out)
-    save(model, args.out)
-
-
-if __name__ == "__main__":
-    main()

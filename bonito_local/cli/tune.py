@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 from rich.console import Console
 from rich.table import Table
@@ -49,8 +47,8 @@ def command(
 def _table(model: ModelFile, mix: Mix, tuning: Tuning) -> Table:
     title = f"{model.name}: {mix.prompt} prompt tokens, {mix.completion} a row, {mix.n} rows each"
     table = Table("setting", "prefill tokens/s", "drawn tokens/s", "rows/s", title=title)
-    for i, tried in enumerate(tuning.tried):
-        name = _difference(tuning.tried[0].settings, tried.settings) if i else "the defaults"
+    for tried in tuning.tried:
+        name = _difference(tuning.tried[0].settings, tried.settings)
         style = "bold green" if tried == tuning.best else ""
         speeds = (f"{tried.prefill:.0f}", f"{tried.decode:.0f}", f"{1 / tried.seconds:.2f}")
         table.add_row(name, *speeds, style=style)
@@ -77,7 +75,7 @@ def _comparison(found: list[tuple[ModelFile, Tuning]]) -> Table:
 
 def _loss(model: ModelFile) -> str:
     try:
-        manifest = read_manifest(Path(model.path)) or {}
+        manifest = read_manifest(model.path) or {}
     except ConvertError:
         manifest = {}
     verified = manifest.get("verification")

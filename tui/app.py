@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from threading import Lock
 from typing import Any, ClassVar, TypeVar
 
 from textual.app import App, SystemCommand
@@ -38,6 +39,7 @@ class BonitoApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.preferences = preferences.load()
+        self._saving = Lock()
         self._asked: dict[Worker[Any], tuple[DOMNode, Callable[[Any], object] | None]] = {}
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
@@ -95,8 +97,13 @@ class BonitoApp(App[None]):
 
     def set_preferences(self, **changes: str) -> None:
         """Change what the user set, and keep it."""
-        self.preferences = kept = replace(self.preferences, **changes)
-        self.ask(self, lambda: preferences.save(kept))
+        self.preferences = replace(self.preferences, **changes)
+        self.ask(self, self._save_preferences)
+
+    def _save_preferences(self) -> None:
+        """Whichever thread is last writes what is set then, so that no older state wins."""
+        with self._saving:
+            preferences.save(self.preferences)
 
     def watch_theme(self, theme: str) -> None:
         """Remember a theme that was chosen, wherever that was."""

@@ -45,7 +45,9 @@ def save(preferences: Preferences) -> None:
     path = preferences_path()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(preferences), indent=2) + "\n", encoding="utf-8")
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(asdict(preferences), indent=2) + "\n", encoding="utf-8")
+        fresh.replace(path)
     except OSError as error:
         raise OutputError(
             f"The settings cannot be kept in {path}: {error.strerror}.",

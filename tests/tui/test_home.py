@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from textual.widgets import Input
 from bonito_local.errors import JobError
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.registry import Registry
+from bonito_local.tui import preferences
 from bonito_local.tui.app import BonitoApp
+from bonito_local.tui.preferences import Preferences
 from bonito_local.tui.screens.error import ErrorScreen
 from bonito_local.tui.screens.home import HomeScreen
 from bonito_local.tui.widgets.grid import Grid
@@ -167,7 +170,16 @@ def test_help_and_palette_name_what_this_screen_can(job: Path) -> None:
     drive(script)
 
 
-def test_settings_are_kept(home: Path) -> None:
+def test_settings_are_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses = [0.5]  # the first write is slow: it must not win over the second
+
+    def slow_at_first(kept: Preferences) -> None:
+        time.sleep(pauses.pop() if pauses else 0.0)
+        save(kept)
+
+    save = preferences.save
+    monkeypatch.setattr(preferences, "save", slow_at_first)
+
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         await pilot.press("comma")
         await on(pilot, "SettingsScreen")
@@ -177,7 +189,6 @@ def test_settings_are_kept(home: Path) -> None:
         field.value = str(home)
         await pilot.press("enter")
         await until(pilot, lambda: app.preferences.models == str(home))
-        await pilot.pause(0.2)
 
     async def again(app: BonitoApp, pilot: Pilot[None]) -> None:
         assert app.theme == "bonito-light"

@@ -3,8 +3,10 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from app_jobs import finished_job
 
 HEAVY = {
     "torch",
@@ -49,6 +51,15 @@ def test_the_command_line_imports_no_engine(args: list[str]) -> None:
     modules = loaded(f"from bonito_local.cli.main import run; run({args!r})")
     assert "bonito_local" in modules
     assert modules & HEAVY == set()
+
+
+def test_to_look_at_a_job_imports_little(tmp_path: Path) -> None:
+    output = finished_job(tmp_path / "job")
+    modules = loaded(
+        f"from bonito_local.cli.main import run; assert run(['status', {str(output)!r}]) == 0"
+    )
+    # Each of these costs milliseconds, of a command that scripts call again and again.
+    assert modules & (HEAVY | {"hashlib", "platformdirs", "tempfile", "subprocess"}) == set()
 
 
 def test_the_package_and_its_public_names_are_lazy() -> None:

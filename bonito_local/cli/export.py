@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from bonito_local.cli.foreground import enter_air_gap
-from bonito_local.jobs.control import export, find_job
+from bonito_local.jobs.control import export
+from bonito_local.jobs.find import find_job
 
 
 @click.command("export")

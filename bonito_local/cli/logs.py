@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bonito_local.jobs.control import find_job, read_log
+from bonito_local.jobs.control import read_log
+from bonito_local.jobs.find import find_job
 
 
 @click.command("logs")

@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from bonito_local.errors import JobError
-from bonito_local.jobs.control import ask, find_job
+from bonito_local.jobs.control import ask
+from bonito_local.jobs.find import find_job
 from bonito_local.jobs.journal import Wish
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from bonito_local.cli.foreground import run_detached, run_here
-from bonito_local.jobs.control import find_job, read_request
+from bonito_local.jobs.control import read_request
+from bonito_local.jobs.find import find_job
 
 
 @click.command("resume")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from bonito_local.jobs.control import RETRYABLE, find_job, retry
+from bonito_local.jobs.control import RETRYABLE, retry
+from bonito_local.jobs.find import find_job
 
 
 @click.command("retry")

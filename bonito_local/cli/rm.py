@@ -7,7 +7,7 @@ import sys
 import click
 
 from bonito_local.errors import UsageError
-from bonito_local.jobs.control import find_job
+from bonito_local.jobs.find import find_job
 from bonito_local.jobs.removal import purge, remove
 
 

@@ -11,7 +11,7 @@ import click
 
 from bonito_local.cli.progress import describe
 from bonito_local.cli.summary import ledger_table
-from bonito_local.jobs.control import find_job
+from bonito_local.jobs.find import find_job
 from bonito_local.jobs.state import AT_WORK, JobState, job_state
 
 

@@ -11,41 +11,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from bonito_local.errors import JobError, OutputError, UsageError
+from bonito_local.errors import JobError, OutputError
 from bonito_local.jobs.folder import is_running, log_path, open_job, store_path
 from bonito_local.jobs.generation import Generation, from_json
 from bonito_local.jobs.journal import Wish
 from bonito_local.jobs.ledger import OUTCOMES, Outcome
-from bonito_local.jobs.registry import Registry
 from bonito_local.jobs.store import Store
 
 RETRYABLE: tuple[Outcome, ...] = tuple(name for name in OUTCOMES if name != "accepted")
 _LOOK_SECONDS = 0.1
-
-
-def find_job(name: str, *, gone: bool = False) -> Path:
-    """The output folder of a job that a user named by its number, folder or job file.
-
-    With `gone`, one on the list need not be there any more.
-
-    Raises:
-        UsageError: there is no such job.
-    """
-    if name.isdecimal() and not Path(name).exists():
-        for entry in Registry().entries():
-            if entry.id == int(name):
-                return entry.output
-        raise UsageError(f"There is no job {name}.", "`bonito-local jobs` lists them.")
-    path = Path(name)
-    if path.is_file():
-        from bonito_local.jobs.jobfile import read_job
-
-        wanted = read_job(path)
-        path = wanted.output
-    listed = gone and path.resolve() in [entry.output for entry in Registry().entries()]
-    if not listed and not store_path(path).exists():
-        raise UsageError(f"There is no job in {path}.", "`bonito-local jobs` lists them.")
-    return path
 
 
 def read_request(output: Path) -> Generation:

@@ -9,11 +9,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bonito_local.errors import JobError, OutputError
 from bonito_local.jobs.lock import ProcessLock, is_held
-from bonito_local.jobs.store import Store
-from bonito_local.passages.discover import JOB_FOLDER
+from bonito_local.passages import JOB_FOLDER
+
+if TYPE_CHECKING:
+    from bonito_local.jobs.store import Store
 
 STORE = "store.sqlite"
 LOCK = "lock"
@@ -27,6 +30,9 @@ def open_job(output: Path) -> Iterator[Store]:
         OutputError: `output` holds something else, or cannot be written to.
         JobError: another process runs this job, or its store cannot be used.
     """
+    # Only here: whoever just looks where a job's files are is to be quick.
+    from bonito_local.jobs.store import Store
+
     folder = _claim(output)
     lock = ProcessLock(folder / LOCK)
     try:

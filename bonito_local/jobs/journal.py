@@ -1,4 +1,4 @@
-"""What was asked of a job, which processes worked on it, how far they are, what they have read."""
+"""What was asked of a job, which processes worked on it, how far it is, what they have read."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from bonito_local.jobs.database import Database, storable
-from bonito_local.passages.types import Problem
+from bonito_local.jobs.ledger import Ledger, ledger
+
+if TYPE_CHECKING:
+    from bonito_local.passages.types import Problem
 
 Ended = Literal["finished", "paused", "cancelled", "stopped", "failed"]
 Wish = Literal["pause", "cancel"]
@@ -103,8 +106,26 @@ class Journal(Database):
         values = dict(zip(_RUN, found, strict=True))
         return Run(**values | {"detached": bool(values["detached"])})
 
+    def ledger(self) -> Ledger:
+        """How many samples of the job ended how, by task, outcome and reason."""
+        with self.errors():
+            return ledger(
+                self._db.execute(
+                    """SELECT task, outcome, reason, samples FROM counts
+                       WHERE samples ORDER BY 1, 2, 3"""
+                ).fetchall()
+            )
+
+    def passage_count(self) -> int:
+        """Number of distinct passages in the job."""
+        with self.errors():
+            (count,) = self._db.execute("SELECT value FROM totals").fetchone()
+        return int(count)
+
     def was_read(self, mark: Mark, manner: str) -> list[Problem] | None:
         """The problems of a document that is planned in this manner and unchanged, else None."""
+        from bonito_local.passages.types import Problem
+
         with self.errors():
             found = self._db.execute(
                 """SELECT problems FROM readings

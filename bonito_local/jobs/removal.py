@@ -12,7 +12,7 @@ from bonito_local.exports.dataset import FILES
 from bonito_local.jobs.folder import LOCK, STORE, log_path, store_path
 from bonito_local.jobs.lock import ProcessLock
 from bonito_local.jobs.registry import Registry
-from bonito_local.passages.discover import JOB_FOLDER
+from bonito_local.passages import JOB_FOLDER
 
 _CHUNK = 1 << 20
 _TABLES = (

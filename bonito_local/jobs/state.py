@@ -10,15 +10,16 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bonito_local.errors import BonitoError
 from bonito_local.jobs.folder import is_running, log_path, store_path
-from bonito_local.jobs.journal import Ended, Run, Wish
+from bonito_local.jobs.journal import Ended, Journal, Run, Wish
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.progress import Progress
-from bonito_local.jobs.registry import Entry, Registry
-from bonito_local.jobs.store import Store
+
+if TYPE_CHECKING:
+    from bonito_local.jobs.registry import Entry
 
 State = Ended | Literal["new", "ready", "waiting", "running", "pausing", "cancelling", "crashed"]
 AT_WORK: tuple[State, ...] = ("waiting", "running", "pausing", "cancelling")
@@ -62,7 +63,7 @@ def job_state(output: Path) -> JobState:
     Raises:
         JobError: there is none, or its store cannot be used.
     """
-    with closing(Store(store_path(output), create=False)) as store:
+    with closing(Journal(store_path(output), create=False)) as store:
         # The lock first: a run that ends meanwhile has then said so.
         running = is_running(output)
         run, ledger = store.last_run(), store.ledger()
@@ -81,6 +82,8 @@ def job_state(output: Path) -> JobState:
 
 def list_jobs() -> list[Listed]:
     """Every job on the user's list, by number."""
+    from bonito_local.jobs.registry import Registry
+
     return [look_at(entry) for entry in Registry().entries()]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from bonito_local.errors import OtherSettingsError
 from bonito_local.jobs.database import storable
 from bonito_local.jobs.journal import Journal
-from bonito_local.jobs.ledger import Ledger, Outcome, ledger
+from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.seeds import passage_hash
 from bonito_local.jobs.spec import Setting
 from bonito_local.passages.types import Passage, Problem
@@ -231,22 +231,6 @@ class Store(Journal):
                     (outcome,),
                 ).rowcount
         return asked
-
-    def ledger(self) -> Ledger:
-        """How many samples of the job ended how, by task, outcome and reason."""
-        with self.errors():
-            return ledger(
-                self._db.execute(
-                    """SELECT task, outcome, reason, samples FROM counts
-                       WHERE samples ORDER BY 1, 2, 3"""
-                ).fetchall()
-            )
-
-    def passage_count(self) -> int:
-        """Number of distinct passages in the job."""
-        with self.errors():
-            (count,) = self._db.execute("SELECT value FROM totals").fetchone()
-        return int(count)
 
     def accepted(self) -> Iterator[Accepted]:
         """Yield the accepted rows by passage, task and sample, whatever order they came in.

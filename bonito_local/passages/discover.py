@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bonito_local.errors import UsageError
+from bonito_local.passages import JOB_FOLDER
 from bonito_local.passages.types import Document, Problem
 
 PLAIN = frozenset({".txt", ".text"})
@@ -18,7 +19,6 @@ OFFICE = frozenset(
     {".pdf", ".docx", ".html", ".htm", ".xhtml", ".epub", ".pptx", ".xlsx", ".odt", ".rtf", ".eml"}
 )
 KINDS = PLAIN | MARKDOWN | TABLES | OFFICE
-JOB_FOLDER = ".job"  # in every dataset folder that bonito-local writes
 
 
 def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:

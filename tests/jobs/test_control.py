@@ -14,7 +14,8 @@ import pytest
 from bonito_local.backends.base import Sampling
 from bonito_local.errors import JobError, OtherSettingsError, UsageError
 from bonito_local.jobs import planning
-from bonito_local.jobs.control import ask, find_job, read_log, read_request, retry
+from bonito_local.jobs.control import ask, read_log, read_request, retry
+from bonito_local.jobs.find import find_job
 from bonito_local.jobs.folder import is_running, open_job, store_path
 from bonito_local.jobs.generate import Front, generate, prepare
 from bonito_local.jobs.generation import Generation, as_json

@@ -14,7 +14,8 @@ from textual.widgets import DirectoryTree
 from textual.widgets._directory_tree import DirEntry
 from textual.widgets.tree import TreeNode
 
-from bonito_local.passages.discover import JOB_FOLDER, KINDS
+from bonito_local.passages import JOB_FOLDER
+from bonito_local.passages.discover import KINDS
 from bonito_local.tui.format import size
 
 

@@ -19,6 +19,7 @@ from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import passage_tokens
 from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage
 from bonito_local.tasks import format_prompt, task_type
 
@@ -37,7 +38,7 @@ def main() -> None:
         for draft in map(int, args.drafts.split(",")):
             with closing(LlamaCpp(path, Settings(n_seq=n_seq, draft=draft))) as engine:
                 limit = passage_tokens(engine, sampling.max_tokens)
-                read = iter_passages((args.documents,), engine.count_tokens, limit)
+                read = iter_passages((args.documents,), engine.count_tokens, Lengths(limit))
                 texts = [item.text for item in read if isinstance(item, Passage)]
                 requests = [
                     Request(

@@ -21,6 +21,7 @@ from bonito_local.jobs.guided import shape_of
 from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import passage_tokens
 from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage
 from bonito_local.tasks import format_prompt, parse_completion, task_type
 
@@ -36,7 +37,7 @@ def main() -> None:
     rates: dict[tuple[str, bool], list[float]] = {}
     with closing(LlamaCpp(resolve_model(args.model).path)) as engine:
         limit = passage_tokens(engine, sampling.max_tokens)
-        read = iter_passages((args.documents,), engine.count_tokens, limit)
+        read = iter_passages((args.documents,), engine.count_tokens, Lengths(limit))
         texts = [item.text for item in read if isinstance(item, Passage)]
         print("| task | guided | completions | parse | fit | rows/s |\n|---|---|---|---|---|---|")
         for turn in range(args.rounds):

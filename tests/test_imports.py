@@ -18,7 +18,6 @@ HEAVY = {
     "numpy",
     "gguf",
     "kreuzberg",
-    "semantic_text_splitter",
     "huggingface_hub",
     "rich",
     "textual",

@@ -26,7 +26,7 @@ from bonito_local.jobs.watch import Watch
 from bonito_local.models.catalog import ModelFile, resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
 from bonito_local.passages.discover import check_paths
-from bonito_local.passages.reader import check_length
+from bonito_local.passages.reader import check_lengths
 from bonito_local.passages.types import Problem
 
 
@@ -161,7 +161,7 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
                 store.save("request", as_json(wanted))
                 passages = None
                 if front.again or not store.load("planned"):
-                    check_length(spec.passage_tokens)
+                    check_lengths(spec.lengths)
                     passages = read_documents(
                         store, wanted.paths, backend.count_tokens, spec, wanted.column
                     )
@@ -197,6 +197,8 @@ def _spec(backend: Backend, wanted: Generation, model: ModelFile) -> JobSpec:
         model_sha256=model.sha256,
         backend=wanted.backend,
         passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens),
+        target_tokens=wanted.target_tokens,
+        overlap_tokens=wanted.overlap_tokens,
         limit=wanted.limit,
         guided=wanted.guided,
         labels=wanted.labels,

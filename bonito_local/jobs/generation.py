@@ -16,8 +16,10 @@ class Generation:
 
     `paths` are documents or folders, `column` names the text column of tables,
     `limit` ends reading after so many passages, `passage_tokens` is the most tokens of one
-    (None: what suits the model). `guided` keeps every completion in its task
-    type's shape, `labels` are topic_class's then. `tune` and `reproducible` are as in `Plan`.
+    (None: what suits the model), `target_tokens` what they aim at (None: 85% of that), and
+    `overlap_tokens` how many each repeats of the one before. `guided` keeps every completion
+    in its task type's shape, `labels` are topic_class's then. `tune` and `reproducible` are
+    as in `Plan`.
     Of jobs that wait for an engine the one of highest `priority` is next. Relative paths
     are relative to `folder` (None: the current one).
     """
@@ -35,6 +37,8 @@ class Generation:
     tune: bool = False
     reproducible: bool = False
     passage_tokens: int | None = None
+    target_tokens: int | None = None
+    overlap_tokens: int = 0
     priority: int = 0
     folder: Path | None = None
 

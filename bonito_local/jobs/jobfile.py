@@ -38,7 +38,13 @@ _KEYS: dict[str, dict[str, str]] = {
         "tune": _FLAG,
         "priority": _WHOLE,
     },
-    "splitting": {"column": _TEXT, "limit": _WHOLE, "passage_tokens": _WHOLE},
+    "splitting": {
+        "column": _TEXT,
+        "limit": _WHOLE,
+        "passage_tokens": _WHOLE,
+        "target_tokens": _WHOLE,
+        "overlap_tokens": _WHOLE,
+    },
     "sampling": {
         "n": _WHOLE,
         "temperature": _NUMBER,
@@ -85,7 +91,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     for key in _REQUIRED:
         if not values.get(key):
             raise UsageError(f"{key} is missing.", f"Add {key} = {_example(key)}")
-    for key in ("limit", "passage_tokens"):
+    for key in ("limit", "passage_tokens", "target_tokens"):
         if (number := values.get(key)) is not None and number < 1:
             raise UsageError(f"splitting.{key} is {number}.", "Use 1 or more, or leave it out.")
     drawn = {name: values[name] for name in _KEYS["sampling"] if name in values}
@@ -109,6 +115,8 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         tune=values.get("tune", True),
         reproducible=values.get("reproducible", False),
         passage_tokens=values.get("passage_tokens"),
+        target_tokens=values.get("target_tokens"),
+        overlap_tokens=values.get("overlap_tokens", 0),
         priority=values.get("priority", 0),
         folder=folder,
     )
@@ -161,6 +169,8 @@ def _example(key: str) -> str:
         "column": '"text"',
         "limit": "1000",
         "passage_tokens": "300",
+        "target_tokens": "200",
+        "overlap_tokens": "30",
         "priority": "0",
         "stop": '["\\n\\n"]',
     }
@@ -243,6 +253,8 @@ backend = {backend}   # the engine; `run --backend` names another
 # column = "text"   # text column of .jsonl, .csv and .parquet files
 # limit = 1000   # read at most this many passages
 # passage_tokens = 300   # most tokens of a passage; else what suits the model
+# target_tokens = 200   # what the parts of a long section aim at; else 85% of that
+# overlap_tokens = 30   # of the part before, in whole sentences; else none
 
 # Another value here than the rows in the output were drawn with is refused.
 [sampling]

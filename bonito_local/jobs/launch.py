@@ -57,6 +57,8 @@ def save(wanted: Generation, file: Path) -> None:
         "column": wanted.column,
         "limit": wanted.limit,
         "passage_tokens": wanted.passage_tokens,
+        "target_tokens": wanted.target_tokens,
+        "overlap_tokens": wanted.overlap_tokens or None,
         "priority": wanted.priority or None,
     }
     write_job(

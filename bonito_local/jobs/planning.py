@@ -15,6 +15,7 @@ from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Store
 from bonito_local.passages.discover import find_documents
 from bonito_local.passages.reader import passages_of
+from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Document, Passage, Problem
 
 _BATCH_SECONDS = 0.5
@@ -34,7 +35,9 @@ Item = Passage | Problem | Finished
 def manner(spec: JobSpec, column: str | None) -> str:
     """What a document is planned as: the same again gives the same samples."""
     tasks = [task.short for task in spec.tasks]
-    return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, column])
+    plain = Lengths(spec.passage_tokens)
+    parts = [spec.target_tokens, spec.overlap_tokens] if spec.lengths != plain else []
+    return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, column, *parts])
 
 
 def read_documents(
@@ -61,7 +64,7 @@ def read_documents(
             continue
         problems = []
         try:
-            for item in passages_of(document, count_tokens, spec.passage_tokens, column):
+            for item in passages_of(document, count_tokens, spec.lengths, column):
                 if isinstance(item, Problem):
                     problems.append(item)
                 yield item

@@ -28,7 +28,8 @@ from bonito_local.jobs.seeds import sample_seed
 from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
 from bonito_local.passages.discover import TABLES, find_documents
-from bonito_local.passages.reader import read_passages
+from bonito_local.passages.reader import check_lengths, read_passages
+from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
 from bonito_local.tasks import TaskType, format_prompt
 
@@ -153,14 +154,16 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _read(wanted: Generation, backend: Backend) -> Iterator[Passage | Problem]:
     """A few passages of each document, until there are enough."""
-    longest = passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens)
+    most = passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens)
+    lengths = Lengths(most, wanted.target_tokens, wanted.overlap_tokens)
+    check_lengths(lengths)
     count = 0
     for document in find_documents(wanted.paths):
         if isinstance(document, Problem):
             yield document
             continue
         of_this = 0
-        for item in read_passages(document, backend.count_tokens, longest, wanted.column):
+        for item in read_passages(document, backend.count_tokens, lengths, wanted.column):
             if isinstance(item, Problem) or of_this < _PER_DOCUMENT:
                 yield item
             of_this += isinstance(item, Passage)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bonito_local.backends.base import Sampling
 from bonito_local.errors import UsageError
+from bonito_local.passages.split import Lengths
 from bonito_local.tasks import TaskType, task_type
 
 Setting = str | int | float
@@ -17,7 +18,8 @@ class JobSpec:
     """One run's request: which tasks, drawn how, by which model and engine.
 
     `model_sha256` is the model file's hash, `passage_tokens` the most tokens of
-    a passage, `limit` the most passages to plan.
+    a passage, `target_tokens` and `overlap_tokens` are as in `Lengths`, `limit` is the
+    most passages to plan.
     """
 
     tasks: tuple[TaskType, ...]
@@ -26,9 +28,16 @@ class JobSpec:
     model_sha256: str
     backend: str
     passage_tokens: int
+    target_tokens: int | None = None
+    overlap_tokens: int = 0
     limit: int | None = None
     guided: bool = False
     labels: tuple[str, ...] = ()
+
+    @property
+    def lengths(self) -> Lengths:
+        """How long passages may be."""
+        return Lengths(self.passage_tokens, self.target_tokens, self.overlap_tokens)
 
     def settings(self) -> dict[str, Setting]:
         """What every row of a job shares.
@@ -44,6 +53,10 @@ class JobSpec:
             "passage_tokens": self.passage_tokens,
         }
         # Not there where not asked for: jobs from before there was such a thing go on.
+        if self.target_tokens is not None:
+            settings["target_tokens"] = self.target_tokens
+        if self.overlap_tokens:
+            settings["overlap_tokens"] = self.overlap_tokens
         if self.guided:
             settings["guided"] = ",".join(self.labels) or "yes"
         return settings

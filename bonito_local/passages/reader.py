@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -10,16 +11,21 @@ from bonito_local.errors import DocumentError, UsageError
 from bonito_local.passages.discover import TABLES, find_documents
 from bonito_local.passages.documents import MAX_BYTES, unreadable
 from bonito_local.passages.process import texts
-from bonito_local.passages.split import split_text
+from bonito_local.passages.split import LeftOut, Lengths, split_text
 from bonito_local.passages.types import Document, Passage, Problem
 
 MIN_TOKENS = 16
+_LEFT_OUT: dict[LeftOut, str] = {
+    "short": "Left out {} fragment{} shorter than a sentence.",
+    "letterless": "Left out {} piece{} of text with more figures and signs than letters.",
+    "unbroken": "Left out {} run{} of 1,000 characters or more without a space: no prose.",
+}
 
 
 def iter_passages(
     paths: Sequence[Path],
     count_tokens: Callable[[str], int],
-    max_tokens: int,
+    lengths: Lengths,
     column: str | None = None,
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of all documents under `paths`, and the problems met on the way.
@@ -28,37 +34,48 @@ def iter_passages(
     of a table, a few rows.
 
     Raises:
-        UsageError: a path does not exist, or `max_tokens` is below 16.
+        UsageError: a path does not exist, or the lengths cannot be.
     """
-    check_length(max_tokens)
+    check_lengths(lengths)
     for document in find_documents(paths):
         if isinstance(document, Problem):
             yield document
         else:
-            yield from read_passages(document, count_tokens, max_tokens, column)
+            yield from read_passages(document, count_tokens, lengths, column)
 
 
-def check_length(max_tokens: int) -> None:
-    """Raise UsageError for passages too short to say anything."""
-    if max_tokens < MIN_TOKENS:
+def check_lengths(lengths: Lengths) -> None:
+    """Raise UsageError for passages too short to say anything, or of which little is new."""
+    if lengths.most < MIN_TOKENS:
         raise UsageError(
-            f"Passages of {max_tokens} tokens are too short.",
+            f"Passages of {lengths.most} tokens are too short.",
             "Leave the passage more room: lower --max-tokens, or use a model of longer context.",
+        )
+    if lengths.target is not None and not MIN_TOKENS <= lengths.target <= lengths.most:
+        raise UsageError(
+            f"Passages cannot aim at {lengths.target} tokens.",
+            f"Use {MIN_TOKENS} to {lengths.most}, the most that one may have here.",
+        )
+    most = (lengths.target or lengths.most) // 2
+    if not 0 <= lengths.overlap <= most:
+        raise UsageError(
+            f"Passages cannot overlap by {lengths.overlap} tokens.",
+            f"Use 0 to {most}, half of a passage.",
         )
 
 
 def read_passages(
-    document: Document, count_tokens: Callable[[str], int], max_tokens: int, column: str | None
+    document: Document, count_tokens: Callable[[str], int], lengths: Lengths, column: str | None
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of one document; where it cannot be read, the problem."""
     try:
-        yield from passages_of(document, count_tokens, max_tokens, column)
+        yield from passages_of(document, count_tokens, lengths, column)
     except DocumentError as error:
         yield Problem(document.source, error.title, error.remedy)
 
 
 def passages_of(
-    document: Document, count_tokens: Callable[[str], int], max_tokens: int, column: str | None
+    document: Document, count_tokens: Callable[[str], int], lengths: Lengths, column: str | None
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of one document, and what is wrong with parts of it.
 
@@ -70,14 +87,15 @@ def passages_of(
     else:
         data = _bytes(document.path)
         digest = hashlib.sha256(data).hexdigest()
-    found = dropped = 0
+    found, left_out = 0, Counter[LeftOut]()
     for text in texts(document, data, column):
         if isinstance(text, Problem):
             yield text
             continue
-        spans, left_out = split_text(text, count_tokens, max_tokens)
-        dropped += left_out
-        for span in spans:
+        for span in split_text(text, count_tokens, lengths):
+            if span.left_out:
+                left_out[span.left_out] += 1
+                continue
             found += 1
             yield Passage(
                 text=text.text[span.start : span.end],
@@ -90,9 +108,8 @@ def passages_of(
             )
     if not found:
         raise DocumentError("The document holds too little text for a passage.", "Leave it out.")
-    if dropped:
-        fragments = "fragment" if dropped == 1 else "fragments"
-        yield Problem(document.source, f"{dropped} {fragments} too short to use were left out.")
+    for why, count in left_out.items():
+        yield Problem(document.source, _LEFT_OUT[why].format(count, "s" * (count > 1)))
 
 
 def file_sha256(path: Path) -> str:

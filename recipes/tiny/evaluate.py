@@ -12,13 +12,14 @@ import random
 import re
 import string
 from collections import Counter
+from itertools import islice
 from pathlib import Path
 
 import sources
 
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
-from bonito_local.passages.split import split_text
+from bonito_local.passages.split import Lengths, split_text
 from bonito_local.passages.types import Section, Text
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, parse_completion, task_type
 
@@ -56,8 +57,9 @@ def passages(squad_dev: Path, count: int, backend: LlamaCpp, seed: int) -> list[
     for paragraph in paragraphs:
         text = paragraph.text
         whole = Text(text, (Section(0, 0, len(text)),))
-        spans, _ = split_text(whole, backend.count_tokens, limit)
-        chosen += [text[span.start : span.end] for span in spans[:1]]
+        spans = split_text(whole, backend.count_tokens, Lengths(limit))
+        kept = (text[span.start : span.end] for span in spans if not span.left_out)
+        chosen += islice(kept, 1)
         if len(chosen) == count:
             break
     return chosen

@@ -23,6 +23,8 @@ priority = 3
 column = "body"
 limit = 9
 passage_tokens = 64
+target_tokens = 48
+overlap_tokens = 8
 [sampling]
 n = 2
 temperature = 1
@@ -54,6 +56,8 @@ def test_every_key_becomes_what_it_says(tmp_path: Path) -> None:
         tune=False,
         reproducible=True,
         passage_tokens=64,
+        target_tokens=48,
+        overlap_tokens=8,
         priority=3,
         folder=tmp_path,
     )

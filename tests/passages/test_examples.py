@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -16,7 +17,7 @@ def words(text: str) -> int:
 
 def texts(folder: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for item in iter_passages([folder], words, 120):
+    for item in iter_passages([folder], words, Lengths(120)):
         assert isinstance(item, Passage)
         found.setdefault(Path(item.source).name, []).append(item.text)
     return found
@@ -30,7 +31,9 @@ def test_the_examples_are_what_their_sources_make(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", sorted((EXAMPLES / "documents").iterdir()), ids=lambda p: p.name)
 def test_each_example_reads_as_the_words_of_its_source(path: Path) -> None:
     source = (EXAMPLES / "sources" / f"{path.stem}.md").read_text(encoding="utf-8")
-    passages = [item for item in iter_passages([path], words, 120) if isinstance(item, Passage)]
+    passages = [
+        item for item in iter_passages([path], words, Lengths(120)) if isinstance(item, Passage)
+    ]
     assert 300 < sum(words(item.text) for item in passages) <= words(source)
     flat = " ".join(re.sub(r"\[(.*?)\]\(.*?\)|\*", r"\1", source).split())
     paragraphs = [text for p in passages for text in p.text.split("\n\n")]

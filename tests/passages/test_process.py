@@ -15,6 +15,7 @@ from bonito_local.errors import DocumentError
 from bonito_local.passages import process
 from bonito_local.passages.documents import read_table
 from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Document, Passage, Problem, Text
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
@@ -33,7 +34,7 @@ def words(text: str) -> int:
 
 
 def read(*paths: Path) -> list[Passage | Problem]:
-    return list(iter_passages(paths, words, 60))
+    return list(iter_passages(paths, words, Lengths(60)))
 
 
 def titles(items: list[Passage | Problem]) -> list[str]:
@@ -107,7 +108,7 @@ def test_one_process_reads_many_documents_and_ends_when_told(tmp_path: Path) -> 
 def test_a_table_left_in_the_middle_ends_its_reader(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text\n" + "\n".join(f"{i}. {SENTENCE} {SENTENCE}" for i in range(1000)))
-    items = iter_passages([path], words, 60)
+    items = iter_passages([path], words, Lengths(60))
     first = next(items)
     assert isinstance(first, Passage)
     assert first.text.startswith("0. The tenant")
@@ -140,7 +141,8 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
         "import sys, time; from pathlib import Path\n"
         "from bonito_local.passages import process\n"
         "from bonito_local.passages.reader import iter_passages\n"
-        "list(iter_passages([Path(sys.argv[1])], len, 600))\n"
+        "from bonito_local.passages.split import Lengths\n"
+        "list(iter_passages([Path(sys.argv[1])], len, Lengths(600)))\n"
         "print(process._idle[False][0]._process.pid, flush=True)\n"
         "time.sleep(60)"
     )

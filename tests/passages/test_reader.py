@@ -8,6 +8,7 @@ from written import SENTENCE, pdf, word
 from bonito_local.errors import UsageError
 from bonito_local.passages import reader
 from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
 
 PROSE = " ".join([SENTENCE, "It owes interest if a payment is more than ten days late."])
@@ -18,7 +19,7 @@ def words(text: str) -> int:
 
 
 def read(*paths: Path, limit: int = 60, column: str | None = None) -> list[Passage | Problem]:
-    return list(iter_passages(paths, words, limit, column))
+    return list(iter_passages(paths, words, Lengths(limit), column))
 
 
 def test_each_kind_of_document_gives_the_same_passage(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_bad_documents_are_listed_and_stop_no_other(tmp_path: Path) -> None:
 def test_documents_are_read_as_they_are_asked_for_and_one_may_vanish(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / name).write_text(PROSE)
-    items = iter_passages([tmp_path], words, 60)
+    items = iter_passages([tmp_path], words, Lengths(60))
     first = next(items)
     (tmp_path / "b.txt").unlink()
     found = list(items)
@@ -108,7 +109,7 @@ def test_left_out_fragments_are_counted(tmp_path: Path) -> None:
     path.write_text(f'{{"text": "Too short."}}\n{{"text": "{PROSE}"}}\n{{"text": "Also."}}\n')
     found = read(path)
     assert [type(item) for item in found] == [Passage, Problem]
-    assert found[1] == Problem(str(path), "2 fragments too short to use were left out.")
+    assert found[1] == Problem(str(path), "Left out 2 fragments shorter than a sentence.")
 
 
 def test_a_missing_path_and_too_small_a_limit_are_errors(tmp_path: Path) -> None:

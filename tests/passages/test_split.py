@@ -1,12 +1,13 @@
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bonito_local.passages.blocks import Block, assemble
-from bonito_local.passages.split import split_text
+from bonito_local.passages.split import Lengths, Span, split_text
 from bonito_local.passages.types import Section, Text
 
 
@@ -15,9 +16,18 @@ def words(text: str) -> int:
     return sum(1 + len(piece) // 8 for piece in re.findall(r"\w+|[^\w\s]", text))
 
 
-def cut(blocks: list[Block], limit: int) -> list[tuple[str, str]]:
+def split(
+    doc: Text, limit: int | Lengths, count: Callable[[str], int] = words
+) -> tuple[list[Span], list[str]]:
+    """The passages, and why the rest was left out."""
+    lengths = limit if isinstance(limit, Lengths) else Lengths(limit)
+    spans = list(split_text(doc, count, lengths))
+    return [s for s in spans if not s.left_out], [s.left_out for s in spans if s.left_out]
+
+
+def cut(blocks: list[Block], limit: int | Lengths) -> list[tuple[str, str]]:
     doc = assemble(blocks)
-    spans, _ = split_text(doc, words, limit)
+    spans, _ = split(doc, limit)
     return [(" > ".join(span.path), doc.text[span.start : span.end]) for span in spans]
 
 
@@ -74,8 +84,8 @@ def test_a_short_section_joins_its_neighbour_with_its_heading() -> None:
 def test_headings_alone_and_what_is_no_prose_make_no_passage() -> None:
     assert cut([Block("Contents", 1), Block("Chapter one of the book on leases", 2)], 50) == []
     doc = assemble([Block("1.1 2.2 3.3 4.4 5.5 6.6 7.7 8.8 9.9 10.10 11.11 12.12")])
-    assert split_text(doc, words, 50) == ([], 1)
-    assert split_text(assemble([Block("Too short.")]), words, 50) == ([], 1)
+    assert split(doc, 50) == ([], ["letterless"])
+    assert split(assemble([Block("Too short.")]), 50) == ([], ["short"])
 
 
 def test_an_item_alone_has_no_bullet_but_a_list_has() -> None:
@@ -92,10 +102,31 @@ def test_counting_costs_a_few_calls_a_passage() -> None:
         return words(text)
 
     text = " ".join([PROSE] * 20)
-    spans, _ = split_text(assemble([Block(text)]), count, 100)
+    spans, _ = split(assemble([Block(text)]), 100, count)
     assert len(spans) >= 100
-    assert len(calls) < 12 * len(spans)
-    assert sum(calls) < 20 * len(text)
+    assert len(calls) < 1.5 * len(spans)
+    assert sum(calls) < 1.2 * len(text)
+
+
+def test_parts_aim_at_the_target() -> None:
+    aimed = [words(text) for _, text in cut([Block(PROSE)], Lengths(200, target=60))]
+    assert len(aimed) == round(words(PROSE) / 60)
+    assert all(45 <= size <= 75 for size in aimed)
+    short = " ".join(SENTENCES[:6])  # less than a target and a half is no two parts
+    assert 60 < words(short) < 90
+    assert cut([Block(short)], Lengths(200, target=60)) == [("", short)]
+
+
+def test_parts_that_overlap_begin_with_whole_sentences_of_the_one_before() -> None:
+    parts = [text for _, text in cut([Block(PROSE)], Lengths(100, overlap=30))]
+    assert len(parts) >= 5
+    for before, after in pairwise(parts):
+        shared = [line for line in SENTENCES if line in before and line in after]
+        assert 1 <= len(shared) <= 3
+        assert after.startswith(" ".join(shared))
+        assert before.endswith(" ".join(shared))
+    assert all(words(text) <= 100 for text in parts)
+    assert all(any(line in text for text in parts) for line in SENTENCES)
 
 
 BLOCKS = st.lists(
@@ -111,12 +142,32 @@ BLOCKS = st.lists(
 
 
 @settings(deadline=None)
+@given(BLOCKS, st.integers(2, 60), st.integers(1, 60), st.integers(0, 30))
+def test_whatever_the_lengths_every_passage_fits_and_cuts_back_to_the_text(
+    blocks: list[Block], limit: int, target: int, overlap: int
+) -> None:
+    doc = assemble(blocks)
+    lengths = Lengths(limit, min(target, limit), min(overlap, limit // 2))
+    spans, _ = split(doc, lengths, len)
+    for before, after in pairwise(spans):
+        assert before.start < after.start
+        assert before.end < after.end
+    for span in spans:
+        text = doc.text[span.start : span.end]
+        assert len(text) <= limit
+        assert text == text.strip()
+    plain, _ = split(doc, Lengths(limit, lengths.target), len)
+    if not overlap:
+        assert plain == spans
+
+
+@settings(deadline=None)
 @given(BLOCKS, st.integers(1, 60), st.sampled_from([words, len, lambda t: len(t.encode())]))
 def test_every_passage_fits_cuts_back_to_the_text_and_stands_in_order(
     blocks: list[Block], limit: int, count: Callable[[str], int]
 ) -> None:
     doc = assemble(blocks)
-    spans, dropped = split_text(doc, count, limit)
+    spans, _ = split(doc, limit, count)
     end = 0
     for span in spans:
         text = doc.text[span.start : span.end]
@@ -124,13 +175,12 @@ def test_every_passage_fits_cuts_back_to_the_text_and_stands_in_order(
         assert text == text.strip()
         assert span.start >= end
         end = span.end
-    assert dropped >= 0
 
 
 def test_one_endless_word_is_cut_within_the_limit() -> None:
     doc = Text("x" * 900, (Section(0, 0, 900),))
-    spans, dropped = split_text(doc, len, 400)
-    assert dropped == 0
+    spans, dropped = split(doc, 400, len)
+    assert dropped == []
     assert "".join(doc.text[s.start : s.end] for s in spans) == doc.text
     assert max(s.end - s.start for s in spans) <= 400
 
@@ -140,14 +190,14 @@ def test_runs_without_a_space_are_left_out_and_counted() -> None:
     sentence = "The tenant pays the rent on the first working day of each month."
     marks = "\u0301" * 20_000
     text = f"{sentence}\n\n{'QUFB' * 5000} {sentence} e{marks}\n\n{sentence}"
-    spans, dropped = split_text(Text(text, (Section(0, 0, len(text)),)), len, 80)
+    spans, dropped = split(Text(text, (Section(0, 0, len(text)),)), 80, len)
     assert [text[span.start : span.end] for span in spans] == [sentence] * 3
-    assert dropped == 2
+    assert dropped == ["unbroken"] * 2
 
 
 def test_a_sentence_that_never_ends_is_cut_between_words() -> None:
     text = "word " * 20_000 + "end"
-    spans, dropped = split_text(Text(text, (Section(0, 0, len(text)),)), len, 400)
-    assert dropped == 0
+    spans, dropped = split(Text(text, (Section(0, 0, len(text)),)), 400, len)
+    assert dropped == []
     cut = " ".join(text[span.start : span.end] for span in spans)
     assert cut == text

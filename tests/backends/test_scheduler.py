@@ -33,14 +33,15 @@ def step(scheduler: Scheduler) -> tuple[list[int], list[tuple[int, int]]]:
     return [s.slot for s in plan.draws], [(c.sequence.slot, c.count) for c in plan.chunks]
 
 
-def test_prefill_in_chunks_beside_drawing() -> None:
+def test_slots_are_filled_before_anything_is_drawn() -> None:
     scheduler = Scheduler(slots=4, budget=32)
     scheduler.admit(prompt("a", 11, 5, 1))
     assert step(scheduler) == ([], [(0, 10)])
+    assert step(scheduler) == ([0], [])
     scheduler.admit(prompt("b", 71, 5, 1))
-    assert step(scheduler) == ([0], [(1, 32)])
     scheduler.admit(prompt("c", 21, 5, 1))
-    assert step(scheduler) == ([], [(1, 32)])  # one of three is too few to draw for
+    assert step(scheduler) == ([], [(1, 32)])
+    assert step(scheduler) == ([], [(1, 32)])
     assert step(scheduler) == ([], [(1, 6), (2, 20)])
     assert step(scheduler) == ([0, 1, 2], [])
 
@@ -50,8 +51,20 @@ def test_a_prefix_is_cut_the_same_whatever_goes_before() -> None:
     scheduler.admit(prompt("a", 21, 5, 1))
     scheduler.admit(prompt("b", 71, 5, 1))
     assert step(scheduler) == ([], [(0, 20), (1, 32)])
-    assert step(scheduler) == ([0], [(1, 32)])
-    assert step(scheduler) == ([0], [(1, 6)])
+    assert step(scheduler) == ([], [(1, 32)])
+    assert step(scheduler) == ([], [(1, 6)])
+
+
+def test_gaps_are_closed_from_the_top() -> None:
+    scheduler = Scheduler(slots=6, budget=64)
+    live = [scheduler.admit(prompt(str(i), 5, 5, 1)) for i in range(5)]
+    step(scheduler)
+    assert scheduler.moves() == []  # slot 5 is free, above all
+    scheduler.finish(live[1])
+    scheduler.finish(live[2])
+    assert [(m.source, m.sequence.slot) for m in scheduler.moves()] == [(4, 1), (3, 2)]
+    assert step(scheduler) == ([0, 1, 2], [])
+    assert scheduler.admit(prompt("5", 9, 5, 1)).slot == 3
 
 
 def test_samples_share_the_prefix_and_go_before_new_prompts() -> None:
@@ -125,14 +138,17 @@ def test_every_sample_is_drawn_once_from_its_own_prefix(
             del cache[sequence.slot][sequence.cached :]
         if not scheduler.live:
             break
+        for move in scheduler.moves():
+            cache[move.sequence.slot] = cache[move.source][: move.sequence.cached]
         assert len(scheduler.live) == slots - scheduler.free
         plan = scheduler.plan()
         ready = sorted((s for s in scheduler.live if s.ready), key=lambda s: s.slot)
         filled = sum(chunk.count for chunk in plan.chunks)
         if len(ready) < len(scheduler.live):
+            assert plan.draws == []
             assert 0 < filled < 2 * budget
-        # Neither starves: what waits to draw waits for prefill that ends.
-        assert plan.draws == ready or (plan.draws == [] and len(ready) < slots / 2)
+        else:
+            assert [s.slot for s in plan.draws] == list(range(len(scheduler.live)))
         for sequence, count in [(s, 1) for s in plan.draws] + [
             (chunk.sequence, chunk.count) for chunk in plan.chunks
         ]:
@@ -140,7 +156,7 @@ def test_every_sample_is_drawn_once_from_its_own_prefix(
             assert held == (text + [-1] * limit_of(sequence))[: sequence.cached]
             held.extend((text + [-1] * limit_of(sequence))[sequence.cached :][:count])
             sequence.cached += count
-            if sequence in ready and ends(sequence, lengths):
+            if sequence in plan.draws and ends(sequence, lengths):
                 finished.append((sequence.prompt.request.id, sequence.sample.index))
                 if scheduler.finish(sequence):
                     del held[sequence.prompt.prefix :]

@@ -1,6 +1,6 @@
 """One run of the step loop: pull, admit, decode, sample, yield what has ended.
 
-A step decodes the sequences that draw in one batch, and each prefix that fills in another:
+A step decodes all sequences that draw in one batch, or each prefix that fills in its own:
 llama.cpp splits a batch whose sequences differ in length.
 """
 
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import accumulate
 from time import perf_counter
 
 import numpy as np
@@ -16,13 +17,13 @@ import numpy as np
 from bonito_local.backends.base import Completion, FinishReason, Request
 from bonito_local.backends.llamacpp.bindings import (
     Batch,
-    Handle,
     first_error,
     forget_errors,
     lib,
     new_sampler,
 )
 from bonito_local.backends.llamacpp.context import Context
+from bonito_local.backends.llamacpp.draw import Draw, Picker
 from bonito_local.backends.llamacpp.guide import Guide
 from bonito_local.backends.llamacpp.lookup import Lookup
 from bonito_local.backends.llamacpp.scheduler import Chunk, Prompt, Scheduler, Sequence
@@ -49,19 +50,6 @@ class Stats:
     seconds: float = 0.0
 
 
-@dataclass(slots=True)
-class _Draw:
-    """What a live sample has drawn: its sampler chain, last token, count and text."""
-
-    sampler: Handle
-    token: int
-    guide: Guide | None
-    lookup: Lookup | None
-    draft: list[int] = field(default_factory=list)
-    count: int = 0
-    text: bytearray = field(default_factory=bytearray)
-
-
 class Generation:
     """Turns requests into completions with one context, which it leaves empty."""
 
@@ -74,7 +62,8 @@ class Generation:
         self.batch = Batch(context.n_batch)
         self._requests = iter(requests)
         self._waiting: deque[Prompt] = deque()
-        self._draws: dict[int, _Draw] = {}
+        self._draws: dict[int, Draw] = {}
+        self._picker = Picker(context, self.settings.threads)
         self._places = np.arange(context.limit, dtype=np.int32)
 
     def run(self) -> Iterator[Completion]:
@@ -97,6 +86,7 @@ class Generation:
             for draw in self._draws.values():
                 lib.llama_sampler_free(draw.sampler)
             self._draws.clear()
+            self._picker.close()
             self.context.clear()
 
     def _pull(self) -> list[Completion]:
@@ -124,7 +114,7 @@ class Generation:
         return []
 
     def _admit(self) -> None:
-        """Give slots to waiting samples, then to waiting requests."""
+        """Give slots to waiting samples, then to waiting requests; leave no gap between them."""
         for fork in self.scheduler.forks():
             prefix = fork.sequence.prompt.prefix
             self.context.copy(fork.source.slot, fork.sequence.slot, prefix)
@@ -141,18 +131,23 @@ class Generation:
             sequence = self.scheduler.admit(self._waiting.popleft())
             self.context.remove(sequence.slot, sequence.cached)
             self._begin(sequence)
+        for move in self.scheduler.moves():
+            slot = move.sequence.slot
+            self.context.copy(move.source, slot, move.sequence.cached)
+            self.context.remove(move.source)
+            self._draws[slot] = self._draws.pop(move.source)
 
     def _begin(self, sequence: Sequence) -> None:
         prompt = sequence.prompt
         shape, tokens = prompt.request.shape, prompt.tokens
-        self._draws[sequence.slot] = _Draw(
+        self._draws[sequence.slot] = Draw(
             new_sampler(prompt.request.sampling, sequence.sample.seed),
             int(tokens[-1]),
             Guide(self.model.vocabulary, shape, prompt.limit) if shape else None,
             Lookup(tokens.tolist()) if self.settings.draft else None,
         )
 
-    def _end(self, sequence: Sequence) -> _Draw:
+    def _end(self, sequence: Sequence) -> Draw:
         draw = self._draws.pop(sequence.slot)
         lib.llama_sampler_free(draw.sampler)
         return draw
@@ -164,12 +159,7 @@ class Generation:
             self.context.use_threads(self.settings.threads)
             self.stats.decode_seconds += self._decode(self._fill_draws(step.draws))
             started = perf_counter()
-            row = 0
-            for sequence in step.draws:
-                drafted = len(self._draws[sequence.slot].draft)
-                if completion := self._draw_all(sequence, row):
-                    done.append(completion)
-                row += 1 + drafted
+            done = self._draw(step.draws)
             self.stats.sample_seconds += perf_counter() - started
         for chunk in step.chunks:
             self.context.use_threads(self.settings.prefill_threads)
@@ -220,40 +210,40 @@ class Generation:
         batch.outputs[:end] = 0
         return end
 
-    def _draw_all(self, sequence: Sequence, row: int) -> Completion | None:
-        """Draw a token, and go on for as long as the draft has it right."""
-        draft = self._draws[sequence.slot].draft
+    def _draw(self, sequences: list[Sequence]) -> list[Completion]:
+        """Pick the next token of each, and go on for as long as its draft has it right."""
+        draws = [self._draws[sequence.slot] for sequence in sequences]
+        widths = [1 + len(draw.draft) for draw in draws]
+        rows = [end - width for end, width in zip(accumulate(widths), widths, strict=True)]
+        picked = self._picker.pick(draws, rows)
+        found = map(self._take_all, sequences, rows, picked)
+        return [completion for completion in found if completion]
+
+    def _take_all(self, sequence: Sequence, row: int, token: int) -> Completion | None:
+        draw = self._draws[sequence.slot]
+        draft = draw.draft
         self.stats.drafted += len(draft)
         for place in range(1 + len(draft)):
+            if place:
+                (token,) = self._picker.pick([draw], [row + place])
             sequence.cached += 1
-            if completion := self._draw(sequence, row + place):
+            if completion := self._take(sequence, token):
                 return completion
-            if place == len(draft) or self._draws[sequence.slot].token != draft[place]:
+            if place == len(draft) or token != draft[place]:
                 break
             self.stats.kept += 1
         if draft:
             self.context.remove(sequence.slot, sequence.cached)
         return None
 
-    def _draw(self, sequence: Sequence, row: int) -> Completion | None:
-        draw = self._draws[sequence.slot]
-        if draw.guide:
-            draw.guide.mask(self.context.logits(row))
-        draw.token = lib.llama_sampler_sample(draw.sampler, self.context.handle, row)
-        draw.count += 1
+    def _take(self, sequence: Sequence, token: int) -> Completion | None:
         self.stats.completion_tokens += 1
-        piece = self.model.piece(draw.token)
-        stops = sequence.prompt.request.sampling.stop
-        if piece is None:
+        draw, prompt = self._draws[sequence.slot], sequence.prompt
+        draw.count += 1
+        piece = self.model.piece(token)
+        if piece is None or draw.add(token, piece, prompt.request.sampling.stop):
             return self._finish(sequence, "stop")
-        draw.text += piece
-        if draw.lookup:
-            draw.lookup.append(draw.token)
-        if draw.guide:
-            draw.guide.accept(piece)
-        if stops and _cut(draw.text, len(piece), stops):
-            return self._finish(sequence, "stop")
-        if draw.count == sequence.prompt.limit:
+        if draw.count == prompt.limit:
             return self._finish(sequence, "length")
         return None
 
@@ -266,16 +256,3 @@ class Generation:
         text = draw.text.decode("utf-8", errors="replace")
         tokens = len(prompt.tokens)
         return Completion(prompt.request.id, sample.index, text, tokens, draw.count, reason)
-
-
-def _cut(text: bytearray, fresh: int, stops: tuple[str, ...]) -> bool:
-    """Cut `text`, whose last `fresh` bytes are new, at the first stop string in it."""
-    found = []
-    for stop in stops:
-        wanted = stop.encode()
-        at = text.find(wanted, max(0, len(text) - fresh - len(wanted) + 1))
-        if at >= 0:
-            found.append(at)
-    if found:
-        del text[min(found) :]
-    return bool(found)

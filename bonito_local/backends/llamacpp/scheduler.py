@@ -5,6 +5,10 @@ cache once, in chunks (the prefix); each of its samples then starts from the las
 sample beyond the first takes a copy of the prefix to a slot of its own, or goes on from
 the prefix in the slot of a sample that has ended. A slot keeps its cells until the next
 prompt comes, and what both begin with (the task type, say) is not computed again.
+
+llama.cpp computes slots together only where they are neighbours, and many at once are far
+cheaper than few. So free slots are filled before anything is drawn, and what is live moves
+down into slots that stay free at the end of a run.
 """
 
 from __future__ import annotations
@@ -64,10 +68,18 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Sequences to draw a token for, by slot, and what to add to the prefixes of others."""
+    """Sequences to draw a token for, by slot, or what to add to prefixes first."""
 
     draws: list[Sequence]
     chunks: list[Chunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A sequence whose cells are to be copied from the slot `source` to its new one."""
+
+    source: int
+    sequence: Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +129,33 @@ class Scheduler:
                 started.append(Fork(source, self._start(prompt, min(self._free), prompt.prefix)))
         return started
 
-    def plan(self) -> Step:
-        """Draw for every ready sequence, and fill the prefixes of others, oldest first.
+    def moves(self) -> list[Move]:
+        """Close the gaps between live slots; the caller has admitted all that it can."""
+        moves = []
+        for sequence in sorted(self.live, key=lambda s: -s.slot):
+            if not self._free or min(self._free) > sequence.slot:
+                break
+            source, target = sequence.slot, min(self._free)
+            self._free.remove(target)
+            self._free.append(source)
+            self._held.pop(target, None)
+            sequence.slot = target
+            moves.append(Move(source, sequence))
+        return moves
 
-        Few sequences decode slowly, so drawing waits until half of the live are ready: for
-        as long as it takes to fill the slots, at most. How a prefix is cut into chunks
-        depends on its length alone, and so does the rounding of what is computed.
+    def plan(self) -> Step:
+        """Fill the prefixes of live sequences, oldest first, and then draw for all of them.
+
+        How a prefix is cut into chunks depends on its length alone, and so does the rounding
+        of what is computed.
         """
-        ready = [s for s in self.live if s.ready]
         chunks, room = [], self.budget
         for sequence in self.live:
             if room > 0 and not sequence.ready:
                 count = min(self.budget, sequence.prompt.prefix - sequence.cached)
                 chunks.append(Chunk(sequence, count))
                 room -= count
-        if 2 * len(ready) < len(self.live):
-            return Step([], chunks)
-        return Step(sorted(ready, key=lambda s: s.slot), chunks)
+        return Step([] if chunks else sorted(self.live, key=lambda s: s.slot), chunks)
 
     def finish(self, sequence: Sequence) -> bool:
         """End a sample. True if its slot goes on with the prompt's next sample.

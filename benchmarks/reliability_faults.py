@@ -186,6 +186,15 @@ FAULTS["the engine aborts, as at a failed assertion (detached)"] = _crash(signal
 FAULTS["kill -9, as the system does when memory runs out (detached)"] = _crash(signal.SIGKILL)
 
 
+@fault("the worker hangs, whole (SIGSTOP), and is cancelled (detached)")
+def _frozen(job: Job) -> str:
+    os.kill(job.detach(), signal.SIGSTOP)
+    code, said = job.run("cancel", str(job.out))
+    assert code == 0, said
+    job.hold()
+    return _state(job)
+
+
 @fault("the terminal closes, detached")
 def _hangup(job: Job) -> str:
     shell = subprocess.Popen(

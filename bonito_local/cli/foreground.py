@@ -38,7 +38,13 @@ def run_here(wanted: Generation, *, again: bool = True, online: bool = False) ->
         def warn(text: str) -> None:
             click.echo(f"warning: {text}", err=True)
 
-        summary = generate(wanted, Front(notify, warn, signals.stop, interrupt, again))
+        def abandon(text: str) -> None:
+            # A bar that is not taken down leaves the terminal without a cursor.
+            shown.__exit__(None, None, None)
+            click.echo(f"error: {text}", err=True)
+
+        front = Front(notify, warn, signals.stop, interrupt, abandon, again)
+        summary = generate(wanted, front)
     print_summary(summary, wanted.output)
     if summary.stopped:
         click.echo(f"{summary.ended.capitalize()}. The same command goes on from here.", err=True)

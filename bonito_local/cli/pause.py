@@ -32,6 +32,8 @@ def stop(job: str, wish: Wish) -> Path:
     output = find_job(job)
     if not ask(output, wish):
         raise JobError(
-            f"The job in {output} has not stopped yet.", "It will after the rows it is drawing."
+            f"The job in {output} has not stopped yet.",
+            "It will once its dataset is written. One that answers to nothing is ended by "
+            "`bonito-local cancel`, or else by the system's own means (kill -9).",
         )
     return output

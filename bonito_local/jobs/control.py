@@ -6,9 +6,11 @@ database, where its worker looks twice a second; that it has ended shows in its 
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 from bonito_local.errors import JobError, OutputError
@@ -16,6 +18,7 @@ from bonito_local.jobs.folder import is_running, log_path, open_job, store_path
 from bonito_local.jobs.generation import Generation, from_json
 from bonito_local.jobs.journal import Wish
 from bonito_local.jobs.ledger import OUTCOMES, Outcome
+from bonito_local.jobs.state import job_state
 from bonito_local.jobs.store import Store
 
 RETRYABLE: tuple[Outcome, ...] = tuple(name for name in OUTCOMES if name != "accepted")
@@ -41,7 +44,8 @@ def read_request(output: Path) -> Generation:
 def ask(output: Path, wish: Wish, seconds: float = 60.0) -> bool:
     """Ask the worker of a job to stop; return whether it has within `seconds`.
 
-    What it had finished is kept, however long it takes.
+    What it had finished is kept, however long it takes. A worker that does not even hear that
+    it is to be cancelled is killed then, on Linux.
 
     Raises:
         JobError: no process works on the job.
@@ -55,9 +59,31 @@ def ask(output: Path, wish: Wish, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while is_running(output):
         if time.monotonic() >= deadline:
-            return False
+            return wish == "cancel" and seconds > 0 and _kill(output)
         time.sleep(_LOOK_SECONDS)
     return True
+
+
+def _kill(output: Path) -> bool:
+    """Kill the worker of a job, where it is sure which process that is, unless it is writing."""
+    job = job_state(output)
+    writing = job.progress is not None and job.progress.phase == "writing"
+    if job.run is None or writing or not _has_open(job.run.pid, store_path(output)):
+        return False
+    os.kill(job.run.pid, signal.SIGKILL)
+    while is_running(output):
+        time.sleep(_LOOK_SECONDS)
+    return _settle_cancelled(output)
+
+
+def _has_open(pid: int, path: Path) -> bool:
+    """Whether a process of this machine, by that number, has the file open."""
+    with suppress(OSError):
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):  # closed meanwhile
+                if link.samefile(path):
+                    return True
+    return False
 
 
 def _settle_cancelled(output: Path) -> bool:

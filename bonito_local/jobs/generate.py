@@ -50,14 +50,16 @@ class Front:
     """What a front end lends to a run.
 
     `notify` and `warn` are told, `stop` and `interrupt` end it: the one is asked, the other
-    called from a thread when a wish to end it comes from another process. `again` looks
-    for new documents, else only what is planned already is generated, if planning was done.
+    called from a thread when a wish to end it comes from another process. `abandon` is told,
+    in a thread, why the process ends in this moment: its engine hangs. `again` looks for new
+    documents, else only what is planned already is generated, if planning was done.
     """
 
     notify: Notify = lambda _: None
     warn: Callable[[str], None] = lambda _: None
     stop: Stop = lambda: False
     interrupt: Callable[[], None] = lambda: None
+    abandon: Callable[[str], None] = lambda _: None
     again: bool = True
     detached: bool = False
 
@@ -133,7 +135,7 @@ def _note(store: Store, run: int, error: BaseException) -> None:
 
 
 def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Summary:
-    with Watch(store, front.interrupt) as watch:
+    with Watch(store, front.interrupt, front.stop, front.abandon) as watch:
 
         def notify(progress: Progress) -> None:
             watch.notify(progress)
@@ -145,7 +147,7 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
         stopped = False
         with turn(wanted.output, wanted.backend, wanted.priority, notify, front.warn, stop):
             if stop():
-                return Summary(store.ledger(), 0, store.problems(), _ending(watch))
+                return Summary(store.ledger(), 0, store.problems(), watch.ending)
             plan = Plan(
                 model.sha256,
                 wanted.sampling.n,
@@ -170,6 +172,7 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
                 except KeyboardInterrupt:
                     stopped = True
                 except BackendError as error:
+                    notify(Progress("writing"))
                     kept = write_output(store, wanted.output)
                     raise BackendError(
                         error.title,
@@ -177,16 +180,10 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
                         "the same command goes on.",
                     ) from error
         stopped = stopped or stop()
-        ended = _ending(watch) if stopped else "finished"
+        ended = watch.ending if stopped else "finished"
         ledger = store.ledger()
         notify(Progress("writing", done=ledger.planned - ledger.pending, planned=ledger.planned))
         return Summary(ledger, write_output(store, wanted.output), store.problems(), ended)
-
-
-def _ending(watch: Watch) -> Ended:
-    if watch.wish is None:
-        return "stopped"
-    return "paused" if watch.wish == "pause" else "cancelled"
 
 
 def _spec(backend: Backend, wanted: Generation, model: ModelFile) -> JobSpec:

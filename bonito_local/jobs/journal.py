@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Ended = Literal["finished", "paused", "cancelled", "stopped", "failed"]
 Wish = Literal["pause", "cancel"]
+ENDINGS: dict[Wish, Ended] = {"pause": "paused", "cancel": "cancelled"}
 
 
 @dataclass(frozen=True, slots=True)

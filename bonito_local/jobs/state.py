@@ -112,10 +112,8 @@ def _state(
 def _why(output: Path, state: State, run: Run | None) -> str:
     if run is None:
         return ""
-    if state == "failed":
-        return f"{run.error} {run.remedy}".strip()
     if state != "crashed":
-        return ""
+        return f"{run.error} {run.remedy}".strip()
     fatal = _last_words(output) if run.detached else ""
     died = f"it crashed ({fatal})" if fatal else "it was killed, or its engine crashed"
     return f"Process {run.pid} ended without a word: {died}. What had finished is kept."

@@ -102,7 +102,9 @@ def main(output: Path, again: bool) -> int:
         wanted = read_request(output)
         with StopSignals() as signals, chdir(wanted.folder or Path()):
             shown = _Log(signals)
-            front = Front(shown.show, _say, signals.stop, interrupt, again, detached=True)
+            front = Front(
+                shown.show, _say, signals.stop, interrupt, _say, again=again, detached=True
+            )
             summary = generate(wanted, front)
     except BonitoError as error:
         _say(f"failed: {error}")

@@ -75,8 +75,8 @@ TASK_TYPES: tuple[TaskType, ...] = (
         "coref",
         "coreference resolution",
         "what a word in the passage refers to",
-        "What does 'this agreement' stand for?",
-        "the contract between the two parties",
+        "Who gives the notice?",
+        "Either party",
     ),
     TaskType(
         "paraphrase",

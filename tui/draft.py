@@ -55,7 +55,7 @@ class Draft:
         check_sampling(sampling)
         tasks = tuple(map(task_type, self.tasks))
         labels = tuple(label.strip() for label in self.labels.split(",") if label.strip())
-        check_labels(tasks, labels, self.guided)
+        check_labels(tasks, labels)
         limit = _whole("Most passages", self.limit) if self.limit.strip() else None
         if limit is not None and limit < 1:
             raise UsageError("Most passages is below 1.", "Leave it empty to read all.")

@@ -12,6 +12,17 @@ from bonito_local.tasks import PIPE
 
 _PROMPT = re.compile(r"<\|tasktype\|>\n(.*?)\n<\|context\|>\n(.*)\n<\|task\|>\n", re.DOTALL)
 _TOKEN = re.compile(r"\S+\s*")
+# Instruction and response by task type; else words of the passage are asked for.
+_FORMS = {
+    "yes-no question answering": ("Does the passage mention {span}?", "{label}"),
+    "natural language inference": ("Does it follow that there is {span}?", "{label}"),
+    "textual entailment": ("Does it follow that there is {span}?", "{label}"),
+    "paraphrase identification": ("Is {span} a way to say it all?", "{label}"),
+    "word sense disambiguation": ("Is the sense the same from word {at} on?", "{label}"),
+    "sentiment": ("Is {span} positive or negative?", "negative"),
+    "question generation": ("Write a question.", "Is it {span}?"),
+    "multiple-choice question answering": ("What is there?\n- {span}\n- else", "{span}"),
+}
 
 
 def open_planned(model: Path, plan: Plan) -> Fake:
@@ -67,8 +78,10 @@ def _answer(prompt: str, seed: int) -> str:
     # A string seeds the same generator in every process, unlike hash().
     rng = random.Random(f"{seed}\n{prompt}")
     words = passage.split() or ["nothing"]
-    start = rng.randrange(len(words))
-    span = words[start : start + rng.randint(1, 4)]
-    if task.startswith("yes-no"):
-        return f"Does the passage mention {' '.join(span)}?\n{PIPE}\n{rng.choice(['yes', 'no'])}"
-    return f"Which words follow word {start} of the passage?\n{PIPE}\n{' '.join(span)}"
+    # Two words or more: one alone may be a number, and its own place.
+    start = rng.randrange(max(1, len(words) - 1))
+    span = " ".join(words[start : start + rng.randint(2, 4)])
+    asked, said = _FORMS.get(task, ("Which words stand from word {at} on?", "{span}"))
+    label = rng.choice(("yes", "no"))
+    parts = {"at": start, "span": span, "label": label}
+    return f"{asked.format(**parts)}\n{PIPE}\n{said.format(**parts)}"

@@ -1,41 +1,60 @@
-"""What makes a parsed row acceptable: small, deterministic rules per task type."""
+"""What makes a parsed row acceptable: small, deterministic checks per task type.
+
+No model is asked, and nothing but the row and its passage is looked at. The checks are in
+modules by what they are about; a row's verdict is the first that fails, in the order here.
+"""
 
 from __future__ import annotations
 
-import unicodedata
+from collections.abc import Iterator
 
-from bonito_local.tasks import MARKERS, PIPE, Pair, TaskType, defuse
+from bonito_local.checks.answers import ANSWERS
+from bonito_local.checks.candidate import Check, candidate
+from bonito_local.checks.common import COMMON
+from bonito_local.checks.labels import LABELLED
+from bonito_local.checks.text import normalize
+from bonito_local.checks.thresholds import Thresholds
+from bonito_local.checks.writing import WRITING
+from bonito_local.tasks import TASK_TYPES, Pair, TaskType
 
-_LEAKS = tuple(marker for marker in MARKERS if marker != PIPE)
+__all__ = ["CHECKS", "REASONS", "check", "findings", "normalize"]
+
+CHECKS: tuple[Check, ...] = (*COMMON, *LABELLED, *ANSWERS, *WRITING)
+REASONS: tuple[str, ...] = tuple(dict.fromkeys(check.reason for check in CHECKS))
+_BY_TASK: dict[str, tuple[Check, ...]] = {
+    task.short: tuple(c for c in CHECKS if not c.tasks or task.short in c.tasks)
+    for task in TASK_TYPES
+}
+_USUAL = Thresholds()
 
 
-def check(task: TaskType, pair: Pair, passage: str, completion: str) -> str | None:
+def check(
+    task: TaskType,
+    pair: Pair,
+    passage: str,
+    completion: str,
+    thresholds: Thresholds = _USUAL,
+    labels: tuple[str, ...] = (),
+) -> str | None:
     """Return why a row is rejected, or None.
 
     `completion` is what `pair` was parsed from: markers are looked for there,
-    because one that stands in the passage is no fault of the row.
+    because one that stands in the passage is no fault of the row. `labels` are
+    topic_class's, where the user has given any.
     """
-    if not pair.instruction:
-        return "empty instruction"
-    if not pair.response:
-        return "empty response"
-    if any(marker in completion for marker in _LEAKS):
-        return "leaked marker"
-    if pair.instruction == passage.strip():
-        return "instruction is only the passage"
-    if task.short == "ynqa" and normalize(pair.response).strip(" .!") not in ("yes", "no"):
-        return "response is not yes or no"
-    if task.short == "exqa" and not _stands_in(pair.response, passage):
-        return "response is not in the passage"
-    return None
+    return next(findings(task, pair, passage, completion, thresholds, labels), None)
 
 
-def normalize(text: str) -> str:
-    """Fold case, compatibility forms and runs of white space."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _stands_in(response: str, passage: str) -> bool:
-    # The model saw the passage with its markers broken up, and may copy it so.
-    wanted = normalize(response)
-    return wanted in normalize(passage) or wanted in normalize(defuse(passage))
+def findings(
+    task: TaskType,
+    pair: Pair,
+    passage: str,
+    completion: str,
+    thresholds: Thresholds = _USUAL,
+    labels: tuple[str, ...] = (),
+) -> Iterator[str]:
+    """Yield every reason to reject a row; the first is its verdict."""
+    row = candidate(task, pair, passage, completion, thresholds, labels)
+    for each in _BY_TASK.get(task.short, COMMON):
+        if each.reason not in thresholds.skip and each.fails(row):
+            yield each.reason

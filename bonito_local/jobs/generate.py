@@ -118,7 +118,7 @@ def prepare(wanted: Generation) -> None:
 
 def _check(wanted: Generation, again: bool) -> ModelFile:
     check_sampling(wanted.sampling)
-    check_labels(wanted.tasks, wanted.labels, wanted.guided)
+    check_labels(wanted.tasks, wanted.labels)
     if again:
         check_paths(wanted.paths)
     check_capable(wanted.backend, guided=wanted.guided, plan=Plan(reproducible=wanted.reproducible))
@@ -199,6 +199,7 @@ def _spec(backend: Backend, wanted: Generation, model: ModelFile) -> JobSpec:
         limit=wanted.limit,
         guided=wanted.guided,
         labels=wanted.labels,
+        checks=wanted.checks,
     )
 
 

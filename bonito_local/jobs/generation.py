@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local.backends.base import Sampling
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.tasks import TaskType, task_type
 
 
@@ -18,10 +19,10 @@ class Generation:
     `limit` ends reading after so many passages, `passage_tokens` is the most tokens of one
     (None: what suits the model), `target_tokens` what they aim at (None: 85% of that), and
     `overlap_tokens` how many each repeats of the one before. `guided` keeps every completion
-    in its task type's shape, `labels` are topic_class's then. `tune` and `reproducible` are
+    in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
     as in `Plan`.
-    Of jobs that wait for an engine the one of highest `priority` is next. Relative paths
-    are relative to `folder` (None: the current one).
+    Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
+    rows have to pass. Relative paths are relative to `folder` (None: the current one).
     """
 
     paths: tuple[Path, ...]
@@ -40,6 +41,7 @@ class Generation:
     target_tokens: int | None = None
     overlap_tokens: int = 0
     priority: int = 0
+    checks: Thresholds = field(default_factory=Thresholds)
     folder: Path | None = None
 
 
@@ -57,11 +59,14 @@ def as_json(wanted: Generation) -> dict[str, Any]:
 def from_json(data: dict[str, Any], output: Path) -> Generation:
     """What `as_json` was made of, for the job in `output`."""
     sampling = Sampling(**data["sampling"] | {"stop": tuple(data["sampling"]["stop"])})
+    # A job from before there were thresholds has none.
+    checks = dict(data.get("checks", {}))
     kept = data | {
         "paths": tuple(map(Path, data["paths"])),
         "tasks": tuple(map(task_type, data["tasks"])),
         "sampling": sampling,
         "labels": tuple(data["labels"]),
+        "checks": Thresholds(**checks | {"skip": tuple(checks.get("skip", ()))}),
         "folder": Path(data["folder"]),
     }
     return Generation(output=output, **kept)

@@ -27,14 +27,14 @@ def shape_of(task: TaskType, passage: str, labels: tuple[str, ...] = ()) -> Shap
     return Shape(PIPE, labels if task.short == "topic_class" else ())
 
 
-def check_labels(tasks: tuple[TaskType, ...], labels: tuple[str, ...], guided: bool) -> None:
+def check_labels(tasks: tuple[TaskType, ...], labels: tuple[str, ...]) -> None:
     """Raise UsageError for labels that would do nothing, or cannot be a label set."""
     if not labels:
         return
-    if not guided or all(task.short != "topic_class" for task in tasks):
+    if all(task.short != "topic_class" for task in tasks):
         raise UsageError(
-            "Labels are for guided topic classification.",
-            "Add --guided and the task topic_class, or leave --labels out.",
+            "Labels are for topic classification.",
+            "Add the task topic_class, or leave --labels out.",
         )
     if len(set(labels)) < 2 or any(PIPE in label for label in labels):
         raise UsageError("The labels are not a label set.", "Give two or more, without markers.")

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local.backends.base import Sampling
+from bonito_local.checks.rules import REASONS
+from bonito_local.checks.thresholds import Thresholds, check_thresholds
 from bonito_local.errors import BonitoError, OutputError, UsageError, did_you_mean
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
@@ -52,6 +54,17 @@ _KEYS: dict[str, dict[str, str]] = {
         "max_tokens": _WHOLE,
         "seed": _WHOLE,
         "stop": _TEXTS,
+    },
+    "checks": {
+        "instruction_words": _WHOLE,
+        "response_words": _WHOLE,
+        "answer_words": _WHOLE,
+        "answer_share": _NUMBER,
+        "summary_share": _NUMBER,
+        "repetition": _NUMBER,
+        "paraphrase_overlap": _NUMBER,
+        "language": _TEXT,
+        "skip": _TEXTS,
     },
 }
 _REQUIRED = ("documents", "output", "tasks")
@@ -99,7 +112,10 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     check_sampling(sampling)
     tasks = tuple(dict.fromkeys(task_type(name) for name in values["tasks"]))
     labels = tuple(values.get("labels", ()))
-    check_labels(tasks, labels, values.get("guided", False))
+    check_labels(tasks, labels)
+    judged = {name: values[name] for name in _KEYS["checks"] if name in values}
+    checks = Thresholds(**judged | {"skip": tuple(values.get("skip", ()))})
+    check_thresholds(checks, REASONS)
     folder = path.resolve().parent
     return Generation(
         paths=tuple(Path(name).expanduser() for name in values["documents"]),
@@ -118,6 +134,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         target_tokens=values.get("target_tokens"),
         overlap_tokens=values.get("overlap_tokens", 0),
         priority=values.get("priority", 0),
+        checks=checks,
         folder=folder,
     )
 
@@ -173,8 +190,10 @@ def _example(key: str) -> str:
         "overlap_tokens": "30",
         "priority": "0",
         "stop": '["\\n\\n"]',
+        "skip": '["repeats itself"]',
+        "language": '"en"',
     }
-    default = {field.name: field.default for field in fields(Sampling)}
+    default = {f.name: f.default for kind in (Sampling, Thresholds) for f in fields(kind)}
     return examples.get(key) or str(default.get(key, "false"))
 
 
@@ -244,7 +263,7 @@ tasks = {tasks}   # `bonito-local tasks` lists the 16 there are
 model = {model}   # a name, or a GGUF file
 backend = {backend}   # the engine; `run --backend` names another
 # guided = true   # draw only what parses and fits the task type
-# labels = ["a", "b"]   # with guided, topic_class's labels
+# labels = ["a", "b"]   # the labels of topic_class
 # reproducible = true   # one row at a time: the same bits each run
 # tune = false   # do not measure this machine on first use
 # priority = 0   # of jobs that wait for an engine the highest is next
@@ -263,4 +282,16 @@ temperature = {sampling.temperature}   # 0 is greedy
 top_p = {sampling.top_p}
 max_tokens = {sampling.max_tokens}   # of a row
 seed = {sampling.seed}
+
+# What rows have to pass; those that do not are kept in the job with the reason.
+[checks]
+# answer_words = 40   # most words of a short answer
+# answer_share = 0.5   # most of its passage that an answer may be
+# summary_share = 1.0   # a summary is shorter than this share of its passage
+# repetition = 0.5   # most of a text that may repeat itself
+# paraphrase_overlap = 0.95   # most words that a paraphrase may share with its source
+# instruction_words = 400   # most words of an instruction, without its passage
+# response_words = 400   # most words of a response
+# language = "en"   # "" for any
+# skip = ["repeats itself"]   # reasons for which no row is rejected
 """

@@ -135,7 +135,8 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
             raise JobError("No passage could be read.", "Choose documents that hold text.")
         started = time.monotonic()
         for at, task, completion in _draw(wanted, backend, passages, rows):
-            result = judge(at, task, passages[at].text, completion)
+            text = passages[at].text
+            result = judge(at, task, text, completion, wanted.checks, wanted.labels)
             yield (
                 "row",
                 {

@@ -10,6 +10,7 @@ from itertools import groupby
 from bonito_local.backends.base import Backend, Completion, Request, Sample
 from bonito_local.checks.duplicates import pair_digest
 from bonito_local.checks.rules import check
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.ledger import Ledger
@@ -22,6 +23,7 @@ from bonito_local.jobs.store import Result, Store
 from bonito_local.tasks import TaskType, format_prompt, parse_completion, task_type
 
 _NOTIFY_SECONDS = 0.1
+_USUAL = Thresholds()
 
 
 def run_job(
@@ -84,7 +86,7 @@ def _generate(store: Store, backend: Backend, spec: JobSpec, notify: Notify, sto
     start = notified = time.monotonic()
     try:
         for completion in completions:
-            first = _take(asked, completion, recorder)
+            first = _take(asked, completion, recorder, spec)
             now = time.monotonic()
             progress = replace(
                 progress,
@@ -147,7 +149,9 @@ def _requests(
         yield request
 
 
-def _take(asked: dict[str, _Asked], completion: Completion, recorder: Recorder) -> bool:
+def _take(
+    asked: dict[str, _Asked], completion: Completion, recorder: Recorder, spec: JobSpec
+) -> bool:
     """Judge and record one completion; return whether it is its request's first."""
     request = asked.get(completion.request_id)
     key = request.samples.pop(completion.sample, None) if request else None
@@ -157,13 +161,20 @@ def _take(asked: dict[str, _Asked], completion: Completion, recorder: Recorder) 
             "which was not asked.",
             "This is a fault of the engine; what had finished is kept.",
         )
-    recorder.put(judge(key, request.task, request.passage, completion))
+    recorder.put(judge(key, request.task, request.passage, completion, spec.checks, spec.labels))
     if not request.samples:
         del asked[completion.request_id]
     return len(request.samples) == request.asked - 1
 
 
-def judge(key: int, task: TaskType, passage: str, completion: Completion) -> Result:
+def judge(
+    key: int,
+    task: TaskType,
+    passage: str,
+    completion: Completion,
+    thresholds: Thresholds = _USUAL,
+    labels: tuple[str, ...] = (),
+) -> Result:
     """Return how the sample with id `key` ended."""
     result = Result(
         key,
@@ -179,7 +190,7 @@ def judge(key: int, task: TaskType, passage: str, completion: Completion) -> Res
     if pair is None:
         return replace(result, outcome="unparseable", reason="")
     result = replace(result, instruction=pair.instruction, response=pair.response)
-    reason = check(task, pair, passage, completion.text)
+    reason = check(task, pair, passage, completion.text, thresholds, labels)
     if reason is None and completion.finish_reason == "length":
         reason = "cut off at the token limit"
     if reason is not None:

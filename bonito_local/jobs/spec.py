@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bonito_local.backends.base import Sampling
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import UsageError
 from bonito_local.passages.split import Lengths
 from bonito_local.tasks import TaskType, task_type
@@ -33,6 +34,7 @@ class JobSpec:
     limit: int | None = None
     guided: bool = False
     labels: tuple[str, ...] = ()
+    checks: Thresholds = field(default_factory=Thresholds)
 
     @property
     def lengths(self) -> Lengths:
@@ -59,6 +61,10 @@ class JobSpec:
             settings["overlap_tokens"] = self.overlap_tokens
         if self.guided:
             settings["guided"] = ",".join(self.labels) or "yes"
+        elif self.labels:
+            settings["labels"] = ",".join(self.labels)
+        if changed := self.checks.changed():
+            settings["checks"] = changed
         return settings
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -10,9 +9,12 @@ import pytest
 from bonito_local.cli.main import run
 from bonito_local.errors import UsageError
 from bonito_local.jobs.guided import check_labels, shape_of
+from bonito_local.jobs.review import open_review
+from bonito_local.jobs.rows import Filter
 from bonito_local.jobs.spec import parse_tasks
 from bonito_local.tasks import PIPE, task_type
 
+NOT_LABELS = ("response is not yes or no", "response is not a label")
 PASSAGE = "Either party may end the agreement by giving thirty days' notice to the other."
 
 
@@ -26,19 +28,18 @@ def test_shapes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tasks", "labels", "guided"),
+    ("tasks", "labels"),
     [
-        ("topic_class", ("law", "tax"), False),
-        ("exqa", ("law", "tax"), True),
-        ("topic_class", ("law", "law"), True),
-        ("topic_class", ("law", f"tax{PIPE}"), True),
+        ("exqa", ("law", "tax")),
+        ("topic_class", ("law", "law")),
+        ("topic_class", ("law", f"tax{PIPE}")),
     ],
 )
-def test_labels_that_would_do_nothing(tasks: str, labels: tuple[str, ...], guided: bool) -> None:
+def test_labels_that_would_do_nothing(tasks: str, labels: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):
-        check_labels(parse_tasks(tasks), labels, guided)
-    check_labels(parse_tasks("topic_class,exqa"), ("law", "tax"), True)
-    check_labels(parse_tasks("exqa"), (), False)
+        check_labels(parse_tasks(tasks), labels)
+    check_labels(parse_tasks("topic_class,exqa"), ("law", "tax"))
+    check_labels(parse_tasks("exqa"), ())
 
 
 def test_noise_becomes_rows(
@@ -53,15 +54,19 @@ def test_noise_becomes_rows(
     capsys.readouterr()
     guided = [*command, "-o", str(out), "--guided", "--labels", "law,tax"]
     assert run(guided) == 0
-    rows = [json.loads(line) for line in (out / "rows.jsonl").read_text().splitlines()]
+    review = open_review(out)
+    rows = review.page(review.first(Filter(), 99))
+    review.close()
     responses: dict[str, list[str]] = {task: [] for task in ("exqa", "ynqa", "topic_class", "qg")}
     for row in rows:
-        responses[task_type(row["task_type"]).short].append(row["output"])
+        responses[row.task].append(row.response)
     assert all(response in PASSAGE for response in responses["exqa"])
     assert {response.lower() for response in responses["ynqa"]} <= {"yes", "no"}
     assert set(responses["topic_class"]) <= {"law", "tax"}
     (counts,) = [line.split() for line in capsys.readouterr().out.splitlines() if line[:3] == "all"]
     assert counts[3] == "0"  # unparseable
-    assert len(rows) >= 6
+    assert len(rows) == 12
+    # What it asks is noise all the same.
+    assert not {row.reason for row in rows} & {"response is not in the passage", *NOT_LABELS}
     assert run([*guided[:-2], "--labels", "law,tort"]) == 1
     assert "guided 'law,tax' -> 'law,tort'" in capsys.readouterr().err

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bonito_local.backends.base import Sampling
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import OutputError, UsageError
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.jobfile import read_job, write_job
@@ -32,6 +33,10 @@ top_p = 0.5
 max_tokens = 32
 seed = 7
 stop = ["\\n\\n"]
+[checks]
+answer_words = 12
+repetition = 1
+skip = ["asks nothing"]
 """
 
 
@@ -59,6 +64,7 @@ def test_every_key_becomes_what_it_says(tmp_path: Path) -> None:
         target_tokens=48,
         overlap_tokens=8,
         priority=3,
+        checks=Thresholds(answer_words=12, repetition=1, skip=("asks nothing",)),
         folder=tmp_path,
     )
 
@@ -112,7 +118,10 @@ def test_a_written_file_is_read_again(tmp_path: Path) -> None:
         ("[sampling]\nheat = 1", "The key sampling.heat is not known", "Known:"),
         ("[splitting]\nlimit = 0", "splitting.limit is 0", "leave it out"),
         ("sampling = 3", "sampling is not a table", "[sampling]"),
-        ("labels = ['a', 'b']", "Labels are for guided topic", "--guided"),
+        ("labels = ['a', 'b']", "Labels are for topic classification", "topic_class"),
+        ("[checks]\nanswer_word = 9", "checks.answer_word is not known", "'answer_words'"),
+        ("[checks]\nanswer_words = 0", "checks.answer_words is 0", "1 or more"),
+        ("[checks]\nskip = ['asks nothin']", "No row is rejected for 'asks nothin'", "'asks noth"),
         ("model = 2024-01-01", "model is", 'model = "bonito-tiny"'),
         ("model = ", "is not TOML", "quotes"),
     ],

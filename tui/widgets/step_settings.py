@@ -28,7 +28,7 @@ _NUMBERS = (
 _TEXTS = (
     ("limit", "Most passages", "empty: all"),
     ("column", "Text column", "of .jsonl, .csv, .parquet; empty: found"),
-    ("labels", "Topic labels", "a, b, c: with guided topic_class"),
+    ("labels", "Topic labels", "a, b, c: of topic_class"),
 )
 
 

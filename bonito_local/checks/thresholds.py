@@ -1,0 +1,65 @@
+"""The numbers that the checks go by, as a job file may set them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+
+from bonito_local.errors import UsageError, did_you_mean
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What the checks let pass.
+
+    Attributes:
+        instruction_words: most words of an instruction, its passage not counted.
+        response_words: most words of a response.
+        answer_words: most words of a short answer (exqa, coref).
+        answer_share: most of a passage's words that an exqa answer may have.
+        summary_share: a summary has fewer words than this share of its passage's.
+        repetition: most of a text's runs of three words that may be repeats.
+        paraphrase_overlap: most of the words that a paraphrase may share with its source.
+        language: what rows are written in: "en", or "" for any.
+        skip: reasons for which no row is rejected.
+    """
+
+    instruction_words: int = 400
+    response_words: int = 400
+    answer_words: int = 40
+    answer_share: float = 0.5
+    summary_share: float = 1.0
+    repetition: float = 0.5
+    paraphrase_overlap: float = 0.95
+    language: str = "en"
+    skip: tuple[str, ...] = ()
+
+    def changed(self) -> str:
+        """What differs from the defaults, as JSON; empty where nothing does."""
+        usual = asdict(Thresholds())
+        other = {name: value for name, value in asdict(self).items() if value != usual[name]}
+        return json.dumps(other, sort_keys=True) if other else ""
+
+
+_SHARES = ("answer_share", "summary_share", "repetition", "paraphrase_overlap")
+
+
+def check_thresholds(thresholds: Thresholds, reasons: Iterable[str]) -> None:
+    """Raise UsageError for a value that no row could pass, or a reason that there is not."""
+    for field in fields(Thresholds):
+        value = getattr(thresholds, field.name)
+        if field.name.endswith("_words") and value < 1:
+            raise UsageError(f"checks.{field.name} is {value}.", "Use 1 or more.")
+        if field.name in _SHARES and not 0 <= value <= 1:
+            raise UsageError(f"checks.{field.name} is {value}.", "Use 0 to 1.")
+    if thresholds.language not in ("", "en"):
+        raise UsageError(
+            f"checks.language is {thresholds.language!r}.", 'Use "en", or "" for any language.'
+        )
+    known = list(reasons)
+    for reason in thresholds.skip:
+        if reason not in known:
+            raise UsageError(
+                f"No row is rejected for {reason!r} (checks.skip).", did_you_mean(reason, known)
+            )

@@ -120,6 +120,7 @@ def join_lines(lines: Sequence[str], words: set[str]) -> str:
 
 _TAIL = re.compile(r"([^\W\d_]+)([-\x02])$")
 _HEAD = re.compile(r"[^\W\d_A-Z]+")
+_NAME = 60  # characters: what is longer names no column
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
 
 
@@ -128,10 +129,28 @@ def words_of(text: str) -> set[str]:
     return {word.lower() for word in _WORD.findall(text)}
 
 
+_MIDNIGHT = re.compile(r"(?<=\d{4}-\d\d-\d\d) 00:00:00$")  # how a date in a sheet comes out
+
+
+def _names_columns(row: Sequence[str]) -> bool:
+    named = [cell for cell in row if cell]
+    return (
+        len(named) * 2 > len(row)
+        and (len(row) == 1 or len(named) > 1)
+        and all(len(cell) <= _NAME and cell[-1] not in ".!?" for cell in named)
+    )
+
+
 def rows_as_prose(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table a line per row, as "Name: Alpha; Fee: $20"."""
+    """Write a table a line per row, as "Name: Alpha; Fee: $20".
+
+    A first row that names no columns is a row like the others.
+    """
     lines = []
+    if not _names_columns(header):
+        header, rows = (), (header, *rows)
     for row in rows:
+        row = [_MIDNIGHT.sub("", cell) for cell in row]
         named = [
             f"{header[i]}: {cell}" if i < len(header) and header[i] else cell
             for i, cell in enumerate(row)

@@ -80,7 +80,7 @@ def _read(asked: Asked, answers: IO[bytes]) -> Ended:
 
 def _load() -> None:
     """Import all that reading needs, while files can still be opened and there is one thread."""
-    for name in ("kreuzberg", "bonito_local.passages.documents"):
+    for name in ("kreuzberg", "charset_normalizer", "bonito_local.passages.documents"):
         with suppress(ImportError):  # said of the document that needs it
             import_module(name)
 

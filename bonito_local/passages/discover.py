@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -14,10 +15,11 @@ from bonito_local.passages.types import Document, Problem
 
 PLAIN = frozenset({".txt", ".text"})
 MARKDOWN = frozenset({".md", ".markdown"})
-TABLES = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet"})
+TABLES = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow"})
 OFFICE = frozenset(
-    {".pdf", ".docx", ".html", ".htm", ".xhtml", ".epub", ".pptx", ".xlsx", ".odt", ".rtf", ".eml"}
+    ".pdf .docx .html .htm .xhtml .epub .pptx .xlsx .odt .rtf .eml .msg".split(),
 )
+_DATASETS_OWN = re.compile(r"(?:state|dataset_info|dataset_dict)\.json|cache-.*\.arrow")
 KINDS = PLAIN | MARKDOWN | TABLES | OFFICE
 
 
@@ -104,7 +106,9 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         for name in sorted(files):
             path = Path(parent, name)
             kind = path.suffix.lower()
-            if name.startswith((".", "~$")):  # ~$: what Word leaves beside an open document
+            # ~$: what Word leaves beside an open document; beside a dataset's rows lie what
+            # `datasets` tells of them, and its cache.
+            if name.startswith((".", "~$")) or _DATASETS_OWN.fullmatch(name):
                 continue
             empty = False
             if kind not in KINDS:

@@ -5,7 +5,6 @@ It runs in the process, downloads nothing and, without an OCR configuration, doe
 
 from __future__ import annotations
 
-import html
 import re
 from typing import TYPE_CHECKING
 
@@ -13,9 +12,11 @@ from bonito_local.errors import DocumentError
 from bonito_local.passages.archives import check_archive
 from bonito_local.passages.blocks import Block, check_readable
 from bonito_local.passages.entities import hide_entities, show_entities
+from bonito_local.passages.mail import mail_blocks, outlook_blocks
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.pdf import pdf_blocks
 from bonito_local.passages.plain import decode
+from bonito_local.passages.rtf import without_running_lines
 
 if TYPE_CHECKING:
     from kreuzberg import ExtractionResult
@@ -28,7 +29,7 @@ _MIME = {
     ".odt": "application/vnd.oasis.opendocument.text",
     ".epub": "application/epub+zip",
     ".rtf": "application/rtf",
-    ".eml": "message/rfc822",
+    ".msg": "application/vnd.ms-outlook",
     ".html": "text/html",
     ".htm": "text/html",
     ".xhtml": "text/html",
@@ -53,22 +54,11 @@ def extract_blocks(data: bytes, kind: str) -> list[Block]:
             f"The document is encrypted, or in a format older than {kind}.",
             "Save it without a password in the current format.",
         )
-    if _MIME[kind] == "text/html":
+    if _MIME.get(kind) == "text/html":
         data = decode(data).encode("utf-8", "replace")
     if kind in _ARCHIVES:
         check_archive(data)
-    if kind == ".docx":
-        data = hide_entities(data)
-    result = _extract(data, kind)
-    if kind == ".pdf":
-        nodes = result.document["nodes"] if result.document else []
-        pages = {page["page_number"]: page["content"] for page in result.pages or []}
-        blocks = pdf_blocks(nodes, pages)
-    else:
-        source = _TITLE.sub("", show_entities(result.content))
-        if kind == ".eml":
-            source = html.unescape(source)  # HTML in mails comes out escaped twice
-        blocks = markdown_blocks(source, inline_html=False)
+    blocks = mail_blocks(data, _html_blocks) if kind == ".eml" else _blocks(data, kind)
     if not any(block.text for block in blocks):
         raise DocumentError(
             "The document holds no text" + (": it may be a scan." if kind == ".pdf" else "."),
@@ -76,6 +66,26 @@ def extract_blocks(data: bytes, kind: str) -> list[Block]:
         )
     check_readable("\n".join(block.text for block in blocks))
     return blocks
+
+
+def _html_blocks(data: bytes) -> list[Block]:
+    return _blocks(data, ".html")
+
+
+def _blocks(data: bytes, kind: str) -> list[Block]:
+    if kind == ".docx":
+        data = hide_entities(data)
+    elif kind == ".rtf":
+        data = without_running_lines(data)
+    result = _extract(data, kind)
+    if kind == ".pdf":
+        nodes = result.document["nodes"] if result.document else []
+        pages = {page["page_number"]: page["content"] for page in result.pages or []}
+        return pdf_blocks(nodes, pages)
+    if kind == ".msg":
+        return outlook_blocks(result.content)
+    source = _TITLE.sub("", show_entities(result.content))
+    return markdown_blocks(source, inline_html=False)
 
 
 def _extract(data: bytes, kind: str) -> ExtractionResult:
@@ -95,7 +105,7 @@ def _extract(data: bytes, kind: str) -> ExtractionResult:
     config = ExtractionConfig(
         use_cache=False,  # it would keep the text on disk
         enable_quality_processing=False,
-        output_format="markdown",
+        output_format="plain" if kind == ".msg" else "markdown",
         include_document_structure=paged,
         pages=PageConfig(extract_pages=True) if paged else None,
         content_filter=unfiltered if paged else None,

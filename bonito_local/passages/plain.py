@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, check_readable, join_lines, tidy, words_of
+from bonito_local.passages.encoding import bom_encoding, guess_encoding
 
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _BULLET = re.compile(r"(?:[-*+•‣▪◦·–]|\(?[0-9]{1,3}[.)]|\(?[a-z][.)]|\([ivx]+\))\s+\S")
 _FIELD = re.compile(r"[A-Z][\w ,/()-]{0,40}: ")
 _RULE = re.compile(r"([-=_*~#.])\1{2,}")
 _WRAP_MIN, _WRAP_MAX = 45, 120  # a line as long as this was wrapped by an editor
 
 
-def bom_encoding(data: bytes) -> str | None:
-    """Return the encoding that a byte order mark at the start names."""
-    return next((name for bom, name in _BOMS if data.startswith(bom)), None)
-
-
 def decode(data: bytes) -> str:
-    """Decode by byte order mark, else UTF-8, else Windows-1252.
+    """Decode by byte order mark, else UTF-8, else what the bytes look like.
 
     Raises:
         DocumentError: there are no bytes, or they are no text.
@@ -41,7 +29,7 @@ def decode(data: bytes) -> str:
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:
-            text = data.decode("cp1252", "replace")
+            text = data.decode(guess_encoding(data), "replace")
     check_readable(text)
     return text
 

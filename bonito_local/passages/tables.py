@@ -1,22 +1,25 @@
-"""The text column of tables: JSONL, CSV, TSV and Parquet, a row at a time."""
+"""The text column of tables: JSONL, CSV, TSV, Parquet and Arrow, a row at a time."""
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from bonito_local.errors import DocumentError, did_you_mean
-from bonito_local.passages.plain import bom_encoding
+from bonito_local.passages.encoding import bom_encoding, guess_encoding
 from bonito_local.passages.types import Problem
 
 TEXT_COLUMNS = ("text", "context", "passage", "content")
 _PEEK = 100  # rows of a JSONL file that tell its columns
 _SHOWN = 5  # broken lines reported one by one; the others are counted
 _MAX_CELL = 50_000_000  # characters
-_BATCH = 256  # rows of a Parquet file in memory
+_PIECE = 1 << 20  # bytes of a CSV file looked at together
+_BATCH = 256  # rows of a Parquet or Arrow file in memory
 
 Row = tuple[int, str]
 
@@ -30,7 +33,12 @@ def read_rows(path: Path, source: str, kind: str, column: str | None) -> Iterato
     Raises:
         DocumentError: there is no such column, it holds no text, or the file is broken.
     """
-    readers = {".jsonl": _json_rows, ".ndjson": _json_rows, ".parquet": _parquet_rows}
+    readers = {
+        ".jsonl": _json_rows,
+        ".ndjson": _json_rows,
+        ".parquet": _parquet_rows,
+        ".arrow": _arrow_rows,
+    }
     rows = readers.get(kind, _csv_rows)(path, column)
     read = broken = 0
     for row in rows:
@@ -133,24 +141,60 @@ def _csv_rows(path: Path, column: str | None) -> Iterator[Row | str]:
     with path.open(encoding=_csv_encoding(path), errors="replace", newline="") as file:
         delimiter = delimiter or _delimiter(file.readline())
         file.seek(0)
-        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        lines = _Lines(file)
+        reader = csv.reader(lines, delimiter=delimiter, strict=True)
         header = _header(reader)
         at = header.index(pick_column(header, column))
         row = 0
         while True:
-            first = reader.line_num + 1
+            first = lines.begin()
             row += 1
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                yield f"{_lines(first, reader.line_num)} no valid CSV ({error})."
+                lines.go_back()
+                yield f"Line {first} is no valid CSV ({error})."
                 continue
             if cells is None:
                 return
             if len(cells) == len(header):
                 yield row, cells[at]
             elif any(cells):
+                lines.go_back()
                 yield f"Line {first} has {len(cells)} fields where the header has {len(header)}."
+
+
+class _Lines:
+    """A file's lines, which a broken record can give back but for its first.
+
+    A quote that is never closed takes in all that follows, up to the longest cell there may be.
+    """
+
+    def __init__(self, file: Iterable[str]) -> None:
+        self._file = iter(file)
+        self._given: deque[str] = deque()
+        self._record: list[str] = []
+        self._number = 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._given.popleft() if self._given else next(self._file)
+        self._record.append(line)
+        self._number += 1
+        return line
+
+    def begin(self) -> int:
+        """Return the number of the line where the next record begins."""
+        self._record.clear()
+        return self._number + 1
+
+    def go_back(self) -> None:
+        """Have all lines of the record but its first come again."""
+        again = self._record[1:]
+        self._given.extendleft(reversed(again))
+        self._number -= len(again)
 
 
 def _header(reader: Iterator[list[str]]) -> list[str]:
@@ -166,21 +210,19 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
     return header
 
 
-def _lines(first: int, last: int) -> str:
-    return f"Line {first} is" if first >= last else f"Lines {first} to {last} are"
-
-
 def _csv_encoding(path: Path) -> str:
-    """Return the byte order mark's encoding, else UTF-8 if all of the file is, else cp1252."""
+    """Return the byte order mark's encoding, else UTF-8 if all of the file is, else a guess."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
-        if encoding := bom_encoding(file.read(4)):
+        piece = file.read(_PIECE)
+        if encoding := bom_encoding(piece):
             return encoding
-    try:
-        with path.open(encoding="utf-8") as text:
-            while text.read(1 << 20):
-                pass
-    except UnicodeDecodeError:
-        return "cp1252"
+        try:
+            while piece:
+                decoder.decode(piece)
+                piece = file.read(_PIECE)
+        except UnicodeDecodeError:
+            return guess_encoding(piece)
     return "utf-8"
 
 
@@ -194,20 +236,54 @@ def _parquet_rows(path: Path, column: str | None) -> Iterator[Row | str]:
 
     try:
         with pq.ParquetFile(path) as file:
-            schema = file.schema_arrow
-            name = pick_column(schema.names, column)
-            kind = schema.field(name).type
-            if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-                raise DocumentError(
-                    f"Column {name!r} holds {kind}, not text.",
-                    f"Name a text column with --column. The columns: {', '.join(schema.names)}.",
-                )
-            row = 0
-            for batch in file.iter_batches(batch_size=_BATCH, columns=[name]):
-                for text in batch.column(0).to_pylist():
-                    row += 1
-                    yield row, text or ""
+            name = _text_column(file.schema_arrow, column)
+            yield from _numbered(file.iter_batches(batch_size=_BATCH, columns=[name]), name)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DocumentError(
             "The file is damaged, or no Parquet file.", "Write it anew and try again."
         ) from error
+
+
+def _arrow_rows(path: Path, column: str | None) -> Iterator[Row | str]:
+    """Read a file of a dataset that `datasets` saved (an IPC stream), or an IPC file."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as file:
+            try:
+                stream = pa.ipc.open_stream(file)
+            except pa.ArrowInvalid:
+                file.seek(0)
+                held = pa.ipc.open_file(file)
+                batches = (held.get_batch(at) for at in range(held.num_record_batches))
+                yield from _numbered(batches, _text_column(held.schema, column))
+                return
+            yield from _numbered(stream, _text_column(stream.schema, column))
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise DocumentError(
+            "The file is damaged, or no Arrow file.", "Write it anew and try again."
+        ) from error
+
+
+def _text_column(schema: Any, column: str | None) -> str:
+    import pyarrow as pa
+
+    name = pick_column(schema.names, column)
+    kind = schema.field(name).type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise DocumentError(
+            f"Column {name!r} holds {kind}, not text.",
+            f"Name a text column with --column. The columns: {', '.join(schema.names)}.",
+        )
+    return name
+
+
+def _numbered(batches: Iterable[Any], name: str) -> Iterator[Row]:
+    row = 0
+    for batch in batches:
+        column = batch.column(batch.schema.get_field_index(name))
+        column.validate(full=True)  # offsets that point out of it are found here
+        for at in range(0, len(column), _BATCH):
+            for text in column.slice(at, _BATCH).to_pylist():
+                row += 1
+                yield row, text or ""

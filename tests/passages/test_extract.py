@@ -1,5 +1,6 @@
 import contextlib
 import random
+import re
 import socket
 import zipfile
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import pytest
 from fpdf import FPDF
 from fpdf.enums import EncryptionMethod
+from hostile import xlsx
 from written import SENTENCE, pdf, rezipped, word
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block
 from bonito_local.passages.extract import extract_blocks
+from bonito_local.passages.rtf import without_running_lines
 
 ODF = "urn:oasis:names:tc:opendocument:xmlns:"
 NOISE = random.Random(0).randbytes(4000)
@@ -143,11 +146,44 @@ def test_html_in_windows_1252_is_read() -> None:
     assert extract_blocks(page, ".html") == [Block("Caf\u00e9 \u2013 open")]
 
 
-def test_mail_rtf_and_odt_are_read(tmp_path: Path) -> None:
-    mail = f"From: a@x.example\nTo: b@x.example\nSubject: Rent\n\n{SENTENCE}\n".encode()
-    assert extract_blocks(mail, ".eml")[-1] == Block(SENTENCE)
-    rtf = rb"{\rtf1\ansi The \b lease\b0  ends.\par Next.\par}"
-    assert extract_blocks(rtf, ".rtf") == [Block("The lease ends."), Block("Next.")]
+def test_rtf_is_read_without_what_stands_on_every_page() -> None:
+    rtf = (
+        rb"{\rtf1\ansi{\header A running {\b header}\par}{\footerf \{ Page 1 \par}"
+        rb"{\info{\title No}}The\~\b lease\b0  ends, \ldblquote well\rdblquote\~known, on"
+        rb" No\-vem\-ber\_five.\par Next.\par}"
+    )
+    assert extract_blocks(rtf, ".rtf") == [
+        Block("The lease ends, \u201cwell\u201d known, on November-five."),
+        Block("Next."),
+    ]
+    assert without_running_lines(b"a{\\header {never closed") == b"a"
+    assert without_running_lines(b"a{\\header \\bin3 }}}}b") == b"ab"
+
+
+def test_a_sheet_is_rows_and_one_without_column_names_is_cells() -> None:
+    def sheet(first: str) -> bytes:
+        cells = (first, "Fee", "2024-03-01 00:00:00", "It is due on the first day.")
+        made = xlsx("".join(f"<si><t>{cell}</t></si>" for cell in cells))
+        rows = (
+            '<row r="1"><c r="A1" t="s"><v>0</v></c><c r="B1" t="s"><v>1</v></c></row>'
+            '<row r="2"><c r="A2" t="s"><v>2</v></c><c r="B2" t="s"><v>3</v></c></row>'
+        )
+
+        def put(name: str, data: bytes) -> bytes:
+            return re.sub(rb"<row.*</row>", rows.encode(), data) if "sheet1" in name else data
+
+        return rezipped(made, put)
+
+    (_, table) = extract_blocks(sheet("Day"), ".xlsx")
+    assert table == Block("Day: 2024-03-01; Fee: It is due on the first day.")
+    (_, table) = extract_blocks(sheet("This sheet is kept by the team."), ".xlsx")
+    assert table.text.split("\n") == [
+        "This sheet is kept by the team.; Fee",
+        "2024-03-01; It is due on the first day.",
+    ]
+
+
+def test_odt_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.odt"
     with zipfile.ZipFile(path, "w") as odt:
         odt.writestr("mimetype", "application/vnd.oasis.opendocument.text")

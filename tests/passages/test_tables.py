@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
@@ -6,8 +7,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from bonito_local.errors import DocumentError
+from bonito_local.passages.discover import find_documents
 from bonito_local.passages.tables import read_rows
-from bonito_local.passages.types import Problem
+from bonito_local.passages.types import Document, Problem
 
 
 def rows(path: Path, column: str | None = None) -> list[tuple[int, str] | Problem]:
@@ -106,9 +108,10 @@ def test_a_csv_line_with_a_broken_quote_is_named(tmp_path: Path) -> None:
         (2, "two"),
         Problem(
             "a.csv",
-            "Lines 4 to 5 are no valid CSV (unexpected end of data).",
+            "Line 4 is no valid CSV (unexpected end of data).",
             "The line was left out.",
         ),
+        (4, "four"),
     ]
 
 
@@ -172,3 +175,96 @@ def test_a_truncated_parquet_is_an_error(tmp_path: Path) -> None:
         path.write_bytes(damaged)
         with pytest.raises(DocumentError, match="no Parquet file"):
             rows(path)
+
+
+def test_a_dataset_saved_by_datasets_is_read(tmp_path: Path) -> None:
+    import datasets
+
+    texts = [f"row {i} caf\u00e9" for i in range(2500)]
+    saved = datasets.Dataset.from_dict({"id": list(range(2500)), "text": texts})
+    datasets.DatasetDict({"train": saved}).save_to_disk(tmp_path / "saved")
+    (tmp_path / "saved" / "train" / "cache-1f.arrow").write_bytes(b"no rows of the dataset")
+    found = list(find_documents([tmp_path / "saved"]))
+    (document,) = found
+    assert isinstance(document, Document)
+    assert document.kind == ".arrow"
+    assert rows(document.path) == list(enumerate(texts, start=1))
+    with pytest.raises(DocumentError, match="'id' holds int64, not text") as caught:
+        rows(document.path, "id")
+    assert "id, text" in caught.value.remedy
+
+
+def test_an_arrow_file_is_read_and_a_broken_one_reported(tmp_path: Path) -> None:
+    table = pa.table({"text": ["one", None, "three"]})
+    path = tmp_path / "a.arrow"
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    assert rows(path) == [(1, "one"), (3, "three")]
+    whole = path.read_bytes()
+    for cut in (0, 5, len(whole) // 2):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(DocumentError, match="damaged, or no Arrow file"):
+            rows(path)
+    # A text that is said to end beyond the file's own bytes.
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as writer:
+        writer.write_table(table)
+    path.write_bytes(
+        path.read_bytes().replace(
+            b"\3\0\0\0\3\0\0\0\x08\0\0\0", b"\3\0\0\0" * 2 + b"\xff" * 3 + b"\x7f"
+        )
+    )
+    with pytest.raises(DocumentError, match="damaged, or no Arrow file"):
+        rows(path)
+
+
+def test_one_broken_line_of_many_costs_that_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    with path.open("w", encoding="utf-8") as file:
+        file.write("id,text\n")
+        for i in range(1, 100_001):
+            file.write(f"{i},caf\u00e9 {i}\n" if i != 65_432 else f"{i},one,too many\n")
+    tracemalloc.start()
+    read = bad = 0
+    for row in read_rows(path, "a.csv", ".csv", None):
+        if isinstance(row, Problem):
+            bad += 1
+            assert row.title == "Line 65433 has 3 fields where the header has 2."
+        else:
+            read += 1
+            assert row[1] == f"caf\u00e9 {row[0]}"
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (read, bad) == (99_999, 1)
+    assert most < 4_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "title"),
+    [
+        ('500,"never closed', "Line 501 is no valid CSV (unexpected end of data)."),
+        ('500,"closed" late', "Line 501 is no valid CSV (',' expected after '\"')."),
+        ("500,one,more", "Line 501 has 3 fields where the header has 2."),
+    ],
+)
+def test_a_broken_line_costs_no_line_after_it(tmp_path: Path, line: str, title: str) -> None:
+    lines = ["id,text", *(f"{i},row {i}" for i in range(1, 1001))]
+    lines[500] = line
+    found = rows(write(tmp_path / "a.csv", "\n".join(lines)))
+    broken = [row for row in found if isinstance(row, Problem)]
+    assert [problem.title for problem in broken] == [title]
+    assert len(found) - 1 == len(lines) - 2
+    kept = [row for row in found if not isinstance(row, Problem)]
+    assert all(text == f"row {row}" for row, text in kept)
+
+
+def test_a_quote_that_closes_in_another_row_costs_its_own_line_only(tmp_path: Path) -> None:
+    lines = ["id,text", '1,"never closed', "2,two", '3,"three\nin two lines"', "4,four"]
+    found = rows(write(tmp_path / "a.csv", "\n".join(lines)))
+    assert found == [
+        Problem(
+            "a.csv", "Line 2 is no valid CSV (',' expected after '\"').", "The line was left out."
+        ),
+        (2, "two"),
+        (3, "three\nin two lines"),
+        (4, "four"),
+    ]

@@ -21,6 +21,8 @@ class Thresholds:
         summary_share: a summary has fewer words than this share of its passage's.
         repetition: most of a text's runs of three words that may be repeats.
         paraphrase_overlap: most of the words that a paraphrase may share with its source.
+        near_duplicate: rows at least this alike are duplicates; 0 looks for the same text only.
+        evaluation_words: a run of words that an evaluation set has too gives it away.
         language: what rows are written in: "en", or "" for any.
         skip: reasons for which no row is rejected.
     """
@@ -32,6 +34,8 @@ class Thresholds:
     summary_share: float = 1.0
     repetition: float = 0.5
     paraphrase_overlap: float = 0.95
+    near_duplicate: float = 0.8
+    evaluation_words: int = 13
     language: str = "en"
     skip: tuple[str, ...] = ()
 
@@ -42,7 +46,7 @@ class Thresholds:
         return json.dumps(other, sort_keys=True) if other else ""
 
 
-_SHARES = ("answer_share", "summary_share", "repetition", "paraphrase_overlap")
+_SHARES = ("answer_share", "summary_share", "repetition", "paraphrase_overlap", "near_duplicate")
 
 
 def check_thresholds(thresholds: Thresholds, reasons: Iterable[str]) -> None:

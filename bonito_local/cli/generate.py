@@ -12,6 +12,7 @@ from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.spec import parse_tasks
 
 _DEFAULT = Sampling()
+_PATH = click.Path(path_type=Path)
 
 
 @click.command("generate")
@@ -28,6 +29,10 @@ _DEFAULT = Sampling()
 @click.option("--limit", type=click.IntRange(min=1), help="Read at most this many passages.")
 @click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
 @click.option("--labels", default="", help="The labels of topic_class: a,b,c.")
+@click.option(
+    "--other-job", multiple=True, type=_PATH, help="A job whose rows are not wanted again."
+)
+@click.option("--evaluation", multiple=True, type=_PATH, help="A set that no row may give away.")
 @click.option("--reproducible", is_flag=True, help="One row at a time: the same bits each run.")
 @click.option("--tune/--no-tune", default=True, help="Measure this machine on first use.")
 @click.option("--online", is_flag=True, help="Leave the air gap open. Warned about, recorded.")
@@ -46,6 +51,8 @@ def command(
     limit: int | None,
     guided: bool,
     labels: str,
+    other_job: tuple[Path, ...],
+    evaluation: tuple[Path, ...],
     reproducible: bool,
     tune: bool,
     online: bool,
@@ -68,6 +75,8 @@ def command(
         limit=limit,
         guided=guided,
         labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
+        other_jobs=other_job,
+        evaluation=evaluation,
         tune=tune,
         reproducible=reproducible,
     )

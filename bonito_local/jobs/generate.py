@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from bonito_local import airgap
 from bonito_local.backends.base import Backend, Plan
 from bonito_local.backends.registry import capabilities, check_capable, open_backend
+from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
+from bonito_local.jobs.elsewhere import check_elsewhere, compare
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.generation import Generation, as_json
 from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.journal import Ended
+from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.output import write_output
 from bonito_local.jobs.planning import read_documents
@@ -121,6 +124,7 @@ def _check(wanted: Generation, again: bool) -> ModelFile:
     check_labels(wanted.tasks, wanted.labels)
     if again:
         check_paths(wanted.paths)
+    check_elsewhere(wanted)
     check_capable(wanted.backend, guided=wanted.guided, plan=Plan(reproducible=wanted.reproducible))
     return resolve_model(wanted.model, capabilities(wanted.backend).formats)
 
@@ -161,6 +165,9 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
                 _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
                 store.save("request", as_json(wanted))
+                evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
+                compare(store, wanted, evaluation)
+                judge = Judge(spec.checks, spec.labels, evaluation)
                 passages = None
                 if front.again or not store.load("planned"):
                     check_lengths(spec.lengths)
@@ -168,7 +175,7 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
                         store, wanted.paths, backend.count_tokens, spec, wanted.column
                     )
                 try:
-                    run_job(store, backend, spec, passages, notify, stop, wanted.column)
+                    run_job(store, backend, spec, passages, notify, stop, wanted.column, judge)
                 except KeyboardInterrupt:
                     stopped = True
                 except BackendError as error:

@@ -22,7 +22,8 @@ class Generation:
     in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
     as in `Plan`.
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
-    rows have to pass. Relative paths are relative to `folder` (None: the current one).
+    rows have to pass; they must not be rows of `other_jobs`, named by their outputs, nor of
+    `evaluation` sets. Relative paths are relative to `folder` (None: the current one).
     """
 
     paths: tuple[Path, ...]
@@ -42,7 +43,12 @@ class Generation:
     overlap_tokens: int = 0
     priority: int = 0
     checks: Thresholds = field(default_factory=Thresholds)
+    other_jobs: tuple[Path, ...] = ()
+    evaluation: tuple[Path, ...] = ()
     folder: Path | None = None
+
+
+_PATHS = ("paths", "other_jobs", "evaluation")
 
 
 def as_json(wanted: Generation) -> dict[str, Any]:
@@ -50,7 +56,7 @@ def as_json(wanted: Generation) -> dict[str, Any]:
     data = asdict(wanted)
     del data["output"]
     return data | {
-        "paths": [str(path) for path in wanted.paths],
+        **{name: [str(path) for path in getattr(wanted, name)] for name in _PATHS},
         "tasks": [task.short for task in wanted.tasks],
         "folder": str((wanted.folder or Path()).resolve()),
     }
@@ -62,7 +68,7 @@ def from_json(data: dict[str, Any], output: Path) -> Generation:
     # A job from before there were thresholds has none.
     checks = dict(data.get("checks", {}))
     kept = data | {
-        "paths": tuple(map(Path, data["paths"])),
+        **{name: tuple(map(Path, data.get(name, ()))) for name in _PATHS},
         "tasks": tuple(map(task_type, data["tasks"])),
         "sampling": sampling,
         "labels": tuple(data["labels"]),

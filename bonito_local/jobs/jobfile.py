@@ -65,6 +65,10 @@ _KEYS: dict[str, dict[str, str]] = {
         "paraphrase_overlap": _NUMBER,
         "language": _TEXT,
         "skip": _TEXTS,
+        "near_duplicate": _NUMBER,
+        "evaluation_words": _WHOLE,
+        "other_jobs": _TEXTS,
+        "evaluation": _TEXTS,
     },
 }
 _REQUIRED = ("documents", "output", "tasks")
@@ -113,7 +117,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     tasks = tuple(dict.fromkeys(task_type(name) for name in values["tasks"]))
     labels = tuple(values.get("labels", ()))
     check_labels(tasks, labels)
-    judged = {name: values[name] for name in _KEYS["checks"] if name in values}
+    judged = {f.name: values[f.name] for f in fields(Thresholds) if f.name in values}
     checks = Thresholds(**judged | {"skip": tuple(values.get("skip", ()))})
     check_thresholds(checks, REASONS)
     folder = path.resolve().parent
@@ -135,6 +139,8 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         overlap_tokens=values.get("overlap_tokens", 0),
         priority=values.get("priority", 0),
         checks=checks,
+        other_jobs=tuple(Path(name).expanduser() for name in values.get("other_jobs", ())),
+        evaluation=tuple(Path(name).expanduser() for name in values.get("evaluation", ())),
         folder=folder,
     )
 
@@ -192,6 +198,8 @@ def _example(key: str) -> str:
         "stop": '["\\n\\n"]',
         "skip": '["repeats itself"]',
         "language": '"en"',
+        "other_jobs": '["../dataset"]',
+        "evaluation": '["test.jsonl"]',
     }
     default = {f.name: f.default for kind in (Sampling, Thresholds) for f in fields(kind)}
     return examples.get(key) or str(default.get(key, "false"))
@@ -285,6 +293,10 @@ seed = {sampling.seed}
 
 # What rows have to pass; those that do not are kept in the job with the reason.
 [checks]
+# near_duplicate = 0.8   # rows this alike are duplicates; 0 looks for the same text only
+# other_jobs = ["../dataset"]   # outputs of jobs whose rows are not wanted again
+# evaluation = ["test.jsonl"]   # sets that no row may give away
+# evaluation_words = 13   # a run of words that gives one away
 # answer_words = 40   # most words of a short answer
 # answer_share = 0.5   # most of its passage that an answer may be
 # summary_share = 1.0   # a summary is shorter than this share of its passage

@@ -144,6 +144,24 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX review_log_step ON review_log (step)",
         ),
     ),
+    (
+        "0005_likeness",
+        (
+            # Hashes of rows that passed the checks, to find those that are nearly the same; of
+            # rows of other jobs (sample NULL) the digest too.
+            """CREATE TABLE sketches (
+                id INTEGER PRIMARY KEY,
+                sample INTEGER UNIQUE REFERENCES samples (id),
+                digest BLOB,
+                own BLOB NOT NULL,
+                passage BLOB NOT NULL)""",
+            "CREATE INDEX sketches_digest ON sketches (digest) WHERE digest IS NOT NULL",
+            """CREATE TABLE sketch_keys (
+                key INTEGER NOT NULL, sketch INTEGER NOT NULL,
+                PRIMARY KEY (key, sketch)) WITHOUT ROWID""",
+            "CREATE INDEX sketch_keys_sketch ON sketch_keys (sketch)",
+        ),
+    ),
 )
 
 

@@ -19,11 +19,12 @@ from typing import Any
 from bonito_local import airgap
 from bonito_local.backends.base import Backend, Completion, Plan, Request, Sample
 from bonito_local.backends.registry import capabilities, open_backend
+from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, JobError
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
-from bonito_local.jobs.runner import judge
+from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
@@ -133,10 +134,12 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
             yield "passage", {**shown, "tokens": backend.count_tokens(item.text)}
         if not passages and rows:
             raise JobError("No passage could be read.", "Choose documents that hold text.")
+        evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
+        judge = Judge(wanted.checks, wanted.labels, evaluation)
         started = time.monotonic()
         for at, task, completion in _draw(wanted, backend, passages, rows):
             text = passages[at].text
-            result = judge(at, task, text, completion, wanted.checks, wanted.labels)
+            result = judge.result(at, task, text, completion)
             yield (
                 "row",
                 {

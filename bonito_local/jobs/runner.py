@@ -8,22 +8,19 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from bonito_local.backends.base import Backend, Completion, Request, Sample
-from bonito_local.checks.duplicates import pair_digest
-from bonito_local.checks.rules import check
-from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
+from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.planning import Item, plan
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.recorder import Recorder
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.spec import JobSpec
-from bonito_local.jobs.store import Result, Store
-from bonito_local.tasks import TaskType, format_prompt, parse_completion, task_type
+from bonito_local.jobs.store import Store
+from bonito_local.tasks import TaskType, format_prompt, task_type
 
 _NOTIFY_SECONDS = 0.1
-_USUAL = Thresholds()
 
 
 def run_job(
@@ -34,6 +31,7 @@ def run_job(
     notify: Notify = lambda _: None,
     stop: Stop = lambda: False,
     column: str | None = None,
+    judge: Judge | None = None,
 ) -> Ledger:
     """Plan every passage, then generate whatever has no outcome yet.
 
@@ -52,7 +50,8 @@ def run_job(
         if not stop():
             store.save("planned", True)
     if not stop():
-        _generate(store, backend, spec, notify, stop)
+        judge = judge or Judge(spec.checks, spec.labels)
+        _generate(store, backend, spec, judge, notify, stop)
     return store.ledger()
 
 
@@ -69,7 +68,9 @@ class _Asked:
     samples: dict[int, int]
 
 
-def _generate(store: Store, backend: Backend, spec: JobSpec, notify: Notify, stop: Stop) -> None:
+def _generate(
+    store: Store, backend: Backend, spec: JobSpec, judge: Judge, notify: Notify, stop: Stop
+) -> None:
     ledger = store.ledger()
     if not ledger.planned:
         return
@@ -86,7 +87,7 @@ def _generate(store: Store, backend: Backend, spec: JobSpec, notify: Notify, sto
     start = notified = time.monotonic()
     try:
         for completion in completions:
-            first = _take(asked, completion, recorder, spec)
+            first = _take(asked, completion, recorder, judge)
             now = time.monotonic()
             progress = replace(
                 progress,
@@ -150,7 +151,7 @@ def _requests(
 
 
 def _take(
-    asked: dict[str, _Asked], completion: Completion, recorder: Recorder, spec: JobSpec
+    asked: dict[str, _Asked], completion: Completion, recorder: Recorder, judge: Judge
 ) -> bool:
     """Judge and record one completion; return whether it is its request's first."""
     request = asked.get(completion.request_id)
@@ -161,38 +162,7 @@ def _take(
             "which was not asked.",
             "This is a fault of the engine; what had finished is kept.",
         )
-    recorder.put(judge(key, request.task, request.passage, completion, spec.checks, spec.labels))
+    recorder.put(judge.result(key, request.task, request.passage, completion))
     if not request.samples:
         del asked[completion.request_id]
     return len(request.samples) == request.asked - 1
-
-
-def judge(
-    key: int,
-    task: TaskType,
-    passage: str,
-    completion: Completion,
-    thresholds: Thresholds = _USUAL,
-    labels: tuple[str, ...] = (),
-) -> Result:
-    """Return how the sample with id `key` ended."""
-    result = Result(
-        key,
-        "failed",
-        completion.error,
-        completion.text,
-        prompt_tokens=completion.prompt_tokens,
-        completion_tokens=completion.completion_tokens,
-    )
-    if completion.finish_reason == "failed":
-        return result
-    pair = parse_completion(completion.text, passage)
-    if pair is None:
-        return replace(result, outcome="unparseable", reason="")
-    result = replace(result, instruction=pair.instruction, response=pair.response)
-    reason = check(task, pair, passage, completion.text, thresholds, labels)
-    if reason is None and completion.finish_reason == "length":
-        reason = "cut off at the token limit"
-    if reason is not None:
-        return replace(result, outcome="rejected", reason=reason)
-    return replace(result, outcome="accepted", reason="", digest=pair_digest(pair))

@@ -7,10 +7,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from bonito_local.checks.sketch import Sketch
 from bonito_local.errors import OtherSettingsError
 from bonito_local.jobs.database import storable
-from bonito_local.jobs.journal import Journal
 from bonito_local.jobs.ledger import Outcome
+from bonito_local.jobs.likeness import Likeness
 from bonito_local.jobs.seeds import passage_hash
 from bonito_local.jobs.spec import Setting
 from bonito_local.passages.types import Passage, Problem
@@ -33,7 +34,11 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How one sample ended. `digest` is set where the outcome is accepted."""
+    """How one sample ended.
+
+    `digest` and, where near-duplicates are looked for, `sketch` are set where the outcome is
+    accepted.
+    """
 
     id: int
     outcome: Outcome
@@ -44,6 +49,7 @@ class Result:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     digest: bytes | None = None
+    sketch: Sketch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Accepted:
     attempt: int
 
 
-class Store(Journal):
+class Store(Likeness):
     """What one job holds, and how each of its samples ended."""
 
     def bind(self, settings: Mapping[str, Setting]) -> None:
@@ -173,24 +179,32 @@ class Store(Journal):
             after = page[-1][1:4]
 
     def record(self, results: Iterable[Result]) -> Counter[str]:
-        """Commit outcomes together, and return how many of each there were.
+        """Commit outcomes together, and return how many of each there are more.
 
-        An accepted pair that the job already holds becomes a duplicate. A sample that
-        has an outcome keeps it.
+        Of accepted rows that are the same or alike, all but the first planned become
+        duplicates. A sample that has an outcome keeps it.
         """
         ends: Counter[str] = Counter()
         with self.transaction():
             for result in results:
-                outcome: Outcome = result.outcome
-                if outcome == "accepted" and self._holds(result.digest):
-                    outcome = "duplicate"
+                outcome, reason = result.outcome, result.reason
+                if outcome == "accepted" and self._is_pending(result.id):
+                    reason, later = self.find_duplicates(result.id, result.digest, result.sketch)
+                    outcome = "duplicate" if reason else "accepted"
+                    for other, why in later.items():
+                        moved = self._db.execute(
+                            """UPDATE samples SET outcome = 'duplicate', reason = ?
+                               WHERE id = ? AND outcome = 'accepted'""",
+                            (why, other),
+                        ).rowcount
+                        ends.update({"accepted": -moved, "duplicate": moved})
                 ends[outcome] += self._db.execute(
                     """UPDATE samples SET outcome = ?, reason = ?, completion = ?,
                        instruction = ?, response = ?, prompt_tokens = ?, completion_tokens = ?,
                        digest = ? WHERE id = ? AND outcome = 'pending'""",
                     (
                         outcome,
-                        storable(result.reason),
+                        storable(reason),
                         storable(result.completion),
                         None if result.instruction is None else storable(result.instruction),
                         None if result.response is None else storable(result.response),
@@ -202,9 +216,9 @@ class Store(Journal):
                 ).rowcount
         return ends
 
-    def _holds(self, digest: bytes | None) -> bool:
+    def _is_pending(self, number: int) -> bool:
         found = self._db.execute(
-            "SELECT 1 FROM samples WHERE digest = ? AND outcome = 'accepted'", (digest,)
+            "SELECT 1 FROM samples WHERE id = ? AND outcome = 'pending'", (number,)
         ).fetchone()
         return found is not None
 
@@ -217,6 +231,7 @@ class Store(Journal):
         asked = 0
         with self.transaction():
             for outcome in outcomes:
+                self.forget_sketches(outcome)
                 self._db.execute(
                     """INSERT INTO earlier (sample, attempt, outcome, reason, completion)
                        SELECT id, attempt, outcome, reason, completion FROM samples

@@ -39,7 +39,7 @@ def test_each_kind_of_end(store: Store) -> None:
     ends = {(c.outcome, c.reason): c.samples for c in ledger.counts}
     assert ends == {
         ("accepted", ""): 1,
-        ("duplicate", ""): 1,
+        ("duplicate", "same row"): 1,
         ("rejected", "response is not yes or no"): 1,
         ("unparseable", ""): 2,
     }

@@ -1,0 +1,96 @@
+"""Sketches of rows: enough of each to find those that are nearly the same, and none of its text.
+
+MinHash over runs of five characters (Broder, "On the resemblance and containment of documents",
+1997): the share of equal values estimates how much of their runs two texts have in common, to
+about 0.04. A row is compared without its passage, and only with rows about as good as the same
+passage: "Is the tone positive?" may be asked of every passage once.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+
+from bonito_local.checks.text import normalize, without_passage
+from bonito_local.tasks import Pair
+
+_RUN = 5  # characters
+_BANDS = 12
+_VALUES = 10  # of a band, of which a key holds the more the more alike rows must be
+_PASSAGE_VALUES = 3
+_SEED = 1
+_MISSED = 0.02  # of rows just alike enough: they share no key
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """A row's hashes: rows that are alike share one of the `keys` and most of `own`.
+
+    `own` is of the row without its passage, `passage` of that; it is empty where the row
+    can do without. Each holds 120 values of 16 bits. Rows `least` alike are duplicates.
+    """
+
+    own: bytes
+    passage: bytes
+    keys: tuple[int, ...]
+    least: float
+
+
+def sketch(pair: Pair, passage: str, least: float) -> Sketch:
+    """Return the sketch of a row, for finding others at least so much alike."""
+    text = passage.strip()
+    sides = (without_passage(side, text) for side in (pair.instruction, pair.response))
+    own = _hashes("\n".join(normalize(side) for side in sides))
+    about = _of_passage(text) if text and text in pair.instruction + pair.response else b""
+    return Sketch(own, about, _keys(own, about, least), least)
+
+
+def likeness(one: Sketch, own: bytes, passage: bytes) -> float:
+    """Estimate how alike two rows are, 0 to 1: the lesser of their own texts and passages."""
+    if bool(one.passage) != bool(passage):
+        return 0.0
+    return min(_shared(one.own, own), _shared(one.passage, passage))
+
+
+def _shared(one: bytes, other: bytes) -> float:
+    if one == other:
+        return 1.0
+    import numpy as np
+
+    return float(np.mean(np.frombuffer(one, np.uint16) == np.frombuffer(other, np.uint16)))
+
+
+def _keys(own: bytes, about: bytes, least: float) -> tuple[int, ...]:
+    size = 2 * _VALUES
+    taken = 2 * _in_key(least)
+    keys = []
+    for at in range(0, size * _BANDS, size):
+        key = own[at : at + taken] + b"\0" + about[at : at + 2 * _PASSAGE_VALUES]
+        hashed = blake2b(key, digest_size=8, salt=bytes([at // size])).digest()
+        keys.append(int.from_bytes(hashed, "big", signed=True))
+    return tuple(keys)
+
+
+def _in_key(least: float) -> int:
+    """Values of a key, so that rows as alike as `least` share one of the keys."""
+    shared = 1 - _MISSED ** (1 / _BANDS)  # of such rows share a given key
+    if least >= 1:
+        return _VALUES
+    return max(1, min(_VALUES, int(math.log(shared) / math.log(least))))
+
+
+@lru_cache(maxsize=256)
+def _of_passage(passage: str) -> bytes:
+    return _hashes(normalize(passage))
+
+
+def _hashes(text: str) -> bytes:
+    # Not for those who only look at a job.
+    import numpy as np
+    from rensa import RMinHash
+
+    minhash = RMinHash(num_perm=_BANDS * _VALUES, seed=_SEED)
+    minhash.update(list({text[at : at + _RUN] for at in range(max(1, len(text) - _RUN + 1))}))
+    return np.array(minhash.digest(), np.uint32).astype(np.uint16).tobytes()

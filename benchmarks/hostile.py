@@ -93,9 +93,9 @@ def read() -> None:
     from bonito_local.backends.base import Plan
     from bonito_local.backends.registry import open_backend
     from bonito_local.models.catalog import resolve_model
-    from bonito_local.passages.reader import iter_passages
+    from bonito_local.passages.reader import read_passages
     from bonito_local.passages.split import Lengths
-    from bonito_local.passages.types import Passage
+    from bonito_local.passages.types import Document, Passage
 
     airgap.enter()
     model = resolve_model("bonito-tiny")
@@ -104,7 +104,9 @@ def read() -> None:
         passages, titles, leaked, wait = 0, [], False, 0.0
         start = last = time.perf_counter()
         with _Peak() as readers:
-            for item in iter_passages([Path(line.strip())], backend.count_tokens, Lengths(96)):
+            path = Path(line.strip())
+            document = Document(path, path.name, path.suffix.lower())
+            for item in read_passages(document, backend.count_tokens, Lengths(96), None):
                 now = time.perf_counter()
                 wait, last = max(wait, now - last), now
                 if isinstance(item, Passage):

@@ -13,6 +13,7 @@ from bonito_local.jobs.journal import Mark
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Store
+from bonito_local.passages.ahead import read_ahead
 from bonito_local.passages.discover import find_documents
 from bonito_local.passages.reader import passages_of
 from bonito_local.passages.split import Lengths
@@ -53,18 +54,27 @@ def read_documents(
     all are read, since passages must be counted.
     """
     how = manner(spec, column)
-    for document in find_documents(paths):
-        if isinstance(document, Problem):
-            yield document
+    marks: dict[Document, Mark | None] = {}
+
+    def unread() -> Iterator[Document | Problem]:
+        for found in find_documents(paths):
+            if isinstance(found, Document):
+                mark = marks[found] = _mark(found)  # before it is read: it may change meanwhile
+                known = store.was_read(mark, how) if mark and spec.limit is None else None
+                if known is not None:
+                    del marks[found]
+                    yield from known
+                    continue
+            yield found
+
+    for found in read_ahead(unread(), column):
+        if isinstance(found, Problem):
+            yield found
             continue
-        mark = _mark(document)
-        known = store.was_read(mark, how) if mark and spec.limit is None else None
-        if known is not None:
-            yield from known
-            continue
-        problems = []
+        document, items = found
+        mark, problems = marks.pop(document), list[Problem]()
         try:
-            for item in passages_of(document, count_tokens, spec.lengths, column):
+            for item in passages_of(document, items, count_tokens, spec.lengths):
                 if isinstance(item, Problem):
                     problems.append(item)
                 yield item

@@ -1,4 +1,4 @@
-"""The parent's side of the reader process: one is kept, and started anew when it ended.
+"""The parent's side of reader processes: each is kept, and started anew when it ended.
 
 Every document is parsed there. Where it takes too long or the process dies, that document is a
 `DocumentError` and the next one gets a new process.
@@ -28,48 +28,67 @@ MOST_MEMORY = 3 << 30
 _LOOK_SECONDS = 0.25
 _TEMPORARY = ("TMPDIR", "TEMP", "TMP")
 
-# Readers that wait, by whether they are for tables: those may open files, the others may not.
-_idle: dict[bool, list[_Reader]] = {False: [], True: []}
 
+class Readers:
+    """The reader processes of one thread; one that has read a document waits for the next.
 
-def texts(document: Document, data: bytes | None, column: str | None) -> Iterator[Text | Problem]:
-    """Yield what the reader process makes of a document's bytes, or of the table at its path.
-
-    Raises:
-        DocumentError: it cannot be read, took too long or too much memory, or ended its reader.
+    A process ends with the thread that started it, so no two threads share one.
     """
-    waiting = _idle[data is None]
-    reader = _take(waiting) or _Reader(tables=data is None)
-    kept = False
-    try:
-        reader.ask(Asked(document, column, data))
-        while not isinstance(answer := reader.answer(), Ended):
-            yield answer
-        kept = not answer.final
-    finally:
-        # A reader left in the middle of a table, or after it died, is of no further use.
-        if kept and reader.alive():
-            waiting.append(reader)
-        else:
-            reader.end()
-    if answer.title:
-        raise DocumentError(answer.title, answer.remedy)
 
+    def __init__(self) -> None:
+        # By whether they are for tables: those may open files, the others may not.
+        self._idle: dict[bool, list[_Reader]] = {False: [], True: []}
+        self._all: set[_Reader] = set()
 
-def end_readers() -> None:
-    """End the processes that wait for documents; the next document starts one."""
-    for waiting in _idle.values():
+    def texts(
+        self, document: Document, data: bytes | None, column: str | None
+    ) -> Iterator[Text | Problem]:
+        """Yield what a process makes of a document's bytes, or of the table at its path.
+
+        Raises:
+            DocumentError: it cannot be read, took too long or too much memory, or ended its reader.
+        """
+        waiting = self._idle[data is None]
+        reader = self._take(waiting) or _Reader(tables=data is None)
+        self._all.add(reader)
+        kept = False
+        try:
+            reader.ask(Asked(document, column, data))
+            while not isinstance(answer := reader.answer(), Ended):
+                yield answer
+            kept = not answer.final
+        finally:
+            # A reader left in the middle of a table, or after it died, is of no further use.
+            if kept and reader.alive():
+                waiting.append(reader)
+            else:
+                self._end(reader)
+        if answer.title:
+            raise DocumentError(answer.title, answer.remedy)
+
+    def end(self) -> None:
+        """End them; the next document starts one."""
+        for waiting in self._idle.values():
+            waiting.clear()
+        for reader in list(self._all):
+            self._end(reader)
+
+    def kill(self) -> None:
+        """Kill them from another thread: what they read fails, and `end` is still to be called."""
+        for reader in list(self._all):
+            reader.kill()
+
+    def _take(self, waiting: list[_Reader]) -> _Reader | None:
         while waiting:
-            waiting.pop().end()
+            reader = waiting.pop()
+            if reader.alive():
+                return reader
+            self._end(reader)
+        return None
 
-
-def _take(waiting: list[_Reader]) -> _Reader | None:
-    while waiting:
-        reader = waiting.pop()
-        if reader.alive():
-            return reader
+    def _end(self, reader: _Reader) -> None:
+        self._all.discard(reader)
         reader.end()
-    return None
 
 
 class _Reader:
@@ -110,6 +129,9 @@ class _Reader:
         finally:
             self._deadline = None
         return self._death() if answer is None else answer
+
+    def kill(self) -> None:
+        self._process.kill()
 
     def end(self) -> None:
         self._done.set()
@@ -166,4 +188,5 @@ def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
 
 
 _SAVE = "Leave it out, or save it anew with the program that made it."
-atexit.register(end_readers)
+shared = Readers()  # of the thread that reads documents one after the other
+atexit.register(shared.end)

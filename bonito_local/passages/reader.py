@@ -1,16 +1,15 @@
-"""Documents to passages, one document at a time."""
+"""Documents to passages."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from bonito_local.errors import DocumentError, UsageError
-from bonito_local.passages.discover import TABLES, find_documents
-from bonito_local.passages.documents import MAX_BYTES, unreadable
-from bonito_local.passages.process import texts
+from bonito_local.passages import process
+from bonito_local.passages.ahead import Opened, opened, read_ahead
+from bonito_local.passages.discover import find_documents
 from bonito_local.passages.split import LeftOut, Lengths, split_text
 from bonito_local.passages.types import Document, Passage, Problem
 
@@ -30,18 +29,22 @@ def iter_passages(
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of all documents under `paths`, and the problems met on the way.
 
-    A bad document is a Problem and stops no other. One document is in memory at a time;
-    of a table, a few rows.
+    A bad document is a Problem and stops no other. A few documents are read at a time, and
+    come in the order that `find_documents` finds them in.
 
     Raises:
         UsageError: a path does not exist, or the lengths cannot be.
     """
     check_lengths(lengths)
-    for document in find_documents(paths):
-        if isinstance(document, Problem):
-            yield document
-        else:
-            yield from read_passages(document, count_tokens, lengths, column)
+    for found in read_ahead(find_documents(paths), column):
+        if isinstance(found, Problem):
+            yield found
+            continue
+        document, items = found
+        try:
+            yield from passages_of(document, items, count_tokens, lengths)
+        except DocumentError as error:
+            yield Problem(document.source, error.title, error.remedy)
 
 
 def check_lengths(lengths: Lengths) -> None:
@@ -69,26 +72,30 @@ def read_passages(
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of one document; where it cannot be read, the problem."""
     try:
-        yield from passages_of(document, count_tokens, lengths, column)
+        yield from passages_of(
+            document, opened(document, column, process.shared), count_tokens, lengths
+        )
     except DocumentError as error:
         yield Problem(document.source, error.title, error.remedy)
 
 
 def passages_of(
-    document: Document, count_tokens: Callable[[str], int], lengths: Lengths, column: str | None
+    document: Document,
+    items: Iterator[Opened],
+    count_tokens: Callable[[str], int],
+    lengths: Lengths,
 ) -> Iterator[Passage | Problem]:
-    """Yield the passages of one document, and what is wrong with parts of it.
+    """Yield the passages of one document that is `opened`, and what is wrong with parts of it.
 
     Raises:
         DocumentError: it cannot be read, or not to its end.
     """
-    if document.kind in TABLES:
-        data, digest = None, file_sha256(document.path)
-    else:
-        data = _bytes(document.path)
-        digest = hashlib.sha256(data).hexdigest()
+    digest = ""
     found, left_out = 0, Counter[LeftOut]()
-    for text in texts(document, data, column):
+    for text in items:
+        if isinstance(text, str):
+            digest = text
+            continue
         if isinstance(text, Problem):
             yield text
             continue
@@ -110,29 +117,3 @@ def passages_of(
         raise DocumentError("The document holds too little text for a passage.", "Leave it out.")
     for why, count in left_out.items():
         yield Problem(document.source, _LEFT_OUT[why].format(count, "s" * (count > 1)))
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, lower-case hex.
-
-    Raises:
-        DocumentError: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise unreadable(error) from error
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DocumentError(
-                f"The file is too large to be read whole ({size / 1e6:.0f} MB).",
-                f"Split it into files of at most {MAX_BYTES // 1_000_000} MB.",
-            )
-        return path.read_bytes()
-    except OSError as error:
-        raise unreadable(error) from error

@@ -1,8 +1,10 @@
 """The reader process: what it is kept from, and what becomes of a document that ends it."""
 
+import hashlib
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +15,10 @@ from written import SENTENCE, word
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages import process
+from bonito_local.passages.ahead import opened
+from bonito_local.passages.discover import find_documents
 from bonito_local.passages.documents import read_table
-from bonito_local.passages.reader import iter_passages
+from bonito_local.passages.reader import iter_passages, read_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Document, Passage, Problem, Text
 
@@ -24,17 +28,21 @@ LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 @pytest.fixture(autouse=True)
 def fresh() -> Iterator[None]:
     """Readers of this test alone: what is patched or planted must reach no other."""
-    process.end_readers()
+    process.shared.end()
     yield
-    process.end_readers()
+    process.shared.end()
 
 
 def words(text: str) -> int:
     return len(text.split())
 
 
-def read(*paths: Path) -> list[Passage | Problem]:
-    return list(iter_passages(paths, words, Lengths(60)))
+def read(path: Path) -> list[Passage | Problem]:
+    """Read a folder ahead, as jobs do, and a file in the process that is kept, which is faster."""
+    if path.is_dir():
+        return list(iter_passages([path], words, Lengths(60)))
+    document = Document(path, str(path), path.suffix.lower())
+    return list(read_passages(document, words, Lengths(60), None))
 
 
 def titles(items: list[Passage | Problem]) -> list[str]:
@@ -97,24 +105,62 @@ def test_a_parser_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Monk
 def test_one_process_reads_many_documents_and_ends_when_told(tmp_path: Path) -> None:
     for at in range(20):
         (tmp_path / f"{at}.docx").write_bytes(word(f"Lease {at}. {SENTENCE}"))
-    assert len(read(tmp_path)) == 20
-    (reader,) = process._idle[False]
+    readers = process.Readers()
+    for document in find_documents([tmp_path]):
+        assert isinstance(document, Document)
+        digest, text = opened(document, None, readers)
+        assert digest == hashlib.sha256(document.path.read_bytes()).hexdigest()
+        assert isinstance(text, Text)
+        assert SENTENCE in text.text
+    (reader,) = readers._all
     assert reader.alive()
-    assert process._idle[True] == []
-    process.end_readers()
+    readers.end()
     assert not reader.alive()
+    assert readers._all == set()
 
 
 def test_a_table_left_in_the_middle_ends_its_reader(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text\n" + "\n".join(f"{i}. {SENTENCE} {SENTENCE}" for i in range(1000)))
-    items = iter_passages([path], words, Lengths(60))
+    items = read_passages(Document(path, "a.csv", ".csv"), words, Lengths(60), None)
     first = next(items)
     assert isinstance(first, Passage)
     assert first.text.startswith("0. The tenant")
     del items
-    assert process._idle[True] == []
+    assert process.shared._all == set()
     assert len(read(path)) == 1000
+
+
+@LINUX
+def test_reading_that_is_left_in_the_middle_leaves_no_thread_and_no_process(
+    tmp_path: Path,
+) -> None:
+    text = "text\n" + "\n".join(f"{i}. {SENTENCE} {SENTENCE}" for i in range(1000))
+    for at in range(40):
+        (tmp_path / f"{at:02}.csv").write_text(text)
+    threads, children = threading.active_count(), len(_children())
+    items = iter_passages([tmp_path], words, Lengths(60))
+    for _ in range(1500):
+        assert isinstance(next(items), Passage)
+    assert len(_children()) > children
+    del items
+    assert threading.active_count() == threads
+    assert len(_children()) == children
+
+
+def test_documents_come_in_order_however_long_each_takes(tmp_path: Path) -> None:
+    sizes = [3000, 1, 400, 1, 1, 2000, 1, 30, 1, 1]
+    for at, size in enumerate(sizes):
+        text = " ".join(f"Clause {i} of document {at} binds the tenant." for i in range(size))
+        (tmp_path / f"{at:02}.txt").write_text(text)
+    found = [Path(item.source).name for item in read(tmp_path)]
+    assert list(dict.fromkeys(found)) == [f"{at:02}.txt" for at in range(len(sizes))]
+    assert found == sorted(found)
+
+
+def _children() -> list[str]:
+    tasks = Path("/proc/self/task").iterdir()
+    return [child for task in tasks for child in (task / "children").read_text().split()]
 
 
 def test_a_table_that_unpacks_to_far_more_than_its_size_is_left_there(tmp_path: Path) -> None:
@@ -140,10 +186,12 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
         "from bonito_local.passages import process\n"
-        "from bonito_local.passages.reader import iter_passages\n"
+        "from bonito_local.passages.reader import read_passages\n"
         "from bonito_local.passages.split import Lengths\n"
-        "list(iter_passages([Path(sys.argv[1])], len, Lengths(600)))\n"
-        "print(process._idle[False][0]._process.pid, flush=True)\n"
+        "from bonito_local.passages.types import Document\n"
+        "document = Document(Path(sys.argv[1]), 'a', '.txt')\n"
+        "list(read_passages(document, len, Lengths(600), None))\n"
+        "print(next(iter(process.shared._all))._process.pid, flush=True)\n"
         "time.sleep(60)"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "a.txt")]
@@ -170,7 +218,7 @@ def test_a_reader_opens_no_file_of_the_users_and_writes_none(
     secret.write_text(CANARY)
     (tmp_path / "planted").mkdir()
     for attempt in (f"open({str(secret)!r})", f"open({str(tmp_path / 'new')!r}, 'w')"):
-        process.end_readers()
+        process.shared.end()
         code = f"Result.content += repr({attempt}.read(5))"
         planted(tmp_path / "planted", monkeypatch, code)
         (tmp_path / "a.docx").write_bytes(word(SENTENCE))

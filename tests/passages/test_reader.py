@@ -6,7 +6,7 @@ import pytest
 from written import SENTENCE, pdf, word
 
 from bonito_local.errors import UsageError
-from bonito_local.passages import reader
+from bonito_local.passages import ahead
 from bonito_local.passages.reader import iter_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
@@ -82,22 +82,23 @@ def test_bad_documents_are_listed_and_stop_no_other(tmp_path: Path) -> None:
     ]
 
 
-def test_documents_are_read_as_they_are_asked_for_and_one_may_vanish(tmp_path: Path) -> None:
-    for name in ("a.txt", "b.txt", "c.txt"):
+def test_few_documents_are_read_ahead_and_one_may_vanish(tmp_path: Path) -> None:
+    names = [f"{at:02}.txt" for at in range(40)]
+    for name in names:
         (tmp_path / name).write_text(PROSE)
     items = iter_passages([tmp_path], words, Lengths(60))
     first = next(items)
-    (tmp_path / "b.txt").unlink()
+    (tmp_path / "39.txt").unlink()
     found = list(items)
-    assert [Path(item.source).name for item in (first, *found)] == ["a.txt", "b.txt", "c.txt"]
-    assert isinstance(found[0], Problem)
-    assert found[0].title.startswith("The file cannot be read")
+    assert [Path(item.source).name for item in (first, *found)] == names
+    assert isinstance(found[-1], Problem)
+    assert found[-1].title.startswith("The file cannot be read")
 
 
 def test_a_document_too_large_to_be_read_whole_is_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reader, "MAX_BYTES", 1_000_000)
+    monkeypatch.setattr(ahead, "MAX_BYTES", 1_000_000)
     (tmp_path / "a.txt").write_text(PROSE * 20_000)
     (problem,) = read(tmp_path / "a.txt")
     assert isinstance(problem, Problem)

@@ -141,6 +141,20 @@ def measure(scene: str, **settings: object) -> dict[str, float]:
     return figures
 
 
+def bulk(output: Path) -> dict[str, float]:
+    """Processor seconds to reject all rows of a job in one step, and to take that back."""
+    from bonito_local.jobs.review import open_review
+    from bonito_local.jobs.rows import Filter
+
+    with closing(open_review(output)) as review:
+        numbers = review.numbers(Filter(outcome="accepted")) or []
+        began = time.process_time()
+        assert review.decide(numbers, "rejected", "private") == len(numbers)
+        decided = time.process_time()
+        assert len(review.undo()) == len(numbers)
+    return {"reject all, s": decided - began, "undo, s": time.process_time() - decided}
+
+
 def first_paint(times: int = 5) -> list[float]:
     """Seconds from the command to the list of jobs on a real terminal, each time."""
     seconds = []
@@ -248,6 +262,7 @@ def main() -> None:
         make_big(folder / "big", args.rows)
         big = {"BENCH_JOB": folder / "big", "BENCH_ROWS": args.rows}
         show(f"review of {args.rows} rows", measure("review", **big))
+        show(f"all {args.rows} rows at once, processor", bulk(folder / "big"))
         show("keys, nothing else running", key_latency(args.keys))
         running = running_job(folder)
         show("keys while a job runs", key_latency(args.keys))

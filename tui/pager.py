@@ -10,6 +10,8 @@ from bonito_local.jobs.rows import Shown
 
 PAGE = 100
 _MOST_PAGES = 60
+_MANY = 10 * PAGE
+_IN_SIGHT = 3  # pages that one screen may show
 
 
 class Pager:
@@ -62,10 +64,16 @@ class Pager:
                 held[number] = replace(held[number], **fields)  # type: ignore[arg-type]
 
     def again(self, numbers: Sequence[int]) -> None:
-        """Read the pages that hold these rows again; what is shown stays until then."""
-        wanted = set(numbers)
+        """Read the pages that hold these rows again; what is shown stays until then.
+
+        Of very many rows only what was looked at last is, and the rest is forgotten.
+        """
+        if len(numbers) > _MANY:
+            while len(self._pages) > _IN_SIGHT:
+                self._pages.popitem(last=False)
+        wanted = set(numbers) if len(numbers) <= _MANY else set[int]()
         for page, held in list(self._pages.items()):
-            if not wanted.isdisjoint(held):
+            if not wanted or not wanted.isdisjoint(held):
                 self._want(page, self._of_page(page))
 
     def _of_page(self, page: int) -> Sequence[int]:

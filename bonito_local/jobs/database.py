@@ -57,6 +57,8 @@ class Database:
             db.execute("PRAGMA foreign_keys = ON")
             # What is deleted or replaced is text of the user's: it does not stay in free pages.
             db.execute("PRAGMA secure_delete = ON")
+            # Nor does it go to a folder for temporary files that others share.
+            db.execute("PRAGMA temp_store = MEMORY")
         return db
 
     @contextmanager

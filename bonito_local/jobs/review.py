@@ -5,10 +5,10 @@ A decision is about the text that was there: a sample that is asked for again ha
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from bonito_local.errors import JobError
@@ -18,6 +18,14 @@ from bonito_local.jobs.rows import Decision, Rows
 
 REASONS = ("wrong answer", "unclear", "not in the passage", "too easy", "private", "other")
 _FIELDS = ("attempt", "decision", "reason", "instruction", "response", "score", "tags", "note")
+_MAY_BE_NULL = ("instruction", "response", "score")
+_NAMES = ", ".join(_FIELDS)
+_PART = 20_000  # rows changed in one transaction
+_ENDED = """FROM temp.chosen c JOIN samples s ON s.id = c.id
+    LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
+    WHERE s.outcome != 'pending'"""
+_WITH_TEXT = f"""{_ENDED} AND coalesce(r.instruction, s.instruction) != ''
+    AND coalesce(r.response, s.response) != ''"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +48,16 @@ class Review(Rows):
         Raises:
             JobError: none of them could be accepted.
         """
-        wanted = list(numbers)
-        if decision == "accepted":
-            able = [key for key in wanted if self._has_text(key)]
-            if wanted and not able:
-                raise JobError(
-                    "The row has no instruction and response.", "Edit it: then it can be accepted."
-                )
-            wanted = able
-        self._change(wanted, {"decision": decision, "reason": storable(reason)})
-        return len(wanted)
+        fields = {"decision": decision, "reason": storable(reason)}
+        asked, done = self._change(numbers, fields, only_text=decision == "accepted")
+        if asked and not done:
+            raise JobError(
+                "The row has no instruction and response."
+                if asked == 1
+                else "None of these rows has an instruction and a response.",
+                "Edit it: then it can be accepted.",
+            )
+        return done
 
     def edit(self, number: int, instruction: str, response: str) -> None:
         """Put another text in place of a row's, which is kept.
@@ -79,18 +87,34 @@ class Review(Rows):
 
     def undo(self) -> list[int]:
         """Take back the last step; return the numbers of its rows, none if there is no step."""
-        with self.transaction():
+        with self.errors():
             (step,) = self._db.execute("SELECT max(step) FROM review_log").fetchone()
-            steps = self._db.execute(
-                "SELECT sample, before FROM review_log WHERE step = ?", (step,)
+        undone: list[int] = []
+        while part := self._undo_part(step):
+            undone += part
+        return undone
+
+    def _undo_part(self, step: int) -> list[int]:
+        """Take back a part of a step, like it was done; return the numbers of its rows."""
+        values = ", ".join(f"json_extract(before, '$.{name}')" for name in _FIELDS)
+        with self.transaction():
+            ids = "SELECT id FROM review_log WHERE step = ? ORDER BY id LIMIT ?"
+            (last,) = self._db.execute(f"SELECT max(id) FROM ({ids})", (step, _PART)).fetchone()  # noqa: S608
+            self._db.execute(
+                """DELETE FROM reviews WHERE sample IN (SELECT sample FROM review_log
+                   WHERE step = ? AND id <= ? AND before IS NULL)""",
+                (step, last),
+            )
+            self._db.execute(
+                f"""INSERT OR REPLACE INTO reviews (sample, {_NAMES}, at)
+                    SELECT sample, {values}, ? FROM review_log
+                    WHERE step = ? AND id <= ? AND before IS NOT NULL""",  # noqa: S608
+                (time.time(), step, last),
+            )
+            gone = self._db.execute(
+                "DELETE FROM review_log WHERE step = ? AND id <= ? RETURNING sample", (step, last)
             ).fetchall()
-            for sample, before in steps:
-                if before is None:
-                    self._db.execute("DELETE FROM reviews WHERE sample = ?", (sample,))
-                else:
-                    self._put(sample, json.loads(before))
-            self._db.execute("DELETE FROM review_log WHERE step = ?", (step,))
-        return [sample for sample, _ in steps]
+        return [sample for (sample,) in gone]
 
     def reviewed(self) -> Reviewed:
         """How many rows were decided on."""
@@ -113,50 +137,53 @@ class Review(Rows):
             for (number,) in cursor:
                 yield number
 
-    def _has_text(self, number: int) -> bool:
-        with self.errors():
-            found = self._db.execute(
-                """SELECT 1 FROM samples s
-                   LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
-                   WHERE s.id = ? AND coalesce(r.instruction, s.instruction) != ''
-                     AND coalesce(r.response, s.response) != ''""",
-                (number,),
-            ).fetchone()
-        return found is not None
+    def _change(
+        self, numbers: Iterable[int], fields: Mapping[str, object], *, only_text: bool = False
+    ) -> tuple[int, int]:
+        """Give rows other values, as one step; with `only_text` those that have a text.
 
-    def _change(self, numbers: Iterable[int], fields: dict[str, object]) -> None:
-        with self.transaction():
-            (step,) = self._db.execute("SELECT coalesce(max(step), 0) FROM review_log").fetchone()
-            for number in numbers:
-                (attempt,) = self._db.execute(
-                    "SELECT attempt FROM samples WHERE id = ?", (number,)
-                ).fetchone()
-                found = self._db.execute(
-                    f"SELECT {', '.join(_FIELDS)} FROM reviews WHERE sample = ?",  # noqa: S608
-                    (number,),
-                ).fetchone()
-                before = dict(zip(_FIELDS, found, strict=True)) if found else None
-                self._db.execute(
-                    "INSERT INTO review_log (step, sample, before) VALUES (?, ?, ?)",
-                    (step + 1, number, None if before is None else json.dumps(before)),
-                )
-                # What was said of an earlier attempt was about another text.
-                held = before if before and before["attempt"] == attempt else {}
-                self._put(number, {**_NOTHING, **held, "attempt": attempt, **fields})
+        Rows that are not there, or have not ended, are passed over. Returns how many there
+        were, and how many were changed. Many are committed in parts, so that a job at work on
+        the same store does not wait long.
+        """
+        asked = done = 0
+        step: int | None = None
+        each = iter(numbers)
+        while part := list(islice(each, _PART)):
+            with self.transaction():
+                if step is None:
+                    found = self._db.execute("SELECT coalesce(max(step), 0) FROM review_log")
+                    step = found.fetchone()[0] + 1
+                done += self._change_part(part, fields, only_text, step)
+            asked += len(part)
+        return asked, done
 
-    def _put(self, number: int, values: dict[str, object]) -> None:
-        self._db.execute(
-            f"""INSERT OR REPLACE INTO reviews (sample, {", ".join(_FIELDS)}, at)
-                VALUES (?, {", ".join("?" * len(_FIELDS))}, ?)""",  # noqa: S608
-            (number, *(values[field] for field in _FIELDS), time.time()),
+    def _change_part(
+        self, part: Sequence[int], fields: Mapping[str, object], only_text: bool, step: int
+    ) -> int:
+        db = self._db
+        db.execute("CREATE TEMP TABLE IF NOT EXISTS chosen (id INTEGER PRIMARY KEY)")
+        db.execute("DELETE FROM temp.chosen")
+        db.executemany("INSERT OR IGNORE INTO temp.chosen VALUES (?)", [(key,) for key in part])
+        able = _WITH_TEXT if only_text else _ENDED
+        before = ", ".join(f"'{name}', b.{name}" for name in _FIELDS)
+        db.execute(
+            f"""INSERT INTO review_log (step, sample, before)
+                SELECT ?, id, CASE WHEN b.sample IS NOT NULL THEN json_object({before}) END
+                FROM (SELECT c.id {able}) LEFT JOIN reviews b ON b.sample = id
+                ORDER BY id""",  # noqa: S608
+            (step,),
         )
-
-
-_NOTHING: dict[str, object] = dict.fromkeys(_FIELDS, "") | {
-    "instruction": None,
-    "response": None,
-    "score": None,
-}
+        # What was said of an earlier attempt was about another text: `r` is then nothing.
+        values = ["s.attempt"]
+        for name in _FIELDS[1:]:
+            usual = "NULL" if name in _MAY_BE_NULL else "''"
+            values.append(f":{name}" if name in fields else f"coalesce(r.{name}, {usual})")
+        return db.execute(
+            f"""INSERT OR REPLACE INTO reviews (sample, {_NAMES}, at)
+                SELECT s.id, {", ".join(values)}, :at {able} ORDER BY c.id""",
+            {**fields, "at": time.time()},
+        ).rowcount
 
 
 def open_review(output: Path) -> Review:

@@ -106,6 +106,31 @@ def test_every_step_is_undone_in_turn(review: Review) -> None:
         review.score([3], 6)
 
 
+def test_many_rows_are_one_step_in_parts(review: Review, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bonito_local.jobs.review._PART", 2)
+    review.note(3, "ask Ann")
+    before = review.page(range(1, 7))
+    assert review.decide(range(1, 7), "rejected", "private") == 6
+    assert review.reviewed() == Reviewed(0, 6, 0)
+    assert review.page([3])[0].note == "ask Ann"
+    assert review.decide(range(1, 7), "accepted") == 3
+    assert review.reviewed() == Reviewed(3, 3, 0)
+    assert sorted(review.undo()) == [1, 3, 5]
+    assert review.reviewed() == Reviewed(0, 6, 0)
+    assert sorted(review.undo()) == [1, 2, 3, 4, 5, 6]
+    assert review.page(range(1, 7)) == before
+    with pytest.raises(JobError, match="None of these rows"):
+        review.decide([2, 4], "accepted")
+
+
+def test_what_is_not_there_or_has_not_ended_is_passed_over(review: Review, output: Path) -> None:
+    store = Store(store_path(output))
+    store.ask_again(["unparseable"])
+    store.close()
+    assert review.decide([1, 2, 99], "rejected") == 1
+    assert review.undo() == [1]
+
+
 def test_a_decision_is_void_for_another_text(review: Review, output: Path) -> None:
     review.decide([1], "rejected")
     store = Store(store_path(output))

@@ -187,3 +187,43 @@ def test_the_pager_asks_once_and_forgets_what_is_far() -> None:
 
 def _shown(number: int) -> Shown:
     return Shown(number, 1, "exqa", 0, "accepted", "", "a", "b", "", "p", "d", None, "")
+
+
+def test_picked_rows_are_decided_on_together(job: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        screen = await opened(app, pilot, job)
+        await pilot.press("space", "down", "space")
+        await until(pilot, lambda: "2 picked" in text_of(app))
+        assert screen.chosen() == [1, 5]
+        await pilot.press("shift+down")
+        assert screen.chosen() == [1, 5, 6, 9]
+        await pilot.press("escape")
+        await until(pilot, lambda: "picked" not in text_of(app))
+        assert app.screen is screen
+        await pilot.press("home", "space", "end", "space", "r", "5")
+        await until(pilot, lambda: reviewed(job) == Reviewed(0, 2, 0))
+        assert (row(job, 1).why, row(job, 10).why) == ("private", "private")
+        assert screen.chosen() != [1, 10]
+        await pilot.press("u")
+        await until(pilot, lambda: reviewed(job) == Reviewed(0, 0, 0))
+        await pilot.press("home", "space", "space", "3")
+        await until(pilot, lambda: row(job, 2).score == 3)
+        assert row(job, 1).score == 3
+        await pilot.press("escape")
+        await on(pilot, "HomeScreen")
+
+    drive(script)
+
+
+def test_the_pager_forgets_what_is_far_when_very_many_rows_change() -> None:
+    asked: list[int] = []
+    pager = Pager(lambda page, _: asked.append(page))
+    pager.set_numbers(range(100 * PAGE))
+    for page in range(10):
+        pager.put(page, [_shown(at) for at in range(page * PAGE, (page + 1) * PAGE)])
+    pager.again([1, 2])
+    assert asked == [0]
+    pager.again(range(100 * PAGE))
+    assert asked == [0, 7, 8, 9]
+    assert pager.at(9 * PAGE) is not None
+    assert pager.at(5) is None

@@ -39,7 +39,7 @@ _MARKS = {"accepted": ("✓", GOOD), "rejected": ("✗", BAD)}
 
 
 def row_cells(row: Shown) -> list[Cell]:
-    """A row as a line of a table; its mark is what a person said, in its place what checks said."""
+    """A row as a line of a table; its mark is what a person said of it."""
     mark = cell(*_MARKS[row.decision]) if row.decision else cell("·", DIM)
     instruction = shortened(row) or one_line(row.completion)
     tone = "" if row.kept else DIM

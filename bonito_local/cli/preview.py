@@ -1,0 +1,88 @@
+"""`bonito-local preview`."""
+
+from __future__ import annotations
+
+import textwrap
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bonito_local.errors import UsageError
+from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.jobfile import read_job
+from bonito_local.jobs.preview import look
+from bonito_local.jobs.spec import parse_tasks
+from bonito_local.passages.discover import check_paths
+
+_WIDTH = 96
+
+
+@click.command("preview")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("-t", "--task", help="Task types, comma-separated; without them only passages.")
+@click.option("-m", "--model", help="Name, or GGUF file.  [bonito-tiny, or the job file's]")
+@click.option("--rows", default=5, show_default=True, type=click.IntRange(0), help="Rows drawn.")
+def command(paths: tuple[Path, ...], task: str | None, model: str | None, rows: int) -> None:
+    """Show passages as they would be split, and a few rows as they would be drawn.
+
+    PATHS is a job file, or documents and folders. Nothing is written, and what reads the
+    documents has no network.
+    """
+    wanted = _wanted(paths, task, model)
+    check_paths(wanted.paths)
+    passages: list[dict[str, Any]] = []
+    with closing(look(wanted, rows if wanted.tasks else 0)) as looking:
+        for found in looking:
+            data = found.data
+            if found.kind == "passage":
+                passages.append(data)
+                click.echo(_passage(len(passages), data))
+            elif found.kind == "row":
+                click.echo(_row(data, passages[data["passage"]]))
+            elif found.kind == "problem":
+                told = f"left out: {data['source']}: {data['title']} {data['remedy']}"
+                click.echo(told.strip(), err=True)
+            elif found.kind == "note":
+                click.echo(data["text"], err=True)
+            elif found.kind == "end" and wanted.tasks and rows:
+                click.echo(f"{data['rows']} rows in {data['seconds']:.1f} s")
+
+
+def _wanted(paths: tuple[Path, ...], task: str | None, model: str | None) -> Generation:
+    tasks = parse_tasks(task) if task else None
+    if len(paths) == 1 and paths[0].suffix == ".toml":
+        wanted = read_job(paths[0])
+        folder = wanted.folder or Path()
+        wanted = replace(wanted, paths=tuple(folder / path for path in wanted.paths))
+    elif any(path.suffix == ".toml" for path in paths):
+        raise UsageError("A job file stands alone.", "Name it, or documents and folders.")
+    else:
+        wanted = Generation(paths, (), Path("preview"), "bonito-tiny")
+    return replace(wanted, tasks=tasks or wanted.tasks, model=model or wanted.model)
+
+
+def _passage(number: int, data: dict[str, Any]) -> str:
+    page = f", page {data['page']}" if data["page"] else ""
+    heading = f" · {data['heading']}" if data["heading"] else ""
+    head = f"{number} · {data['source']}{page}{heading} · {data['tokens']} tokens"
+    return "\n".join([head, *_wrapped(data["text"], "  "), ""])
+
+
+def _row(data: dict[str, Any], passage: dict[str, Any]) -> str:
+    why = f": {data['reason']}" if data["reason"] else ""
+    instruction = data["instruction"].replace(passage["text"].strip(), "[passage]")
+    lines = [f"{data['task']} · {passage['source']} · {data['outcome']}{why}"]
+    if data["instruction"]:
+        lines += _wrapped(instruction, "  input   ") + _wrapped(data["response"], "  output  ")
+    else:
+        lines += _wrapped(data["completion"], "  wrote   ")
+    return "\n".join([*lines, ""])
+
+
+def _wrapped(text: str, first: str) -> list[str]:
+    indent = " " * len(first)
+    text = " ".join(text.split())
+    return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=indent)

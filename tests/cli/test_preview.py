@@ -1,0 +1,55 @@
+"""A preview from the command line, by the real engine."""
+
+from pathlib import Path
+
+import pytest
+
+from bonito_local.cli.main import run
+
+TEXT = "The lease names day 3 as the day on which rent is paid to the owner of the house."
+
+
+@pytest.fixture
+def documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "documents"
+    folder.mkdir()
+    (folder / "lease.txt").write_text(TEXT)
+    (folder / "photo.png").write_bytes(b"png")
+    return folder
+
+
+def test_passages_alone(documents: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["preview", str(documents)]) == 0
+    shown = capsys.readouterr()
+    assert "1 · documents/lease.txt" in shown.out.replace(f"{documents.parent}/", "")
+    assert "rent is paid to the owner" in " ".join(shown.out.split())
+    assert "photo.png" in shown.err or ".png" in shown.err
+    assert "rows in" not in shown.out
+    assert [path.name for path in documents.parent.iterdir()] == ["documents"]
+
+
+def test_rows_of_a_job_file(documents: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["new", "documents", "-t", "exqa,ynqa", "-o", "out"]) == 0
+    assert run(["preview", "job.toml", "--rows", "2"]) == 0
+    shown = capsys.readouterr().out
+    assert "2 rows in" in shown
+    assert "exqa · " in shown
+    assert "ynqa · " in shown
+    assert not (documents.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "why"),
+    [
+        (["nowhere"], "nowhere does not exist"),
+        (["documents", "-t", "exqq"], "Did you mean 'exqa'"),
+        (["documents", "job.toml"], "A job file stands alone"),
+        (["documents", "-m", "none.gguf"], "none.gguf cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_said(
+    documents: Path, capsys: pytest.CaptureFixture[str], args: list[str], why: str
+) -> None:
+    assert run(["preview", *args]) in (1, 2)
+    assert why in capsys.readouterr().err

@@ -8,14 +8,15 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from bonito_local.api import Bonito, generate_tasks
-    from bonito_local.backends.base import Sampling
+    from bonito_local.backends.base import EngineOptions, Sampling
     from bonito_local.tasks import TaskType
 
-__all__ = ["Bonito", "Sampling", "TaskType", "generate_tasks"]
+__all__ = ["Bonito", "EngineOptions", "Sampling", "TaskType", "generate_tasks"]
 
 _HOME = {
     "Bonito": "bonito_local.api",
     "generate_tasks": "bonito_local.api",
+    "EngineOptions": "bonito_local.backends.base",
     "Sampling": "bonito_local.backends.base",
     "TaskType": "bonito_local.tasks",
 }

@@ -17,7 +17,15 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from bonito_local.backends.base import Backend, Completion, Request, Sample, Sampling
+from bonito_local.backends.base import (
+    Backend,
+    Completion,
+    EngineOptions,
+    Plan,
+    Request,
+    Sample,
+    Sampling,
+)
 from bonito_local.errors import UsageError, did_you_mean
 from bonito_local.jobs.seeds import passage_hash, sample_seed
 from bonito_local.jobs.spec import check_sampling
@@ -46,21 +54,30 @@ class Bonito:
     """A loaded model that writes rows from passages; also a context manager.
 
     Args:
-        model: A model's name, or the path of a GGUF file.
+        model: A model's name, or the path of a GGUF file or of a checkpoint.
         backend: The engine, as in `bonito-local generate --backend`.
+        engine: What there is to say about it, as in a job file's `[engine]`.
 
     Raises:
         ModelError: the model file is missing or broken.
-        UsageError: no model or engine has that name.
+        UsageError: no model or engine has that name, or the engine cannot do that.
     """
 
-    def __init__(self, model: str = "bonito-tiny", backend: str = "llamacpp") -> None:
-        from bonito_local.backends.registry import capabilities, open_backend
-        from bonito_local.models.catalog import resolve_model
+    def __init__(
+        self,
+        model: str = "bonito-tiny",
+        backend: str = "llamacpp",
+        *,
+        engine: EngineOptions | None = None,
+    ) -> None:
+        from bonito_local.backends.registry import AUTO, open_backend
+        from bonito_local.jobs.engine import choose, find_model
 
-        self._backend: Backend = open_backend(
-            backend, resolve_model(model, capabilities(backend).formats).path
-        )
+        plan = Plan(options=engine or EngineOptions())
+        if backend == AUTO:
+            backend, _ = choose(model, plan)
+        found = find_model(model, backend, plan)
+        self._backend: Backend = open_backend(backend, found.file.path, plan)
 
     def __enter__(self) -> Self:
         return self

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
+
+from bonito_local.backends.gpus import find_gpus
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -73,26 +74,14 @@ def _llama_cpp() -> Check:
     found = (
         f"llama-cpp-python {release}, {build}: {', '.join(u.split(':')[-1].strip() for u in used)}"
     )
-    if build == "CPU only" and _gpus():
+    if build == "CPU only" and find_gpus():
         return Check("llama.cpp", "warn", f"{found}; it leaves the GPU idle", _GPU_BUILD)
     return Check("llama.cpp", "ok", found)
 
 
 def _gpu() -> Check:
-    gpus = _gpus()
-    return Check("GPU", "ok", "; ".join(gpus) if gpus else "none found: generation runs on the CPU")
-
-
-def _gpus() -> list[str]:
-    """Names of NVIDIA and AMD GPUs, as their drivers tell."""
-    if tool := shutil.which("nvidia-smi"):
-        asked = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        ended = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
-        if ended.returncode == 0:
-            return [line.strip() for line in ended.stdout.splitlines() if line.strip()]
-    if Path("/dev/kfd").exists():
-        return ["an AMD GPU (/dev/kfd)"]
-    return []
+    named = "; ".join(gpu.name for gpu in find_gpus())
+    return Check("GPU", "ok", named or "none found: generation runs on the CPU")
 
 
 def _memory() -> Check:
@@ -126,9 +115,19 @@ def _compiler() -> Check:
 
 
 def _engines() -> Check:
-    there = [name for name in ("vllm", "transformers", "torch", "ray") if _installed(name)]
-    found = ", ".join(f"{name} {_version(name)}" for name in there) if there else "none"
-    return Check("Optional engines", "ok", found)
+    from bonito_local.backends.registry import BACKENDS
+
+    there = []
+    lacking = []
+    for name, engine in BACKENDS.items():
+        if not engine.package:
+            continue
+        if engine.installed:
+            there.append(f"{name} ({engine.package} {_version(engine.package)})")
+        else:
+            lacking.append(f"{name}: {engine.how_to_install}")
+    found = f"{', '.join(there)}; openai asks a server that you run"
+    return Check("Engines", "ok", found, "  ".join(lacking))
 
 
 def _model() -> Check:
@@ -168,10 +167,6 @@ def _hub() -> Check:
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         return Check("Network", "ok", "HF_HUB_OFFLINE is set")
     return Check("Network", "ok", "used only by what downloads, when asked to")
-
-
-def _installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
 
 
 def _version(name: str) -> str:

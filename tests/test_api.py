@@ -51,7 +51,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Scripted:
         return "nothing" if sample % 2 else f"{CONTEXT}\nSample {sample}?\n{PIPE}\n{CONTEXT}"
 
     scripted = Scripted(answer)
-    monkeypatch.setattr(registry, "open_backend", lambda name, model: scripted)
+    monkeypatch.setattr(registry, "open_backend", lambda name, model, plan: scripted)
     return scripted
 
 

@@ -7,11 +7,14 @@ without network.
 from __future__ import annotations
 
 import os
+import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bonito_local.airgap.audit import refuse_programs, refuse_sockets
+from bonito_local.airgap.broker import Address, Broker
 from bonito_local.airgap.switches import set_switches
+from bonito_local.errors import AirGapError
 
 NAMESPACE = "empty network namespace"
 SECCOMP = "seccomp filter"
@@ -28,12 +31,13 @@ class Enforcement:
     """What keeps a process from the network, strongest first.
 
     `limits` says, in whole sentences, what could not be enforced. `online` is set where the
-    user allowed the network.
+    user allowed the network, `endpoint` is the one address that can be reached all the same.
     """
 
     layers: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     online: bool = False
+    endpoint: str = ""
 
     @property
     def by_the_kernel(self) -> bool:
@@ -43,11 +47,17 @@ class Enforcement:
     def __str__(self) -> str:
         if self.online:
             return "none: the network was allowed"
-        return ", ".join(self.layers) or "none"
+        return ", ".join(self.parts) or "none"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The layers, and what they leave open."""
+        return (*self.layers, f"open to {self.endpoint}") if self.endpoint else self.layers
 
 
 OPEN = Enforcement(online=True)
 _active: Enforcement | None = None
+_broker: Broker | None = None
 
 
 def active() -> Enforcement:
@@ -56,7 +66,11 @@ def active() -> Enforcement:
 
 
 def enter(
-    *, online: bool = False, local_sockets: bool = False, programs: bool = True
+    *,
+    online: bool = False,
+    local_sockets: bool = False,
+    programs: bool = True,
+    endpoint: Address | None = None,
 ) -> Enforcement:
     """Give up the network for this process and all that it will start; once, for good.
 
@@ -67,11 +81,43 @@ def enter(
         local_sockets: Leave Unix sockets, and a loopback interface of its own, to an engine
             whose processes talk to each other. Otherwise not one socket can be opened.
         programs: Whether this process may start others.
+        endpoint: Host and port that `connect` goes on reaching, and nothing else does.
+
+    Raises:
+        AirGapError: this system has no way to leave one address open alone.
     """
     global _active
     if _active is None:
-        _active = OPEN if online else _enter(local_sockets, programs)
+        if online:
+            _active = OPEN
+        elif endpoint:
+            _active = _enter_but_for(endpoint, local_sockets, programs)
+        else:
+            _active = _enter(local_sockets, programs)
     return _active
+
+
+def connect(address: Address, timeout: float) -> socket.socket:
+    """Return a socket connected to `address`; inside the air gap, to the one left open.
+
+    Raises:
+        OSError: nobody answers there.
+        AirGapError: this process is in the air gap, and the address is another.
+    """
+    if _broker is not None and _broker.address == address:
+        return _broker.connect(timeout)
+    return socket.create_connection(address, timeout)
+
+
+def _enter_but_for(endpoint: Address, local_sockets: bool, programs: bool) -> Enforcement:
+    global _broker
+    if not hasattr(os, "fork"):
+        raise AirGapError(
+            "On this system the air gap cannot leave one address open.",
+            "Add --online: then what reads your documents may use the network too.",
+        )
+    _broker = Broker(endpoint)
+    return replace(_enter(local_sockets, programs), endpoint=f"{endpoint[0]}:{endpoint[1]}")
 
 
 def _enter(local_sockets: bool, programs: bool) -> Enforcement:

@@ -8,12 +8,12 @@ as they come, and cancelling is to stop pulling.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 FinishReason = Literal["stop", "length", "failed"]
 # What a model is: a GGUF file, a checkpoint folder, or a name that a server knows.
-ModelFormat = Literal["gguf", "checkpoint"]
+ModelFormat = Literal["gguf", "checkpoint", "name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,29 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the user may say about an engine; which takes what is in the registry.
+
+    Attributes:
+        endpoint: where a server listens, as a URL.
+        remote: the server may be another machine, which then sees the passages.
+        adapter: folder of a LoRA adapter to apply as the model runs.
+        quantization: of the weights as they load: "nf4" or "fp8"; else as they are.
+        dtype: "bfloat16", "float16" or "float32"; else what the engine takes to suit.
+        tensor_parallel: GPUs that share each layer.
+        memory_fraction: of a GPU's memory that the engine takes; else the engine's own.
+    """
+
+    endpoint: str = ""
+    remote: bool = False
+    adapter: str = ""
+    quantization: str = ""
+    dtype: str = ""
+    tensor_parallel: int = 1
+    memory_fraction: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What an engine may know of the job before it opens a model.
 
@@ -94,7 +117,7 @@ class Plan:
         n: rows a passage and task.
         tune: measure this machine first, if it never was with this model.
         reproducible: the same requests give the same completions, bit for bit.
-        four_bit: quantize the weights to 4 bits as they load.
+        options: what the user said about the engine.
         notify: told what is done before the first row.
         stop: whether the user wants no more of it.
     """
@@ -103,7 +126,7 @@ class Plan:
     n: int = 1
     tune: bool = False
     reproducible: bool = False
-    four_bit: bool = False
+    options: EngineOptions = field(default_factory=EngineOptions)
     notify: Callable[[str], None] = lambda _: None
     stop: Callable[[], bool] = lambda: False
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import partial
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
-from bonito_local.backends.base import Backend, ModelFormat, Plan
+from bonito_local.backends.base import Backend, EngineOptions, ModelFormat, Plan
 from bonito_local.errors import BackendError, UsageError, did_you_mean
+
+DTYPES = ("", "bfloat16", "float16", "float32")
+AUTO = "auto"  # not a backend: the one that suits model and machine is chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,47 +25,92 @@ class Capabilities:
         guided: keeps completions in a shape.
         seeds: a sample's seed decides what is drawn, but for rounding.
         reproducible: the same bits each run, where asked for.
-        four_bit: quantizes weights as they load.
+        options: the fields of `EngineOptions` that mean something to it.
+        quantizations: to which it can quantize weights as they load.
     """
 
     formats: tuple[ModelFormat, ...]
     guided: bool = False
     seeds: bool = True
     reproducible: bool = False
-    four_bit: bool = False
+    options: tuple[str, ...] = ()
+    quantizations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _Engine:
-    """What opens a backend, and the extra that installs its engine (None: the package itself)."""
+class Engine:
+    """A backend's entry.
+
+    Attributes:
+        target: the function that opens it.
+        package: the distribution that its engine comes in; empty where it has none.
+        modules: what has to be importable for it.
+        extra: the extra of this package that installs those; None for the package itself.
+        able: what it can do.
+    """
 
     target: str
+    package: str
+    modules: tuple[str, ...]
     extra: str | None
     able: Capabilities
 
+    @property
+    def installed(self) -> bool:
+        """Whether its modules are there, none being imported."""
+        return all(find_spec(module) is not None for module in self.modules)
 
-_BACKENDS: dict[str, _Engine] = {
-    "llamacpp": _Engine(
+    @property
+    def how_to_install(self) -> str:
+        """The command."""
+        if self.extra is None:
+            return "pip install --force-reinstall bonito-local"
+        return f"pip install 'bonito-local[{self.extra}]'"
+
+
+BACKENDS: dict[str, Engine] = {
+    "llamacpp": Engine(
         "bonito_local.backends.llamacpp.opening.open_planned",
+        "llama-cpp-python",
+        ("llama_cpp",),
         None,
         Capabilities(("gguf",), guided=True, reproducible=True),
     ),
-    "transformers": _Engine(
+    "transformers": Engine(
         "bonito_local.backends.transformers.engine.open_planned",
         "transformers",
-        Capabilities(("checkpoint",), reproducible=True, four_bit=True),
+        ("transformers", "torch"),
+        "transformers",
+        Capabilities(
+            ("checkpoint",), reproducible=True, options=("quantization",), quantizations=("nf4",)
+        ),
     ),
-    "fake": _Engine(
-        "bonito_local.backends.fake.open_planned",
+    "openai": Engine(
+        "bonito_local.backends.openai_api.open_planned",
+        "",
+        (),
         None,
-        Capabilities(("gguf", "checkpoint"), guided=True, reproducible=True),
+        Capabilities(("name",), options=("endpoint", "remote")),
+    ),
+    "fake": Engine(
+        "bonito_local.backends.fake.open_planned",
+        "",
+        (),
+        None,
+        Capabilities(
+            ("gguf", "checkpoint"),
+            guided=True,
+            reproducible=True,
+            options=tuple(field.name for field in fields(EngineOptions)),
+            quantizations=("nf4", "fp8"),
+        ),
     ),
 }
 
 
 def backend_names() -> list[str]:
     """Names that `open_backend` takes, the default first."""
-    return list(_BACKENDS)
+    return list(BACKENDS)
 
 
 def capabilities(name: str) -> Capabilities:
@@ -74,19 +125,27 @@ def capabilities(name: str) -> Capabilities:
 def check_capable(name: str, *, guided: bool = False, plan: Plan | None = None) -> None:
     """Raise UsageError for what is asked of a backend that it cannot do."""
     able, plan = capabilities(name), plan or Plan()
-    asked = (
-        (guided, "guided", "guided rows", "--guided"),
-        (plan.reproducible, "reproducible", "the same bits each run", "--reproducible"),
-        (plan.four_bit, "four_bit", "4-bit weights", "--four-bit"),
-    )
-    for wanted, what, means, option in asked:
-        if wanted and not getattr(able, what):
-            others = [other for other, engine in _BACKENDS.items() if getattr(engine.able, what)]
-            named = ", ".join(other for other in others if other != "fake")
-            raise UsageError(
-                f"The {name} backend cannot give {means}.",
-                f"Leave {option} out, or use --backend {named}.",
-            )
+    if guided and not able.guided:
+        raise _unable(name, "guided rows", "--guided", lambda other: other.guided)
+    if plan.reproducible and not able.reproducible:
+        raise _unable(
+            name, "the same bits each run", "--reproducible", lambda other: other.reproducible
+        )
+    for option in _given(plan.options):
+        if option not in able.options:
+            can = partial(_takes, option)
+            raise _unable(name, _MEANS[option], f"engine.{option}", can)
+    _check_values(plan.options)
+    wanted = plan.options.quantization
+    if wanted and wanted not in able.quantizations:
+        raise _unable(
+            name, f"{wanted} weights", "--quantization", lambda other: wanted in other.quantizations
+        )
+    if "endpoint" in able.options and able.formats == ("name",) and not plan.options.endpoint:
+        raise UsageError(
+            f"The {name} backend needs the address of a server.",
+            "Add --endpoint http://127.0.0.1:8080, wherever yours listens.",
+        )
 
 
 def open_backend(name: str, model: Path, plan: Plan | None = None) -> Backend:
@@ -102,17 +161,55 @@ def open_backend(name: str, model: Path, plan: Plan | None = None) -> Backend:
     try:
         backend: Backend = getattr(import_module(module), function)(model, plan or Plan())
     except ImportError as error:
-        package = (
-            f"bonito-local[{engine.extra}]" if engine.extra else "--force-reinstall bonito-local"
-        )
         raise BackendError(
             f"The {name} backend cannot be imported: {error}.",
-            f"Install its engine: pip install {package}",
+            f"Install its engine: {engine.how_to_install}",
         ) from error
     return backend
 
 
-def _engine(name: str) -> _Engine:
-    if name not in _BACKENDS:
-        raise UsageError(f"Unknown backend {name!r}.", did_you_mean(name, backend_names()))
-    return _BACKENDS[name]
+_MEANS = {
+    "endpoint": "rows of a server",
+    "remote": "rows of a server",
+    "adapter": "rows of an adapter that is not merged",
+    "quantization": "weights that are quantized as they load",
+    "dtype": "a choice of number format",
+    "tensor_parallel": "layers shared by GPUs",
+    "memory_fraction": "a choice of memory",
+}
+
+
+def _check_values(options: EngineOptions) -> None:
+    if options.dtype not in DTYPES:
+        raise UsageError(
+            f"dtype is {options.dtype!r}.", did_you_mean(options.dtype, list(filter(None, DTYPES)))
+        )
+    if options.tensor_parallel < 1:
+        raise UsageError(f"tensor_parallel is {options.tensor_parallel}.", "Use 1 or more GPUs.")
+    if not 0 <= options.memory_fraction <= 1:
+        raise UsageError(
+            f"memory_fraction is {options.memory_fraction}.", "Use more than 0 and at most 1."
+        )
+
+
+def _given(options: EngineOptions) -> list[str]:
+    """Names of what differs from the usual."""
+    usual = EngineOptions()
+    names = [field.name for field in fields(EngineOptions)]
+    return [name for name in names if getattr(options, name) != getattr(usual, name)]
+
+
+def _takes(option: str, able: Capabilities) -> bool:
+    return option in able.options
+
+
+def _unable(name: str, means: str, option: str, can: Callable[[Capabilities], bool]) -> UsageError:
+    others = [other for other, engine in BACKENDS.items() if other != "fake" and can(engine.able)]
+    named = f", or use --backend {' or '.join(others)}" if others else ""
+    return UsageError(f"The {name} backend cannot give {means}.", f"Leave {option} out{named}.")
+
+
+def _engine(name: str) -> Engine:
+    if name not in BACKENDS:
+        raise UsageError(f"Unknown backend {name!r}.", did_you_mean(name, [*BACKENDS, AUTO]))
+    return BACKENDS[name]

@@ -11,6 +11,7 @@ from bonito_local import airgap
 from bonito_local.cli.progress import reporter
 from bonito_local.cli.summary import print_summary
 from bonito_local.errors import BonitoError
+from bonito_local.jobs.engine import sent_to, settle, way_out
 from bonito_local.jobs.generate import Front, generate
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.progress import Progress
@@ -21,9 +22,15 @@ from bonito_local.jobs.worker import interrupt
 def run_here(wanted: Generation, *, again: bool = True, online: bool = False) -> int:
     """Run the job, show how it goes, print how it ended, and return the exit status.
 
-    Unless `online`, this process has no network from here on.
+    Unless `online`, this process has no network from here on, but for a server it was told of.
     """
-    enter_air_gap(online)
+    with chdir(wanted.folder or Path()):
+        wanted, why = settle(wanted)
+    open_to = way_out(wanted.engine)
+    if why:
+        click.echo(f"backend: {wanted.backend}, since {why}", err=True)
+    _warn_of_sending(wanted)
+    enter_air_gap(online, open_to)
     with (
         chdir(wanted.folder or Path()),
         StopSignals() as signals,
@@ -64,16 +71,22 @@ def run_detached(wanted: Generation, *, again: bool = True) -> int:
     if again:
         with chdir(wanted.folder or Path()):
             prepare(wanted)
+    _warn_of_sending(wanted)
     pid = start(wanted.output, again=again)
     click.echo(f"Process {pid} runs the job in {wanted.output}.")
     click.echo("`bonito-local jobs` shows how far it is; `pause` and `cancel` stop it.")
     return 0
 
 
-def enter_air_gap(online: bool) -> None:
+def _warn_of_sending(wanted: Generation) -> None:
+    if to := sent_to(wanted.engine):
+        click.echo(f"warning: your passages are sent to {to}.", err=True)
+
+
+def enter_air_gap(online: bool, endpoint: tuple[str, int] | None = None) -> None:
     """Give up the network, before anything is read, and say where that is not wholly possible."""
-    held = airgap.enter(online=online)
-    if online:
+    held = airgap.enter(online=online, endpoint=endpoint)
+    if held.online:
         click.echo("warning: --online: what reads your documents may use the network.", err=True)
     elif not held.by_the_kernel:
         click.echo(f"warning: the air gap is not whole: {' '.join(held.limits)}", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bonito_local.backends.base import Sampling
+from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.cli.foreground import run_here
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.spec import parse_tasks
@@ -19,8 +19,11 @@ _PATH = click.Path(path_type=Path)
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("-t", "--task", required=True, help="Task types, comma-separated: exqa,ynqa.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
-@click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name, or GGUF file.")
-@click.option("--backend", default="llamacpp", show_default=True, help="Engine.")
+@click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name or path.")
+@click.option("--backend", default="llamacpp", show_default=True, help="Engine, or auto.")
+@click.option("--endpoint", default="", help="With --backend openai: http://127.0.0.1:8080.")
+@click.option("--remote", is_flag=True, help="--endpoint may be another machine: it sees passages.")
+@click.option("--quantization", default="", help="Quantize a checkpoint as it loads: nf4.")
 @click.option("--n", default=_DEFAULT.n, show_default=True, help="Rows per passage and task.")
 @click.option("--temperature", default=_DEFAULT.temperature, show_default=True, help="0 is greedy.")
 @click.option("--top-p", default=_DEFAULT.top_p, show_default=True)
@@ -43,6 +46,9 @@ def command(
     output: Path,
     model: str,
     backend: str,
+    endpoint: str,
+    remote: bool,
+    quantization: str,
     n: int,
     temperature: float,
     top_p: float,
@@ -79,5 +85,6 @@ def command(
         evaluation=evaluation,
         tune=tune,
         reproducible=reproducible,
+        engine=EngineOptions(endpoint=endpoint, remote=remote, quantization=quantization),
     )
     return run_here(wanted, online=online)

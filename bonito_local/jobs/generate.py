@@ -7,11 +7,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 
 from bonito_local import airgap
-from bonito_local.backends.base import Backend, Plan
-from bonito_local.backends.registry import capabilities, check_capable, open_backend
+from bonito_local.backends.base import Backend
+from bonito_local.backends.registry import open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
 from bonito_local.jobs.elsewhere import check_elsewhere, compare
+from bonito_local.jobs.engine import Model, check_engine, engine_plan, settle
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.generation import Generation, as_json
 from bonito_local.jobs.guided import check_labels
@@ -26,7 +27,6 @@ from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
 from bonito_local.jobs.store import Store
 from bonito_local.jobs.turns import turn
 from bonito_local.jobs.watch import Watch
-from bonito_local.models.catalog import ModelFile, resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
 from bonito_local.passages.discover import check_paths
 from bonito_local.passages.reader import check_lengths
@@ -77,13 +77,14 @@ def generate(wanted: Generation, front: Front | None = None) -> Summary:
         BonitoError: nothing could be done, or the run broke off; what had finished is kept.
     """
     front = front or Front()
+    wanted, _ = settle(wanted)
     model = _check(wanted, front.again)
     with open_job(wanted.output) as store:
         if store.load("request") is None:
             store.save("request", as_json(wanted))
         run = store.begin_run(wanted.backend, front.detached)
         held = airgap.active()
-        store.save("airgap", "online" if held.online else list(held.layers))
+        store.save("airgap", "online" if held.online else list(held.parts))
         try:
             summary = _run(store, wanted, model, front)
         except OtherSettingsError:
@@ -113,20 +114,20 @@ def prepare(wanted: Generation) -> None:
     Raises:
         BonitoError: it cannot be done; nothing has changed.
     """
+    wanted, _ = settle(wanted)
     _check(wanted, again=True)
     with open_job(wanted.output) as store:
         store.check({"backend": wanted.backend, **drawing(wanted.sampling)})
         store.save("request", as_json(wanted))
 
 
-def _check(wanted: Generation, again: bool) -> ModelFile:
+def _check(wanted: Generation, again: bool) -> Model:
     check_sampling(wanted.sampling)
     check_labels(wanted.tasks, wanted.labels)
     if again:
         check_paths(wanted.paths)
     check_elsewhere(wanted)
-    check_capable(wanted.backend, guided=wanted.guided, plan=Plan(reproducible=wanted.reproducible))
-    return resolve_model(wanted.model, capabilities(wanted.backend).formats)
+    return check_engine(wanted)
 
 
 def _note(store: Store, run: int, error: BaseException) -> None:
@@ -138,7 +139,7 @@ def _note(store: Store, run: int, error: BaseException) -> None:
         store.end_run(run, "failed", type(error).__name__)
 
 
-def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Summary:
+def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summary:
     with Watch(store, front.interrupt, front.stop, front.abandon) as watch:
 
         def notify(progress: Progress) -> None:
@@ -152,15 +153,13 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
         with turn(wanted.output, wanted.backend, wanted.priority, notify, front.warn, stop):
             if stop():
                 return Summary(store.ledger(), 0, store.problems(), watch.ending)
-            plan = Plan(
-                model.sha256,
-                wanted.sampling.n,
-                tune=wanted.tune,
-                reproducible=wanted.reproducible,
+            plan = engine_plan(
+                wanted,
+                model,
                 notify=lambda text: notify(Progress("measuring this machine", note=text)),
                 stop=stop,
             )
-            with closing(open_backend(wanted.backend, model.path, plan)) as backend:
+            with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
                 spec = _spec(backend, wanted, model)
                 _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
@@ -193,12 +192,12 @@ def _run(store: Store, wanted: Generation, model: ModelFile, front: Front) -> Su
         return Summary(ledger, write_output(store, wanted.output), store.problems(), ended)
 
 
-def _spec(backend: Backend, wanted: Generation, model: ModelFile) -> JobSpec:
+def _spec(backend: Backend, wanted: Generation, model: Model) -> JobSpec:
     return JobSpec(
         tasks=wanted.tasks,
         sampling=wanted.sampling,
-        model=model.name,
-        model_sha256=model.sha256,
+        model=model.file.name,
+        model_sha256=model.file.sha256,
         backend=wanted.backend,
         passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens),
         target_tokens=wanted.target_tokens,
@@ -207,6 +206,8 @@ def _spec(backend: Backend, wanted: Generation, model: ModelFile) -> JobSpec:
         guided=wanted.guided,
         labels=wanted.labels,
         checks=wanted.checks,
+        engine=wanted.engine,
+        adapter_sha256=model.adapter_sha256,
     )
 
 

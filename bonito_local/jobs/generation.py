@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bonito_local.backends.base import Sampling
+from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.tasks import TaskType, task_type
 
@@ -20,7 +20,7 @@ class Generation:
     (None: what suits the model), `target_tokens` what they aim at (None: 85% of that), and
     `overlap_tokens` how many each repeats of the one before. `guided` keeps every completion
     in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
-    as in `Plan`.
+    as in `Plan`, `engine` is its `options`.
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
     rows have to pass; they must not be rows of `other_jobs`, named by their outputs, nor of
     `evaluation` sets. Relative paths are relative to `folder` (None: the current one).
@@ -38,6 +38,7 @@ class Generation:
     labels: tuple[str, ...] = ()
     tune: bool = False
     reproducible: bool = False
+    engine: EngineOptions = field(default_factory=EngineOptions)
     passage_tokens: int | None = None
     target_tokens: int | None = None
     overlap_tokens: int = 0
@@ -72,6 +73,8 @@ def from_json(data: dict[str, Any], output: Path) -> Generation:
         "tasks": tuple(map(task_type, data["tasks"])),
         "sampling": sampling,
         "labels": tuple(data["labels"]),
+        # A job from before there was a choice has none.
+        "engine": EngineOptions(**data.get("engine", {})),
         "checks": Thresholds(**checks | {"skip": tuple(checks.get("skip", ()))}),
         "folder": Path(data["folder"]),
     }

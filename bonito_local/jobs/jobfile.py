@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from bonito_local.backends.base import Sampling
+from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.rules import REASONS
 from bonito_local.checks.thresholds import Thresholds, check_thresholds
 from bonito_local.errors import BonitoError, OutputError, UsageError, did_you_mean
@@ -70,6 +70,15 @@ _KEYS: dict[str, dict[str, str]] = {
         "other_jobs": _TEXTS,
         "evaluation": _TEXTS,
     },
+    "engine": {
+        "endpoint": _TEXT,
+        "remote": _FLAG,
+        "adapter": _TEXT,
+        "quantization": _TEXT,
+        "dtype": _TEXT,
+        "tensor_parallel": _WHOLE,
+        "memory_fraction": _NUMBER,
+    },
 }
 _REQUIRED = ("documents", "output", "tasks")
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -120,6 +129,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     judged = {f.name: values[f.name] for f in fields(Thresholds) if f.name in values}
     checks = Thresholds(**judged | {"skip": tuple(values.get("skip", ()))})
     check_thresholds(checks, REASONS)
+    engine = EngineOptions(**{name: values[name] for name in _KEYS["engine"] if name in values})
     folder = path.resolve().parent
     return Generation(
         paths=tuple(Path(name).expanduser() for name in values["documents"]),
@@ -134,6 +144,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         labels=labels,
         tune=values.get("tune", True),
         reproducible=values.get("reproducible", False),
+        engine=engine,
         passage_tokens=values.get("passage_tokens"),
         target_tokens=values.get("target_tokens"),
         overlap_tokens=values.get("overlap_tokens", 0),
@@ -195,6 +206,12 @@ def _example(key: str) -> str:
         "target_tokens": "200",
         "overlap_tokens": "30",
         "priority": "0",
+        "endpoint": '"http://127.0.0.1:8080"',
+        "adapter": '"adapter"',
+        "quantization": '"nf4"',
+        "dtype": '"bfloat16"',
+        "tensor_parallel": "1",
+        "memory_fraction": "0.9",
         "stop": '["\\n\\n"]',
         "skip": '["repeats itself"]',
         "language": '"en"',
@@ -306,4 +323,13 @@ seed = {sampling.seed}
 # response_words = 400   # most words of a response
 # language = "en"   # "" for any
 # skip = ["repeats itself"]   # reasons for which no row is rejected
+
+[engine]
+# endpoint = "http://127.0.0.1:8080"   # with backend openai, where the server listens
+# remote = true   # it may be another machine, which then sees your passages
+# adapter = "adapter"   # folder of a LoRA adapter, applied as the model runs
+# quantization = "nf4"   # of weights as they load: nf4 or fp8
+# dtype = "bfloat16"   # or float16, float32; else what suits
+# tensor_parallel = 1   # GPUs that share each layer
+# memory_fraction = 0.9   # of a GPU's memory
 """

@@ -17,16 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local import airgap
-from bonito_local.backends.base import Backend, Completion, Plan, Request, Sample
-from bonito_local.backends.registry import capabilities, open_backend
+from bonito_local.backends.base import Backend, Completion, Request, Sample
+from bonito_local.backends.registry import open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, JobError
+from bonito_local.jobs.engine import check_engine, engine_plan, settle, way_out
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.seeds import sample_seed
-from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import passage_tokens, untrained_tasks
 from bonito_local.passages.discover import TABLES, find_documents
 from bonito_local.passages.reader import check_lengths, read_passages
@@ -90,7 +90,6 @@ def look(wanted: Generation, rows: int = 5) -> Look:
 
 def main() -> int:
     """Be the process that looks."""
-    airgap.enter()
     # Engines print: only what is found goes to the real output.
     told = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -102,6 +101,7 @@ def main() -> int:
     request = json.loads(sys.stdin.buffer.read())
     wanted = from_json(request["wanted"], Path(request["output"]))
     try:
+        airgap.enter(endpoint=way_out(wanted.engine))
         for kind, data in find(wanted, request["rows"]):
             tell(kind, **data)
     except BonitoError as error:
@@ -119,10 +119,12 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     import time
 
     yield "note", {"text": f"Loading {wanted.model}"}
-    model = resolve_model(wanted.model, capabilities(wanted.backend).formats)
-    with closing(open_backend(wanted.backend, model.path, Plan(model.sha256))) as backend:
+    wanted, _ = settle(wanted)
+    model = check_engine(wanted)
+    plan = replace(engine_plan(wanted, model), tune=False)
+    with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
         for task in untrained_tasks(backend, wanted.tasks):
-            yield "note", {"text": f"{model.name} was not trained on {task.short}."}
+            yield "note", {"text": f"{model.file.name} was not trained on {task.short}."}
         passages: list[Passage] = []
         for item in _read(wanted, backend):
             if isinstance(item, Problem):

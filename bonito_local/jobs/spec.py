@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from bonito_local.backends.base import Sampling
+from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import UsageError
 from bonito_local.passages.split import Lengths
@@ -20,7 +20,8 @@ class JobSpec:
 
     `model_sha256` is the model file's hash, `passage_tokens` the most tokens of
     a passage, `target_tokens` and `overlap_tokens` are as in `Lengths`, `limit` is the
-    most passages to plan.
+    most passages to plan. Of `engine` only what changes the weights matters,
+    `adapter_sha256` being the adapter's hash.
     """
 
     tasks: tuple[TaskType, ...]
@@ -35,6 +36,8 @@ class JobSpec:
     guided: bool = False
     labels: tuple[str, ...] = ()
     checks: Thresholds = field(default_factory=Thresholds)
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    adapter_sha256: str = ""
 
     @property
     def lengths(self) -> Lengths:
@@ -65,7 +68,12 @@ class JobSpec:
             settings["labels"] = ",".join(self.labels)
         if changed := self.checks.changed():
             settings["checks"] = changed
-        return settings
+        changed_weights = {
+            "quantization": self.engine.quantization,
+            "dtype": self.engine.dtype,
+            "adapter": self.adapter_sha256,
+        }
+        return settings | {name: value for name, value in changed_weights.items() if value}
 
 
 def drawing(sampling: Sampling) -> dict[str, Setting]:

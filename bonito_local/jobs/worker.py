@@ -91,15 +91,16 @@ def _detached_flags() -> int:
 def main(output: Path, again: bool) -> int:
     """Work on the job in `output` until it ends; return the exit status."""
     from bonito_local.jobs.control import read_request
+    from bonito_local.jobs.engine import way_out
     from bonito_local.jobs.generate import Front, generate
 
     # An engine that crashes leaves its last words in the log.
     faulthandler.enable()
     _say("run begins")
-    # Before anything is read, while the process has one thread.
-    _say(f"air gap: {airgap.enter()}")
     try:
         wanted = read_request(output)
+        # Before any document is read, while the process has one thread.
+        _say(f"air gap: {airgap.enter(endpoint=way_out(wanted.engine))}")
         with StopSignals() as signals, chdir(wanted.folder or Path()):
             shown = _Log(signals)
             front = Front(

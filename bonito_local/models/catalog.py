@@ -58,6 +58,8 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
         UsageError: no such name, nor a file there.
         ModelError: the model is missing, broken, or of a format not in `formats`.
     """
+    if formats == ("name",):
+        return ModelFile(name_or_path, Path(name_or_path), "")
     known = {model.name: model for model in CATALOG}
     model = known.get(name_or_path)
     if model is not None:
@@ -68,7 +70,7 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
             raise ModelError(
                 f"{path} is a folder, not a GGUF file.",
                 "Make a GGUF of a checkpoint with `bonito-local convert`, or load it as it is "
-                "with --backend transformers.",
+                "with --backend auto.",
             )
         return ModelFile(path.resolve().name, path, read_checkpoint(path).sha256())
     if path.exists() or path.suffix.lower() == ".gguf" or path.name != name_or_path:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bonito_local.backends.base import Plan
+from bonito_local.backends.base import EngineOptions, Plan
 from bonito_local.backends.fake import Fake
 from bonito_local.backends.registry import backend_names, check_capable, open_backend
 from bonito_local.errors import BackendError, UsageError
@@ -22,7 +22,7 @@ def test_opens_by_name() -> None:
     ("name", "remedy"),
     [
         ("llamacp", "Did you mean 'llamacpp'?"),
-        ("zzz", "Known: llamacpp, transformers, fake."),
+        ("zzz", "Known: llamacpp, transformers, openai, fake, auto."),
     ],
 )
 def test_unknown_name(name: str, remedy: str) -> None:
@@ -33,10 +33,25 @@ def test_unknown_name(name: str, remedy: str) -> None:
 
 def test_what_a_backend_cannot_do_is_said_before_work() -> None:
     check_capable("llamacpp", guided=True, plan=Plan(reproducible=True))
-    check_capable("transformers", plan=Plan(four_bit=True))
+    check_capable("transformers", plan=Plan(options=EngineOptions(quantization="nf4")))
     with pytest.raises(UsageError, match="cannot give guided rows") as caught:
         check_capable("transformers", guided=True)
     assert caught.value.remedy == "Leave --guided out, or use --backend llamacpp."
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        (EngineOptions(dtype="bf16"), "dtype is 'bf16'."),
+        (EngineOptions(tensor_parallel=0), "tensor_parallel is 0."),
+        (EngineOptions(memory_fraction=1.5), "memory_fraction is 1.5."),
+    ],
+)
+def test_options_that_mean_nothing(options: EngineOptions, title: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_capable("fake", plan=Plan(options=options))
+    assert caught.value.title == title
+    assert caught.value.remedy
 
 
 def test_missing_engine_names_the_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from one_by_one import Reference
 from tiny_checkpoint import byte_level_tokenizer, sentencepiece_tokenizer, write_checkpoint
 from tokenizers import decoders
 
-from bonito_local.backends.base import Completion, Plan, Request, Sampling
+from bonito_local.backends.base import Completion, EngineOptions, Plan, Request, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.registry import open_backend
@@ -211,7 +211,9 @@ def test_planned_reproducible_bits_and_in_four_bits(checkpoint: Path) -> None:
     plain.close()
     with pytest.raises(BackendError, match="closed"):
         next(plain.generate([request]))
-    small = open_backend("transformers", checkpoint, Plan(four_bit=True))
+    small = open_backend(
+        "transformers", checkpoint, Plan(options=EngineOptions(quantization="nf4"))
+    )
     assert len(list(small.generate([request]))) == 3
     small.close()
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bonito_local.backends.base import Sampling
+from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import OutputError, UsageError
 from bonito_local.jobs.generation import Generation, as_json, from_json
@@ -37,6 +37,14 @@ stop = ["\\n\\n"]
 answer_words = 12
 repetition = 1
 skip = ["asks nothing"]
+[engine]
+endpoint = "http://127.0.0.1:1"
+remote = true
+adapter = "lora"
+quantization = "fp8"
+dtype = "float16"
+tensor_parallel = 2
+memory_fraction = 0.5
 """
 
 
@@ -60,6 +68,7 @@ def test_every_key_becomes_what_it_says(tmp_path: Path) -> None:
         labels=("law", "health"),
         tune=False,
         reproducible=True,
+        engine=EngineOptions("http://127.0.0.1:1", True, "lora", "fp8", "float16", 2, 0.5),
         passage_tokens=64,
         target_tokens=48,
         overlap_tokens=8,

@@ -38,7 +38,7 @@ def open_planned(folder: Path, plan: Plan) -> Transformers:
         BackendError: 4-bit weights were asked for where bitsandbytes is missing.
     """
     rows = 1 if plan.reproducible else None
-    return Transformers(folder, four_bit=plan.four_bit, rows=rows)
+    return Transformers(folder, four_bit=plan.options.quantization == "nf4", rows=rows)
 
 
 class Transformers:
@@ -135,7 +135,7 @@ class Transformers:
         except torch.OutOfMemoryError as error:
             raise BackendError(
                 "The GPU's memory ran out while generating.",
-                "Use --four-bit, fewer --max-tokens, or a smaller model.",
+                "Use --quantization nf4, fewer --max-tokens, or a smaller model.",
             ) from error
 
     def _take(self, one: Live, token: int) -> Completion | None:

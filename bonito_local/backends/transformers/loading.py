@@ -50,7 +50,8 @@ def load_model(checkpoint: Checkpoint, four_bit: bool, dtype: torch.dtype, devic
         )
     except torch.OutOfMemoryError as error:
         raise ModelError(
-            f"{folder} does not fit in the GPU's memory.", "Use --four-bit, or a smaller model."
+            f"{folder} does not fit in the GPU's memory.",
+            "Use --quantization nf4, or a smaller model.",
         ) from error
     except ImportError:
         raise

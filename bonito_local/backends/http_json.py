@@ -1,0 +1,232 @@
+"""JSON over HTTP to one server, with retries; the standard library's client, no proxies.
+
+Sockets come from the air gap, which leaves open the server's address alone.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import random
+import ssl
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from bonito_local import airgap
+from bonito_local.backends.endpoint import Endpoint
+
+KEY = "BONITO_LOCAL_API_KEY"
+_PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for.
+
+    Attributes:
+        seconds: for an answer.
+        attempts: before a request is given up.
+        pause: before the second attempt; each further one waits twice as long.
+        longest: of those pauses, and of what a server asks for.
+    """
+
+    seconds: float = 600.0
+    attempts: int = 6
+    pause: float = 0.5
+    longest: float = 60.0
+
+
+class Refused(Exception):
+    """The server answered with a status that trying again does not change."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(said)
+        self.status = status
+        self.said = said
+
+
+class Unanswered(Exception):
+    """No attempt brought an answer; `reached` is whether there was a server at all."""
+
+    def __init__(self, said: str, reached: bool) -> None:
+        super().__init__(said)
+        self.said = said
+        self.reached = reached
+
+
+class Aborted(Exception):
+    """The client was closed meanwhile."""
+
+
+class _Failure(Exception):
+    """One attempt failed, and another may not."""
+
+    def __init__(self, said: str, *, after: float = 0.0, reached: bool = True) -> None:
+        super().__init__(said)
+        self.after = after
+        self.reached = reached
+
+
+class Client:
+    """Asks one server, from many threads: each keeps a connection of its own."""
+
+    def __init__(self, endpoint: Endpoint, patience: Patience) -> None:
+        self.endpoint = endpoint
+        self.patience = patience
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._open: set[_Connection] = set()
+        self._closed = threading.Event()
+        self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if key := os.environ.get(KEY):
+            self._headers["Authorization"] = f"Bearer {key}"
+
+    def ask(self, path: str, body: dict[str, Any] | None = None, attempts: int = 0) -> Any:
+        """Get, or post `body` to, a path; return the JSON that comes back.
+
+        Raises:
+            Refused: the server does not want this request.
+            Unanswered: no answer came, however often it was tried.
+            Aborted: the client was closed.
+        """
+        most = attempts or self.patience.attempts
+        pause = self.patience.pause
+        for attempt in range(1, most + 1):
+            if self._closed.is_set():
+                raise Aborted
+            try:
+                return self._try(path, body)
+            except _Failure as error:
+                if attempt == most:
+                    raise Unanswered(str(error), error.reached) from error
+                # Spread out: requests that failed together would come back together.
+                wait = max(error.after, pause * random.uniform(0.75, 1.25))
+                pause = min(2 * pause, self.patience.longest)
+                if self._closed.wait(min(wait, self.patience.longest)):
+                    raise Aborted from error
+        raise AssertionError("unreachable")
+
+    def abort(self) -> None:
+        """Break off whatever other threads are asking; for good."""
+        self._closed.set()
+        with self._lock:
+            for connection in self._open:
+                connection.abort()
+
+    def close(self) -> None:
+        """Close all connections, once no other thread uses one."""
+        self.abort()
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+
+    def _try(self, path: str, body: dict[str, Any] | None) -> Any:
+        connection, fresh = self._connection()
+        try:
+            status, headers, data = self._exchange(connection, path, body)
+        except (OSError, http.client.HTTPException) as error:
+            self._drop(connection)
+            if self._closed.is_set():
+                raise Aborted from error
+            if not fresh and not isinstance(error, TimeoutError):
+                # The server closed a connection that had long been idle: not its fault.
+                return self._try(path, body)
+            raise _Failure(_said(error, self.patience.seconds), reached=connection.made) from error
+        if status == 200:
+            try:
+                return json.loads(data)
+            except ValueError as error:
+                raise _Failure("it answered with something that is not JSON") from error
+        said = f"status {status}{_message(data)}"
+        if status in _PASSING:
+            raise _Failure(said, after=_seconds(headers.get("Retry-After", "")))
+        raise Refused(status, said)
+
+    def _exchange(
+        self, connection: _Connection, path: str, body: dict[str, Any] | None
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        data = None if body is None else json.dumps(body).encode()
+        method = "GET" if body is None else "POST"
+        connection.request(method, f"{self.endpoint.path}{path}", data, self._headers)
+        with connection.getresponse() as answer:
+            found = answer.read(_MOST_BYTES + 1)
+        if len(found) > _MOST_BYTES:
+            raise http.client.HTTPException("it answered with too much")
+        if answer.will_close:
+            self._drop(connection)
+        return answer.status, answer.headers, found
+
+    def _connection(self) -> tuple[_Connection, bool]:
+        kept: _Connection | None = getattr(self._own, "connection", None)
+        if kept is not None:
+            return kept, False
+        made = _Connection(self.endpoint, self.patience.seconds, self._closed)
+        self._own.connection = made
+        with self._lock:
+            self._open.add(made)
+        return made, True
+
+    def _drop(self, connection: _Connection) -> None:
+        self._own.connection = None
+        with self._lock:
+            self._open.discard(connection)
+        connection.close()
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection over the socket that the air gap gives."""
+
+    def __init__(self, endpoint: Endpoint, timeout: float, closed: threading.Event) -> None:
+        super().__init__(endpoint.host, endpoint.port)
+        self._endpoint = endpoint
+        self._seconds = timeout
+        self._closed = closed
+        self.made = False
+
+    def connect(self) -> None:
+        sock = airgap.connect(self._endpoint.address, self._seconds)
+        if self._endpoint.scheme == "https":
+            context = ssl.create_default_context()
+            sock = context.wrap_socket(sock, server_hostname=self._endpoint.host)
+        self.sock = sock
+        self.made = True
+        # Whoever closed the client a moment ago found no socket to shut down.
+        if self._closed.is_set():
+            raise ConnectionAbortedError
+
+    def abort(self) -> None:
+        """Wake the thread that waits for an answer."""
+        if (sock := self.sock) is not None:
+            try:
+                sock.shutdown(2)
+            except OSError:
+                return  # it has ended already
+
+
+def _said(error: Exception, seconds: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it did not answer within {seconds:g} seconds"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there"
+    if isinstance(error, (http.client.HTTPException, ConnectionError)):
+        return "it broke off the connection"
+    return (getattr(error, "strerror", None) or type(error).__name__).lower()
+
+
+def _message(data: bytes) -> str:
+    """What an error's body says, as OpenAI's servers and Ollama put it."""
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return ""
+    error = found.get("error", found) if isinstance(found, dict) else None
+    said = error.get("message", "") if isinstance(error, dict) else error
+    return f": {' '.join(said.split())[:200]}" if isinstance(said, str) and said else ""
+
+
+def _seconds(header: str) -> float:
+    return float(header) if header.strip().isdecimal() else 0.0

@@ -1,0 +1,250 @@
+"""The openai backend: a server that the user runs, asked over OpenAI's completions API.
+
+llama-server, vLLM, Ollama and LM Studio speak it. A sample is a request with its own seed;
+what a server makes of the seed, or of special tokens' names in a passage, is up to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from bonito_local.backends.base import Completion, FinishReason, Plan, Request, Sample
+from bonito_local.backends.batching import cut_at_stop
+from bonito_local.backends.endpoint import Endpoint, parse_endpoint
+from bonito_local.backends.http_json import KEY, Aborted, Client, Patience, Refused, Unanswered
+from bonito_local.errors import BackendError, BonitoError, UsageError, did_you_mean
+
+_AT_ONCE = 16
+_CONTEXT = 2048  # where the server does not say
+_BYTES = 3  # of text a token, where the server does not count: few, so that prompts fit
+_MOST_FAILED = 8  # in a row; then it is the server, not what it is asked
+_SEEDS = 0x7FFFFFFF
+# Servers have defaults beyond the API's, which would change what is drawn.
+_NEUTRAL = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0, "repetition_penalty": 1.0}
+_REFUSES_ALL = {401, 403, 404, 405, 501}
+
+
+def open_planned(model: Path, plan: Plan) -> OpenAI:
+    """Open the model of this name on the server that the plan names.
+
+    Raises:
+        BackendError: no server answers there, or it wants a key.
+        UsageError: it has no such model.
+    """
+    return OpenAI(str(model), parse_endpoint(plan.options.endpoint))
+
+
+class OpenAI:
+    """Asks a server for completions, several at once, and yields them as they come.
+
+    Attributes:
+        model: the name as the server lists it.
+        context_length: as the server tells it, else 2048.
+    """
+
+    name = "openai"
+
+    def __init__(
+        self,
+        model: str,
+        endpoint: Endpoint,
+        *,
+        patience: Patience | None = None,
+        at_once: int = _AT_ONCE,
+    ) -> None:
+        """Find the model; `at_once` is the most requests with the server at a time.
+
+        Raises:
+            BackendError: no server answers there, or it wants a key.
+            UsageError: it has no such model.
+        """
+        self._endpoint = endpoint
+        self._patience = patience or Patience()
+        self._at_once = at_once
+        self._client = Client(endpoint, self._patience)
+        self._running = False
+        try:
+            listed = self._listed()
+            self.model = _known(model, list(listed), endpoint) if listed else model
+            self.context_length = self._context(listed.get(self.model, {}))
+            self._counts = self._counted("Count these.") is not None
+        except BonitoError:
+            self.close()
+            raise
+
+    def count_tokens(self, text: str) -> int:
+        """Number of tokens in `text`, as the server counts; a guess where it does not."""
+        counted = self._counted(text) if self._counts else None
+        return -(-len(text.encode("utf-8", "replace")) // _BYTES) if counted is None else counted
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield every sample's completion as the server answers.
+
+        A request that the server does not take, or fails at every time, fails alone.
+
+        Raises:
+            BackendError: the server is gone, refuses everything, or fails at everything; or
+                the engine is generating already.
+        """
+        if self._running:
+            raise BackendError(
+                "The engine is generating already.", "Exhaust or close the other iterator first."
+            )
+        self._running = True
+        client = Client(self._endpoint, self._patience)
+        done: SimpleQueue[Completion | BonitoError] = SimpleQueue()
+
+        def work(request: Request, sample: Sample) -> None:
+            try:
+                done.put(self._complete(client, request, sample))
+            except BonitoError as error:
+                done.put(error)
+            except Aborted:
+                return
+
+        asked = failed = 0
+        waiting = ((request, sample) for request in requests for sample in request.samples)
+        pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="openai")
+        try:
+            while True:
+                while asked < self._at_once and (some := next(waiting, None)) is not None:
+                    pool.submit(work, *some)
+                    asked += 1
+                if not asked:
+                    return
+                completion = done.get()
+                asked -= 1
+                if isinstance(completion, BonitoError):
+                    raise completion
+                failed = failed + 1 if completion.finish_reason == "failed" else 0
+                if failed >= _MOST_FAILED:
+                    raise BackendError(
+                        f"The server at {self._endpoint} failed {failed} times in a row; at last: "
+                        f"{completion.error}",
+                        "See what it says.",
+                    )
+                yield completion
+        finally:
+            client.abort()
+            pool.shutdown(cancel_futures=True)
+            client.close()
+            self._running = False
+
+    def close(self) -> None:
+        """Close the connections; the server keeps its model."""
+        self._client.close()
+
+    def _complete(self, client: Client, request: Request, sample: Sample) -> Completion:
+        sampling = request.sampling
+        body: dict[str, Any] = {
+            "model": self.model,
+            "prompt": request.prompt,
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "seed": sample.seed & _SEEDS,
+            **_NEUTRAL,
+        }
+        if sampling.stop:
+            body["stop"] = list(sampling.stop)
+        try:
+            return self._read(client.ask("/v1/completions", body), request, sample)
+        except Refused as error:
+            if error.status in _REFUSES_ALL:
+                raise self._refusal(error) from error
+            return _failed(request, sample, f"The server refused it: {error.said}.")
+        except Unanswered as error:
+            if not error.reached:
+                raise self._gone(error) from error
+            return _failed(request, sample, f"The server failed at it: {error.said}.")
+
+    def _read(self, answer: Any, request: Request, sample: Sample) -> Completion:
+        try:
+            choice, usage = answer["choices"][0], answer.get("usage") or {}
+            text, said = choice["text"], choice.get("finish_reason")
+        except (KeyError, IndexError, TypeError, AttributeError):
+            return _failed(request, sample, "The server answered without a completion.")
+        if not isinstance(text, str) or not isinstance(usage, dict):
+            return _failed(request, sample, "The server answered without a completion.")
+        reason: FinishReason = "length" if said == "length" else "stop"
+        if (cut := cut_at_stop(text, request.sampling.stop)) is not None:
+            text, reason = cut, "stop"
+        asked, drawn = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        return Completion(
+            request.id,
+            sample.index,
+            text,
+            asked if isinstance(asked, int) else 0,
+            drawn if isinstance(drawn, int) else 0,
+            reason,
+        )
+
+    def _listed(self) -> dict[str, dict[str, Any]]:
+        """The server's models by name; none where it does not list them."""
+        try:
+            answer = self._client.ask("/v1/models", attempts=2)
+        except Refused as error:
+            if error.status in (401, 403):
+                raise self._refusal(error) from error
+            return {}
+        except Unanswered as error:
+            raise self._gone(error) from error
+        found = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(found, list):
+            return {}
+        return {str(m["id"]): m for m in found if isinstance(m, dict) and "id" in m}
+
+    def _context(self, listed: dict[str, Any]) -> int:
+        meta = listed.get("meta")
+        told = [
+            listed.get("max_model_len"),  # vLLM
+            self._asked("/props", "default_generation_settings", "n_ctx"),  # llama-server
+            meta.get("n_ctx_train") if isinstance(meta, dict) else None,
+        ]
+        return next((n for n in told if isinstance(n, int) and n > 0), _CONTEXT)
+
+    def _asked(self, path: str, *keys: str, body: dict[str, Any] | None = None) -> Any:
+        """What a server says beyond the API; None where it says nothing."""
+        try:
+            found = self._client.ask(path, body, attempts=1)
+        except (Refused, Unanswered):
+            return None
+        for key in keys:
+            found = found.get(key) if isinstance(found, dict) else None
+        return found
+
+    def _counted(self, text: str) -> int | None:
+        """Tokens as llama-server and vLLM count them; None where the server does not."""
+        plain = {"add_special": False, "add_special_tokens": False}
+        body = {"content": text, "prompt": text, "model": self.model, **plain}
+        found = self._asked("/tokenize", "tokens", body=body)
+        return len(found) if isinstance(found, list) else None
+
+    def _gone(self, error: Unanswered) -> BackendError:
+        return BackendError(
+            f"No server answers at {self._endpoint}: {error.said}.",
+            "Start it, or correct --endpoint.",
+        )
+
+    def _refusal(self, error: Refused) -> BackendError:
+        if error.status in (401, 403):
+            remedy = f"Put its key in the environment variable {KEY}."
+        else:
+            remedy = "Correct --model or --endpoint; it must serve /v1/completions."
+        return BackendError(f"The server at {self._endpoint} refuses: {error.said}.", remedy)
+
+
+def _failed(request: Request, sample: Sample, why: str) -> Completion:
+    return Completion(request.id, sample.index, "", 0, 0, "failed", why)
+
+
+def _known(name: str, listed: list[str], endpoint: Endpoint) -> str:
+    """The name as the server lists it: llama-server lists a file's path."""
+    for other in listed:
+        if name in (other, Path(other).name, Path(other).stem):
+            return other
+    raise UsageError(f"{endpoint} has no model {name!r}.", did_you_mean(name, listed))

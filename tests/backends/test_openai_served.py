@@ -1,0 +1,102 @@
+"""The openai backend against a real model server: llama-cpp-python's."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from socket import socket
+
+import pytest
+from asking import GREEDY, ask, text_of
+from one_by_one import Reference
+
+from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.endpoint import parse_endpoint
+from bonito_local.backends.openai_api import OpenAI
+from bonito_local.errors import UsageError
+from bonito_local.jobs.generate import Front, generate
+from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.progress import Progress
+from bonito_local.tasks import task_type
+
+
+@pytest.fixture(scope="module")
+def url(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with closing(socket()) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(tiny_gguf)]
+    options = ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "512", "--n_threads", "1"]
+    log = tmp_path_factory.mktemp("server") / "log"
+    with log.open("wb") as said:
+        process = subprocess.Popen([*command, *options], stdout=said, stderr=said)
+    deadline = time.monotonic() + 120
+    while True:
+        with closing(socket()) as tried:
+            if not tried.connect_ex(("127.0.0.1", port)):
+                break
+        assert time.monotonic() < deadline, log.read_text()
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.1)
+    yield f"http://127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
+def test_it_draws_what_llamacpp_draws(url: str, tiny_gguf: Path) -> None:
+    prompts = {str(i): text_of(i, 4 + i) for i in range(6)}
+    with (
+        closing(OpenAI(tiny_gguf.name, parse_endpoint(url), at_once=4)) as engine,
+        closing(Reference(tiny_gguf)) as plain,
+    ):
+        done = list(engine.generate(ask(name, prompt) for name, prompt in prompts.items()))
+        assert len(done) == 6
+        for completion in done:
+            prompt = prompts[completion.request_id]
+            assert plain.greedy(prompt, GREEDY.max_tokens).agrees(completion.text)
+            assert completion.prompt_tokens == len(plain.model.prompt(prompt))
+            assert 0 < completion.completion_tokens <= GREEDY.max_tokens
+
+
+def test_a_prompt_too_long_fails_alone(url: str, tiny_gguf: Path) -> None:
+    with closing(OpenAI(tiny_gguf.name, parse_endpoint(url))) as engine:
+        asked = [ask("long", "\u00e9" * 600), ask("short", text_of(1, 5))]
+        done = {c.request_id: c for c in engine.generate(asked)}
+    assert done["long"].finish_reason == "failed"
+    assert "maximum context length" in done["long"].error
+    assert done["short"].finish_reason != "failed"
+
+
+def test_a_job_stops_and_goes_on(url: str, tiny_gguf: Path, tmp_path: Path) -> None:
+    (tmp_path / "documents").mkdir()
+    for i in range(4):
+        (tmp_path / "documents" / f"{i}.txt").write_text(f"Lease {i}. {text_of(i, 20)}.")
+    wanted = Generation(
+        (tmp_path / "documents",),
+        (task_type("exqa"), task_type("ynqa")),
+        tmp_path / "out",
+        tiny_gguf.name,
+        "auto",
+        Sampling(n=4, max_tokens=32),
+        passage_tokens=64,
+        engine=EngineOptions(endpoint=url),
+    )
+    shown: list[Progress] = []
+    first = generate(wanted, Front(shown.append, stop=lambda: bool(shown) and shown[-1].done >= 3))
+    assert first.stopped
+    assert 3 <= first.ledger.planned - first.ledger.pending < first.ledger.planned
+    second = generate(wanted)
+    assert (second.ended, second.ledger.pending) == ("finished", 0)
+    assert second.ledger.planned == first.ledger.planned >= 32
+    card = json.loads((tmp_path / "out" / "ledger.json").read_text())
+    assert sum(card["outcomes"].values()) == second.ledger.planned
+
+
+def test_a_name_that_the_server_lacks(url: str) -> None:
+    with pytest.raises(UsageError, match="has no model 'bonito'"):
+        OpenAI("bonito", parse_endpoint(url))

@@ -16,6 +16,7 @@ from textual.dom import DOMNode
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
+from bonito_local.airgap.audit import refuse_sockets
 from bonito_local.errors import BonitoError
 from bonito_local.tui import preferences, themes
 from bonito_local.tui.screens.error import ErrorScreen
@@ -138,7 +139,13 @@ class BonitoApp(App[None]):
 
 
 def run_app() -> int:
-    """Open the app on this terminal; return the exit status."""
+    """Open the app on this terminal; return the exit status.
+
+    It shows the user's text, and from here on no Python code of this process has a network. What
+    the kernel refuses to a process it refuses to all that it starts, and workers enter the air
+    gap by themselves, some but for one server: so this is the layer that the app can have.
+    """
+    refuse_sockets()
     app = BonitoApp()
     app.run()
     return app.return_code or 0

@@ -82,3 +82,14 @@ def test_the_command_opens_the_app_reviews_and_leaves(terminal: Terminal, job: P
     review = open_review(job)
     assert review.reviewed().accepted == 1
     review.close()
+
+
+def test_python_code_of_the_app_has_no_network(home: Path) -> None:
+    script = (
+        "import socket\n"
+        "from bonito_local.tui import app\n"
+        "app.BonitoApp.run = lambda self: socket.create_connection(('127.0.0.1', 9), 1)\n"
+        "app.run_app()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert "AirGapError: Something tried to leave the air gap" in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -62,14 +63,19 @@ _SPACES = re.compile(r"[^\S\n]+")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
 _DROPPED = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ue000-\uf8ff]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_LIGATURES = dict(zip(range(0xFB00, 0xFB05), ("ff", "fi", "fl", "ffi", "ffl"), strict=True))
+_LIGATURE = re.compile(r"[\ufb00-\ufb04]")
+_LIGATURES = dict(
+    zip("\ufb00\ufb01\ufb02\ufb03\ufb04", ("ff", "fi", "fl", "ffi", "ffl"), strict=True)
+)
 
 
 def tidy(text: str) -> str:
     """Normalize white space, ligatures and invisible characters; end lines with a line feed."""
-    text = _LINE_ENDS.sub("\n", text).translate(_LIGATURES)
-    text = _CONTROLS.sub("", _DROPPED.sub("", text))
-    text = unicodedata.normalize("NFC", _SPACES.sub(" ", text))
+    text = _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
+    if not text.isascii():
+        text = _LIGATURE.sub(lambda found: _LIGATURES[found[0]], _DROPPED.sub("", text))
+        text = unicodedata.normalize("NFC", text)
+    text = _SPACES.sub(" ", text)
     return "\n".join(line.strip() for line in text.split("\n")).strip()
 
 
@@ -82,7 +88,7 @@ def check_readable(text: str) -> None:
     dense = "".join(text.split())
     if not dense:
         raise DocumentError("The document is empty.", "Leave it out, or check that it was saved.")
-    if sum(map(_is_strange, dense)) > len(dense) / 10:
+    if sum(n for held, n in Counter(dense).items() if _is_strange(held)) > len(dense) / 10:
         raise DocumentError(
             "The document's text cannot be decoded: most of it is no text.",
             "Check that the file is what its suffix says, or save it as UTF-8 text.",

@@ -41,7 +41,7 @@ def plain_blocks(text: str) -> list[Block]:
     stop at its end.
     """
     text = tidy(text)
-    words = words_of(text)
+    words = words_of(text) if "-\n" in text else set()  # wanted only to heal words cut in two
     blocks: list[Block] = []
     for chunk in re.split(r"\n\s*\n", text):
         lines = [line for line in chunk.split("\n") if line]

@@ -1,61 +1,114 @@
-"""The dataset's README: what is in it, how it was made, and from what."""
+"""The dataset's README: its sections as Markdown, with the header that `datasets` and hubs read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
 
-_TEMPLATE = """\
----
-configs:
-- config_name: default
-  data_files:
-  - split: train
-    path: {parquet}
----
-# Instruction-tuning dataset
+from bonito_local.exports.account import Account, Made
+from bonito_local.exports.formats import find_format
+from bonito_local.exports.plots import standalone
+from bonito_local.exports.sections import (
+    Block,
+    Code,
+    Example,
+    Plot,
+    Points,
+    Section,
+    Table,
+    lead,
+    sections,
+    usage,
+)
+from bonito_local.exports.tally import Tally
 
-{rows} rows written by bonito-local from private documents: each holds text of a document.
-
-| setting | value |
-|---|---|
-{settings}
-
-| task type | planned | accepted |
-|---|---|---|
-{tasks}
-
-```python
-from datasets import load_dataset
-
-rows = load_dataset("path/to/this/folder", split="train")
-```
-
-| column | meaning |
-|---|---|
-| `input`, `output` | the instruction, passage included where it is needed, and its response |
-| `task_type` | short name of the task type |
-| `passage` | the passage the row is about |
-| `source`, `source_sha256` | the document, and the hash of its bytes |
-| `page`, `start`, `end` | where the passage stands in the document's text, in characters |
-| `heading` | the headings above it, or the row of a table |
-| `model`, `seed`, `sample` | the model, this row's seed, and its index among the passage's rows |
-
-`rows.jsonl` holds the same rows. `ledger.json` says how every planned row ended, and
-`problems.json` which documents could not be read.
-"""
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+_CATEGORIES = {
+    "question-answering": ("exqa", "mcqa", "qa", "ynqa"),
+    "summarization": ("summarization",),
+    "text-classification": ("nli", "te", "sentiment", "topic_class", "paraphrase_id", "wsd"),
+    "text-generation": ("qg", "coref", "paraphrase", "sent_comp", "text_gen"),
+}
 
 
-def dataset_card(
-    rows: int, ledger: Mapping[str, Any], settings: Mapping[str, Any], parquet: str
-) -> str:
-    """Return the card as Markdown, with the header that tells `datasets` where the rows are."""
-    tasks = ledger["tasks"].items()
-    return _TEMPLATE.format(
-        parquet=parquet,
-        rows=rows,
-        settings="\n".join(f"| {name} | {value!r} |" for name, value in settings.items()),
-        tasks="\n".join(
-            f"| {task} | {sum(counts.values())} | {counts['accepted']} |" for task, counts in tasks
-        ),
+def dataset_card(account: Account, made: Made, tally: Tally) -> dict[str, str]:
+    """Return README.md and the plots it shows, by file name."""
+    found = [*sections(account, made, tally), *usage(made)]
+    named = "" if made.strip_source else f": {_plain(account.name)}"
+    lines = [_header(made, tally), f"# Instruction-tuning dataset{named}\n", lead(account, tally)]
+    files = {}
+    for section in found:
+        lines.append(_section(section))
+        for block in section.blocks:
+            if isinstance(block, Plot):
+                files[f"plots/{block.name}.svg"] = standalone(block.svg)
+    files["README.md"] = "\n".join(lines).rstrip() + "\n"
+    return files
+
+
+def _header(made: Made, tally: Tally) -> str:
+    form = find_format(made.format)
+    total, tasks = tally.total, tally.tasks()
+    size = next((name for most, name in _SIZES if total < most), "n>1M")
+    kinds = [kind for kind, known in _CATEGORIES.items() if set(known) & set(tasks)]
+    files = []
+    for name in made.split.names:
+        if tally.in_split(name) or len(made.split.shares) == 1:
+            files += [f"  - split: {name}", f"    path: {form.file(name)}"]
+    lines = [
+        *("---", "language:", "- en", "license: unknown"),
+        *(["task_categories:", *(f"- {kind}" for kind in kinds)] if kinds else []),
+        *("size_categories:", f"- {size}"),
+        *("tags:", "- synthetic", "- bonito", "- bonito-local"),
+    ]
+    if files:
+        lines += ["configs:", "- config_name: default", "  data_files:", *files]
+    return "\n".join([*lines, "---"])
+
+
+def _section(section: Section) -> str:
+    return "\n".join(
+        [f"\n## {section.title}\n", *(_block(block) + "\n" for block in section.blocks)]
     )
+
+
+def _block(block: Block) -> str:
+    if isinstance(block, str):
+        return block
+    if isinstance(block, Table):
+        rule = "|".join("---:" if right else "---" for right in right_columns(block))
+        lines = [block.columns, *block.rows]
+        head, *rest = ["| " + " | ".join(map(_plain, line)) + " |" for line in lines]
+        return "\n".join([head, f"|{rule}|", *rest])
+    if isinstance(block, Plot):
+        return f"![{block.title}](plots/{block.name}.svg)"
+    if isinstance(block, Points):
+        return "\n".join(f"- {item}" for item in block.items)
+    if isinstance(block, Code):
+        return _fenced(block.text, block.language)
+    return f"**{block.task}**\n\n" + _fenced(_example(block), "text")
+
+
+def _example(row: Example) -> str:
+    parts = (("passage", row.passage), ("input", row.instruction), ("output", row.response))
+    return "\n\n".join(f"{name}: {text}" for name, text in parts)
+
+
+def right_columns(table: Table) -> list[bool]:
+    """Which columns hold numbers alone."""
+    cells = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.columns)
+    return [
+        bool(column)
+        and all(cell.replace(",", "").replace(".", "").rstrip("%").isdecimal() for cell in column)
+        for column in map(list, cells)
+    ]
+
+
+def _fenced(text: str, language: str) -> str:
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return f"{fence}{language}\n{text}\n{fence}"
+
+
+def _plain(cell: str) -> str:
+    """A cell of a table: what would end it, or a line, cannot stand in it."""
+    return " ".join(cell.split()).replace("|", "\\|").replace("<", "&lt;")

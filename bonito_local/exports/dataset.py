@@ -1,127 +1,146 @@
-"""Writes rows as a dataset folder that `datasets.load_dataset(folder)` reads.
+"""Writes rows as a folder in one of the formats, with its card.
 
-    OUT/README.md            dataset card; its header points `datasets` at the Parquet file
-    OUT/data/train.parquet   the rows
-    OUT/rows.jsonl           the same rows, to read and for other tools
-    OUT/ledger.json          how every planned sample ended
-    OUT/problems.json        documents that could not be read
-
-Each file is 0600, written under a temporary name beside its place and then renamed.
+OUT/README.md                 the card; its header points `datasets` at the rows
+OUT/data/train.parquet ...    the rows, a file for each split (named by the format)
+OUT/provenance/train.jsonl    where each row came from, line for line, where the format has
+                              no place for it
+OUT/ledger.json               how every planned sample ended
+OUT/problems.json             documents that could not be read
+OUT/export.json               how the export was made, and the files it wrote
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from itertools import islice
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import Any
 
-from bonito_local.errors import OutputError
+from bonito_local import __version__
+from bonito_local.exports.account import Account, Made
 from bonito_local.exports.card import dataset_card
-
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-PARQUET = "data/train.parquet"
-FILES = ("README.md", PARQUET, "rows.jsonl", "ledger.json", "problems.json")
-_ROW_GROUP = 5000
+from bonito_local.exports.formats import Format, find_format
+from bonito_local.exports.row import COLUMNS, PROVENANCE, SHARED, Row, document_of
+from bonito_local.exports.staging import Staging
+from bonito_local.exports.tables import Table, open_table
+from bonito_local.exports.tally import Tally
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """A row of the dataset, field for column.
+class Written:
+    """An export that is complete: its rows by split, and what its user should know."""
 
-    `passage` is what the row is about; it stands in document `source` (with SHA-256
-    `source_sha256`) on `page`, at characters `start` to `end`, under `heading`. `seed` is the
-    sample's own, `sample` its index among the passage's n.
-    """
+    folder: Path
+    rows: dict[str, int]
+    warnings: tuple[str, ...] = ()
 
-    input: str
-    output: str
-    task_type: str
-    passage: str
-    source: str
-    source_sha256: str
-    page: int | None
-    start: int
-    end: int
-    heading: str
-    model: str
-    seed: int
-    sample: int
+    @property
+    def total(self) -> int:
+        """Rows of all splits."""
+        return sum(self.rows.values())
 
 
 def write_dataset(
     folder: Path,
     rows: Iterable[Row],
-    ledger: Mapping[str, Any],
-    problems: Sequence[Mapping[str, str]],
-    settings: Mapping[str, Any],
-) -> int:
-    """Write the five files into `folder`, in place of earlier ones; return the number of rows.
+    account: Account,
+    made: Made | None = None,
+    place: Callable[[str], str] | None = None,
+) -> Written:
+    """Write an export into `folder`, in place of an earlier one.
+
+    `place` says which split a document is in; without it, the document's hash does.
 
     Raises:
-        OutputError: the folder cannot be written to, or its disk is full.
+        OutputError: the folder cannot be written to, or its disk is full; what was there
+            before is untouched.
     """
-    try:
-        (folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
-        count = _write_rows(folder, rows)
-        for name, value in (("ledger.json", ledger), ("problems.json", problems)):
-            with _replacing(folder / name) as file:
-                file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
-        with _replacing(folder / "README.md") as file:
-            file.write(dataset_card(count, ledger, settings, PARQUET).encode())
-    except OSError as error:
-        raise OutputError(
-            f"The dataset cannot be written to {folder}: {error.strerror or error}.",
-            "Free some space or see to the folder, and run the same command again: "
-            "nothing generated is lost.",
-        ) from error
-    return count
+    made = made or Made()
+    place = place or made.split.of
+    form, tally = find_format(made.format), Tally()
+    about = {
+        "made_by": "bonito-local",
+        "version": __version__,
+        "format": form.name,
+        "split": str(made.split),
+        "strip_source": made.strip_source,
+        "rows": made.rows,
+    }
+    with Staging(folder, about) as staging:
+        with ExitStack() as stack:
+            sheets = _Sheets(staging, stack, form, made.strip_source)
+            for name in made.split.names if len(made.split.shares) == 1 else ():
+                sheets.of(name)  # A dataset without rows has its file all the same.
+            for row in rows:
+                split = place(document_of(row))
+                sheets.write(row, split)
+                tally.add(row, split)
+        names = [name for name in made.split.names if name in sheets.splits]
+        for name, text in form.beside(names).items():
+            staging.text(name, text)
+        ledger = dict(account.ledger)
+        if made.strip_source:
+            # An engine's own words of what failed may hold anything.
+            ledger["reasons"] = [r for r in ledger["reasons"] if r["outcome"] != "failed"]
+        else:
+            staging.json("problems.json", account.problems)
+        staging.json("ledger.json", ledger)
+        for name, text in dataset_card(account, made, tally).items():
+            staging.text(name, text)
+    counts = {name: tally.in_split(name) for name in made.split.names}
+    return Written(folder, counts, tuple(warnings(made, tally)))
 
 
-def _write_rows(folder: Path, rows: Iterable[Row]) -> int:
-    """Write Parquet and JSONL in one pass, a row group in memory at a time."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class _Sheets:
+    """The files that rows go to, each opened with its first row."""
 
-    schema, count, source = _schema(), 0, iter(rows)
-    with (
-        _replacing(folder / "rows.jsonl") as lines,
-        _replacing(folder / PARQUET) as table,
-        pq.ParquetWriter(table, schema, compression="zstd") as parquet,
-    ):
-        while group := [asdict(row) for row in islice(source, _ROW_GROUP)]:
-            for row in group:
-                lines.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
-            parquet.write_table(pa.Table.from_pylist(group, schema=schema))
-            count += len(group)
-    return count
+    def __init__(self, staging: Staging, stack: ExitStack, form: Format, bare: bool) -> None:
+        self.splits: dict[str, list[tuple[Table, Any]]] = {}
+        self._staging = staging
+        self._stack = stack
+        self._form = form
+        self._bare = bare
+        self._columns = SHARED if bare else (form.columns or COLUMNS)
+        self._whole = self._open(form.whole, "jsonl", self._columns) if form.whole else None
+
+    def of(self, split: str) -> list[tuple[Table, Any]]:
+        """A split's files, and what of a row goes into each."""
+        if split not in self.splits:
+            form = self._form
+            sheet = self._open(form.file(split), form.kind, self._columns)
+            found = [(sheet, form.record or self._columns)]
+            if form.record and not self._bare:
+                name = f"provenance/{split}.jsonl"
+                found.append((self._open(name, "jsonl", PROVENANCE), PROVENANCE))
+            self.splits[split] = found
+        return self.splits[split]
+
+    def write(self, row: Row, split: str) -> None:
+        """Write a row wherever it belongs."""
+        for sheet, what in self.of(split):
+            sheet.write(what(row) if callable(what) else _columns(row, what))
+        if self._whole is not None:
+            self._whole.write(_columns(row, self._columns))
+
+    def _open(self, name: str, kind: str, columns: tuple[str, ...]) -> Table:
+        table = open_table(kind, self._staging.file(name), columns)
+        return self._stack.enter_context(closing(table))
 
 
-def _schema() -> pa.Schema:
-    import pyarrow as pa
-
-    numbers = ("page", "start", "end", "seed", "sample")
-    return pa.schema(
-        [(name, pa.int64() if name in numbers else pa.string()) for name in Row.__slots__]
-    )
+def _columns(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
 
 
-@contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file that takes `path`'s name once it is complete, and only then."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    try:
-        with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+def warnings(made: Made, tally: Tally) -> Iterable[str]:
+    """Yield what the user of an export with these rows should know."""
+    form = find_format(made.format)
+    if not tally.total:
+        yield "No row is in it: see which rows were asked for, and the ledger."
+        return
+    for name in made.split.names:
+        count = tally.in_split(name)
+        if not count:
+            yield f"The {name} split is empty: too few documents for {made.split}."
+        elif count < form.least and name != "test":
+            yield f"The {name} split has {count} rows; {form.name} takes {form.least} or more."

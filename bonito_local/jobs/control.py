@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
-from bonito_local.errors import JobError, OutputError
+from bonito_local.errors import JobError
 from bonito_local.jobs.folder import is_running, log_path, open_job, store_path
 from bonito_local.jobs.generation import Generation, from_json
 from bonito_local.jobs.journal import Wish
@@ -114,26 +114,3 @@ def read_log(output: Path) -> str:
         return ""
     except OSError as error:
         raise JobError(f"The log of {output} cannot be read: {error.strerror}.") from error
-
-
-def export(output: Path, folder: Path | None = None) -> int:
-    """Write the dataset of a job anew, as it was decided in its review; return its rows.
-
-    It goes to `folder`, or where the job's dataset is.
-
-    Raises:
-        JobError: a process works on the job.
-        OutputError: the folder holds something else, or cannot be written to.
-    """
-    from bonito_local.exports.dataset import FILES
-    from bonito_local.jobs.output import write_output
-
-    target = folder or output
-    foreign = folder is not None and folder.is_dir() and any(folder.iterdir())
-    if foreign and not all((target / name).is_file() for name in FILES):
-        raise OutputError(
-            f"{target} exists and was not made by bonito-local.",
-            "Name a new or an empty folder for the dataset.",
-        )
-    with open_job(output) as store:
-        return write_output(store, target)

@@ -6,20 +6,20 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 
-from bonito_local import airgap
+from bonito_local import __version__, airgap
 from bonito_local.backends.base import Backend
 from bonito_local.backends.registry import open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
 from bonito_local.jobs.elsewhere import check_elsewhere, compare
 from bonito_local.jobs.engine import Model, check_engine, engine_plan, settle
+from bonito_local.jobs.exporting import write_outputs
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.generation import Generation, as_json
 from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.journal import Ended
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
-from bonito_local.jobs.output import write_output
 from bonito_local.jobs.planning import read_documents
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.runner import run_job
@@ -27,7 +27,7 @@ from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
 from bonito_local.jobs.store import Store
 from bonito_local.jobs.turns import turn
 from bonito_local.jobs.watch import Watch
-from bonito_local.models.fit import passage_tokens, untrained_tasks
+from bonito_local.models.fit import origin, passage_tokens, untrained_tasks
 from bonito_local.passages.discover import check_paths
 from bonito_local.passages.reader import check_lengths
 from bonito_local.passages.types import Problem
@@ -85,6 +85,8 @@ def generate(wanted: Generation, front: Front | None = None) -> Summary:
         run = store.begin_run(wanted.backend, front.detached)
         held = airgap.active()
         store.save("airgap", "online" if held.online else list(held.parts))
+        versions = store.load("versions") or []
+        store.save("versions", list(dict.fromkeys([*versions, __version__])))
         try:
             summary = _run(store, wanted, model, front)
         except OtherSettingsError:
@@ -163,6 +165,7 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 spec = _spec(backend, wanted, model)
                 _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
+                store.save("model", origin(backend))
                 store.save("request", as_json(wanted))
                 evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
                 compare(store, wanted, evaluation)
@@ -179,7 +182,7 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                     stopped = True
                 except BackendError as error:
                     notify(Progress("writing"))
-                    kept = write_output(store, wanted.output)
+                    kept = write_outputs(store, wanted.output, wanted.exports)[0].total
                     raise BackendError(
                         error.title,
                         f"{error.remedy} {kept} rows are in {wanted.output}: "
@@ -189,7 +192,8 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
         ended = watch.ending if stopped else "finished"
         ledger = store.ledger()
         notify(Progress("writing", done=ledger.planned - ledger.pending, planned=ledger.planned))
-        return Summary(ledger, write_output(store, wanted.output), store.problems(), ended)
+        written = write_outputs(store, wanted.output, wanted.exports, front.warn)
+        return Summary(ledger, written[0].total, store.problems(), ended)
 
 
 def _spec(backend: Backend, wanted: Generation, model: Model) -> JobSpec:

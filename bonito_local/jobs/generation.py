@@ -8,6 +8,9 @@ from typing import Any
 
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.thresholds import Thresholds
+from bonito_local.exports.splits import Split
+from bonito_local.jobs.chosen import Choice
+from bonito_local.jobs.exportspec import Export
 from bonito_local.tasks import TaskType, task_type
 
 
@@ -24,6 +27,7 @@ class Generation:
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
     rows have to pass; they must not be rows of `other_jobs`, named by their outputs, nor of
     `evaluation` sets. Relative paths are relative to `folder` (None: the current one).
+    `exports` are written at the end, beside the dataset.
     """
 
     paths: tuple[Path, ...]
@@ -47,6 +51,7 @@ class Generation:
     other_jobs: tuple[Path, ...] = ()
     evaluation: tuple[Path, ...] = ()
     folder: Path | None = None
+    exports: tuple[Export, ...] = ()
 
 
 _PATHS = ("paths", "other_jobs", "evaluation")
@@ -60,6 +65,7 @@ def as_json(wanted: Generation) -> dict[str, Any]:
         **{name: [str(path) for path in getattr(wanted, name)] for name in _PATHS},
         "tasks": [task.short for task in wanted.tasks],
         "folder": str((wanted.folder or Path()).resolve()),
+        "exports": [asdict(export) for export in wanted.exports],
     }
 
 
@@ -77,5 +83,14 @@ def from_json(data: dict[str, Any], output: Path) -> Generation:
         "engine": EngineOptions(**data.get("engine", {})),
         "checks": Thresholds(**checks | {"skip": tuple(checks.get("skip", ()))}),
         "folder": Path(data["folder"]),
+        # Not there in a request of an earlier version.
+        "exports": tuple(map(_export, data.get("exports", ()))),
     }
     return Generation(output=output, **kept)
+
+
+def _export(data: dict[str, Any]) -> Export:
+    said = data["choice"]
+    choice = Choice(tuple(said["tasks"]), tuple(said["outcomes"]), said["decision"])
+    split = Split(tuple(data["split"]["shares"]))
+    return Export(data["format"], split, choice, data["strip_source"])

@@ -18,6 +18,9 @@ from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.rules import REASONS
 from bonito_local.checks.thresholds import Thresholds, check_thresholds
 from bonito_local.errors import BonitoError, OutputError, UsageError, did_you_mean
+from bonito_local.exports.splits import parse_split
+from bonito_local.jobs.chosen import Choice
+from bonito_local.jobs.exportspec import Export, check_export
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.spec import check_sampling
@@ -78,6 +81,13 @@ _KEYS: dict[str, dict[str, str]] = {
         "dtype": _TEXT,
         "tensor_parallel": _WHOLE,
         "memory_fraction": _NUMBER,
+    },
+    "exports": {
+        "formats": _TEXTS,
+        "split": _TEXT,
+        "outcomes": _TEXTS,
+        "decision": _TEXT,
+        "strip_source": _FLAG,
     },
 }
 _REQUIRED = ("documents", "output", "tasks")
@@ -153,6 +163,17 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         other_jobs=tuple(Path(name).expanduser() for name in values.get("other_jobs", ())),
         evaluation=tuple(Path(name).expanduser() for name in values.get("evaluation", ())),
         folder=folder,
+        exports=_exports(values),
+    )
+
+
+def _exports(values: dict[str, Any]) -> tuple[Export, ...]:
+    split = parse_split(values.get("split", ""))
+    choice = Choice((), tuple(values.get("outcomes", ())), values.get("decision", ""))
+    bare = values.get("strip_source", False)
+    return tuple(
+        check_export(Export(name, split, choice, bare))
+        for name in dict.fromkeys(values.get("formats", ()))
     )
 
 
@@ -217,6 +238,10 @@ def _example(key: str) -> str:
         "language": '"en"',
         "other_jobs": '["../dataset"]',
         "evaluation": '["test.jsonl"]',
+        "formats": '["openai"]',
+        "split": '"90/5/5"',
+        "outcomes": '["accepted"]',
+        "decision": '"accepted"',
     }
     default = {f.name: f.default for kind in (Sampling, Thresholds) for f in fields(kind)}
     return examples.get(key) or str(default.get(key, "false"))
@@ -332,4 +357,11 @@ seed = {sampling.seed}
 # dtype = "bfloat16"   # or float16, float32; else what suits
 # tensor_parallel = 1   # GPUs that share each layer
 # memory_fraction = 0.9   # of a GPU's memory
+
+# Written at the end to exports/ in the output, beside the dataset.
+[exports]
+# formats = ["openai"]   # `bonito-local export --help` lists them
+# split = "90/5/5"   # train, validation and test, by document
+# decision = "accepted"   # only rows that you accepted in the review
+# strip_source = true   # without the columns that say where a row came from
 """

@@ -1,30 +1,61 @@
-"""From a job's store to its dataset folder."""
+"""From a job's store to its dataset: the rows of an export, and what the job says of itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from bonito_local import airgap
-from bonito_local.exports.dataset import Row, write_dataset
+from bonito_local.exports.account import Account
+from bonito_local.exports.dataset import Written, write_dataset
+from bonito_local.exports.row import Row, document_of, row_id
+from bonito_local.jobs.chosen import Choice
+from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.store import Store
 
 
-def write_output(store: Store, output: Path) -> int:
-    """Write every accepted row of the job to `output` and return their number.
+def write_output(store: Store, folder: Path, wanted: Export | None = None) -> Written:
+    """Write an export of the job to `folder`: its whole dataset, if nothing else is wanted.
 
     Rows are ordered by passage, task and sample, whatever order they came in.
 
     Raises:
-        OutputError: `output` cannot be written to.
+        OutputError: `folder` cannot be written to.
     """
-    ledger = store.ledger().as_json()
-    ledger["air_gap"] = held = _air_gaps(store)
-    problems = [asdict(problem) for problem in store.problems()]
-    settings = {**store.settings(), "air_gap": "; ".join(held)}
-    return write_dataset(output, _rows(store), ledger, problems, settings)
+    wanted = wanted or Export()
+    told = account(store)
+    store.save("air_gaps", told.air_gap)
+    found = rows(store, wanted.choice)
+    return write_dataset(folder, found, told, wanted.made(), placing(store, wanted))
+
+
+def placing(store: Store, wanted: Export) -> Callable[[str], str]:
+    """Return what says which split a document of the export is in."""
+    if len(wanted.split.shares) == 1:
+        return wanted.split.of
+    return wanted.split.place(map(document_of, rows(store, wanted.choice)))
+
+
+def account(store: Store) -> Account:
+    """What the job says of itself: its ledger, its settings, its review."""
+    counted = store.ledger()
+    ledger, held, review = counted.as_json(), _air_gaps(store), store.reviewed()
+    ledger["air_gap"] = held
+    return Account(
+        name=store.path.parent.parent.name,
+        settings=store.settings(),
+        counts=tuple((c.task, c.outcome, c.reason, c.samples) for c in counted.counts),
+        ledger=ledger,
+        problems=tuple(asdict(problem) for problem in store.problems()),
+        documents=store.document_count(),
+        passages=store.passage_count(),
+        air_gap=tuple(held),
+        versions=tuple(store.load("versions") or ()),
+        model=store.load("model") or {},
+        review=(review.accepted, review.rejected, review.edited),
+    )
 
 
 def _air_gaps(store: Store) -> list[str]:
@@ -32,17 +63,19 @@ def _air_gaps(store: Store) -> list[str]:
     ran = store.load("airgap")  # the last run's own note: this process may only be writing
     now = airgap.Enforcement(tuple(ran or ())) if ran != "online" else airgap.OPEN
     kept: list[str] = store.load("air_gaps") or []
-    if (told := str(airgap.active() if ran is None else now)) not in kept:
-        kept.append(told)
-        store.save("air_gaps", kept)
-    return kept
+    told = str(airgap.active() if ran is None else now)
+    return kept if told in kept else [*kept, told]
 
 
-def _rows(store: Store) -> Iterator[Row]:
+def rows(store: Store, choice: Choice) -> Iterator[Row]:
+    """Yield the job's rows of a choice, each with where it came from."""
     settings = store.settings()
-    seed, model = int(settings["seed"]), str(settings["model"])
-    for row in store.accepted():
+    model = store.load("model") or {}
+    versions = ", ".join(store.load("versions") or ())
+    for row in store.chosen(choice):
+        seed = int(settings["seed"])
         yield Row(
+            id=row_id(row.passage_hash, row.task, row.sample, row.attempt),
             input=row.instruction,
             output=row.response,
             task_type=row.task,
@@ -53,7 +86,23 @@ def _rows(store: Store) -> Iterator[Row]:
             start=row.start,
             end=row.end,
             heading=row.heading,
-            model=model,
+            passage_sha256=row.passage_hash,
+            model=str(settings["model"]),
+            model_sha256=str(settings["model_sha256"]),
+            quantization=str(model.get("quantization", "")),
+            backend=str(settings["backend"]),
+            temperature=float(settings["temperature"]),
+            top_p=float(settings["top_p"]),
+            max_tokens=int(settings["max_tokens"]),
             seed=sample_seed(seed, row.passage_hash, row.task, row.sample, row.attempt),
             sample=row.sample,
+            version=versions,
+            outcome=row.outcome,
+            reason=row.reason,
+            decision=row.decision,
+            decision_reason=row.decision_reason,
+            edited=row.edited,
+            score=row.score,
+            tags=row.tags,
+            note=row.note,
         )

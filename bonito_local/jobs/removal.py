@@ -6,12 +6,15 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
+from shutil import rmtree
 
 from bonito_local.errors import JobError, OutputError
-from bonito_local.exports.dataset import FILES
+from bonito_local.exports.staging import PART, remove_empty, written
+from bonito_local.jobs.exportspec import EXPORTS
 from bonito_local.jobs.folder import LOCK, STORE, log_path, store_path
 from bonito_local.jobs.lock import ProcessLock
 from bonito_local.jobs.registry import Registry
+from bonito_local.jobs.report import REPORT
 from bonito_local.passages import JOB_FOLDER
 
 _CHUNK = 1 << 20
@@ -45,15 +48,19 @@ def purge(output: Path) -> list[Path]:
         lock.release()
         names = [f"{STORE}{end}" for end in ("", "-wal", "-shm", "-journal")]
         ours = [folder / name for name in (*names, log_path(output).name)]
-        ours += [output / name for name in FILES]
-        ours += [path.with_name(path.name + ".part") for path in ours[-len(FILES) :]]
+        ours.append(output / REPORT)
+        datasets = [output, *(output / EXPORTS).glob("*/")]
+        for dataset in datasets:
+            ours += [*written(dataset), *(dataset / PART).rglob("*")]
         deleted = [path for path in ours if path.is_file() and not path.is_symlink()]
         for path in deleted:
             _shred(path)
         (folder / LOCK).unlink(missing_ok=True)
-        for left in (folder, output / "data", output):
-            if left.is_dir() and not any(left.iterdir()):
-                left.rmdir()
+        for dataset in datasets:
+            rmtree(dataset / PART, ignore_errors=True)
+        for path in deleted:
+            remove_empty(path.parent, output.parent)
+        remove_empty(folder, output.parent)
     except (OSError, sqlite3.Error) as error:
         raise OutputError(
             f"Not all of {output} could be deleted: {error}.",

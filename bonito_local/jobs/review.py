@@ -6,8 +6,7 @@ A decision is about the text that was there: a sample that is asked for again ha
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -26,15 +25,6 @@ _ENDED = """FROM temp.chosen c JOIN samples s ON s.id = c.id
     WHERE s.outcome != 'pending'"""
 _WITH_TEXT = f"""{_ENDED} AND coalesce(r.instruction, s.instruction) != ''
     AND coalesce(r.response, s.response) != ''"""
-
-
-@dataclass(frozen=True, slots=True)
-class Reviewed:
-    """How far the review of a job is."""
-
-    accepted: int
-    rejected: int
-    edited: int
 
 
 class Review(Rows):
@@ -115,27 +105,6 @@ class Review(Rows):
                 "DELETE FROM review_log WHERE step = ? AND id <= ? RETURNING sample", (step, last)
             ).fetchall()
         return [sample for (sample,) in gone]
-
-    def reviewed(self) -> Reviewed:
-        """How many rows were decided on."""
-        with self.errors():
-            found = self._db.execute(
-                """SELECT total(r.decision = 'accepted'), total(r.decision = 'rejected'),
-                          total(r.instruction IS NOT NULL)
-                   FROM reviews r JOIN samples s ON s.id = r.sample AND s.attempt = r.attempt"""
-            ).fetchone()
-        return Reviewed(*map(int, found))
-
-    def kept(self) -> Iterator[int]:
-        """The numbers of the rows that go into the dataset."""
-        with self.errors():
-            cursor = self._db.execute(
-                """SELECT s.id FROM samples s
-                   LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
-                   WHERE coalesce(nullif(r.decision, ''), s.outcome) = 'accepted'"""
-            )
-            for (number,) in cursor:
-                yield number
 
     def _change(
         self, numbers: Iterable[int], fields: Mapping[str, object], *, only_text: bool = False

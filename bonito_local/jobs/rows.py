@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bonito_local.jobs.journal import Journal
+from bonito_local.jobs.chosen import Chooser
 
 Decision = Literal["", "accepted", "rejected"]
 _FETCH = 5000
@@ -95,7 +95,7 @@ class Filter:
         return where, values
 
 
-class Rows(Journal):
+class Rows(Chooser):
     """Reads a job's rows; others may write to it meanwhile."""
 
     def first(self, wanted: Filter, count: int) -> list[int]:

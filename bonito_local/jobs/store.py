@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from bonito_local.checks.sketch import Sketch
 from bonito_local.errors import OtherSettingsError
+from bonito_local.jobs.chosen import Chooser
 from bonito_local.jobs.database import storable
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.likeness import Likeness
@@ -52,26 +53,7 @@ class Result:
     sketch: Sketch | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """An accepted sample with its passage and where that stands."""
-
-    instruction: str
-    response: str
-    task: str
-    sample: int
-    passage: str
-    passage_hash: str
-    source: str
-    source_sha256: str
-    page: int | None
-    start: int
-    end: int
-    heading: str
-    attempt: int
-
-
-class Store(Likeness):
+class Store(Likeness, Chooser):
     """What one job holds, and how each of its samples ended."""
 
     def bind(self, settings: Mapping[str, Setting]) -> None:
@@ -246,24 +228,3 @@ class Store(Likeness):
                     (outcome,),
                 ).rowcount
         return asked
-
-    def accepted(self) -> Iterator[Accepted]:
-        """Yield the accepted rows by passage, task and sample, whatever order they came in.
-
-        What a person said of a row, and put in its place, goes before what the checks said.
-        """
-        with self.errors():
-            cursor = self._db.execute(
-                """SELECT coalesce(r.instruction, s.instruction), coalesce(r.response, s.response),
-                          s.task, s.sample, p.text, p.hash,
-                          d.source, d.sha256, p.page, p.start, p."end", p.heading, s.attempt
-                   FROM samples s JOIN passages p ON p.id = s.passage
-                        JOIN documents d ON d.id = p.document
-                        LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
-                   WHERE coalesce(nullif(r.decision, ''), s.outcome) = 'accepted'
-                         AND (s.outcome = 'accepted'
-                              OR coalesce(r.instruction, s.instruction) IS NOT NULL)
-                   ORDER BY s.passage, s.task, s.sample"""
-            )
-            for row in cursor:
-                yield Accepted(*row)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 
 from bonito_local.backends.base import Backend
 from bonito_local.errors import UsageError
@@ -65,3 +66,16 @@ def untrained_tasks(backend: Backend, tasks: Iterable[TaskType]) -> list[TaskTyp
         return []
     names = set(re.findall(r"\w+", str(trained)))
     return [task for task in tasks if task.short not in names]
+
+
+def origin(backend: Backend) -> dict[str, str]:
+    """Return `quantization` (Q4_K_M, ...) and `license`, as far as the model's metadata says."""
+    found = metadata(backend)
+    told = {"license": str(found.get("general.license", ""))}
+    kind = str(found.get("general.file_type", ""))
+    if kind.isdecimal():
+        from gguf import LlamaFileType
+
+        with suppress(ValueError):
+            told["quantization"] = LlamaFileType(int(kind)).name.split("_", 1)[1]
+    return {name: value for name, value in told.items() if value}

@@ -8,8 +8,9 @@ import pytest
 from scripted import Scripted, passages, spec, unique
 
 from bonito_local.errors import JobError
+from bonito_local.jobs.chosen import Reviewed
 from bonito_local.jobs.folder import store_path
-from bonito_local.jobs.review import Review, Reviewed, open_review
+from bonito_local.jobs.review import Review, open_review
 from bonito_local.jobs.rows import Filter
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store
@@ -39,7 +40,7 @@ def review(output: Path) -> Review:
 def kept(review: Review) -> list[str]:
     store = Store(review.path)
     try:
-        return [row.instruction for row in store.accepted()]
+        return [row.instruction for row in store.chosen()]
     finally:
         store.close()
 

@@ -71,11 +71,12 @@ def test_the_ledger_adds_up(
         end = "duplicate" if digest in held else outcome
         held.add(digest) if digest else None
         wanted[end] += 1
-        assert store.record([Result(pending.id, outcome, digest=digest)]) == {end: 1}
+        result = Result(pending.id, outcome, instruction="i", response="r", digest=digest)
+        assert store.record([result]) == {end: 1}
     ledger = store.ledger()
     assert {name: ledger.total(name) for name in OUTCOMES if ledger.total(name)} == wanted
     assert ledger.planned == 32 == wanted.total() + ledger.pending
-    assert len(list(store.accepted())) == wanted["accepted"]
+    assert len(list(store.chosen())) == wanted["accepted"]
     store.close()
 
 
@@ -103,7 +104,7 @@ def test_text_that_is_not_utf8_is_kept_readable(store: Store) -> None:
     (pending,) = store.pending()
     assert pending.text == "A \\ud800 b\0c"
     store.record([Result(pending.id, "accepted", "", "x\ud800", "i", "r", digest=b"d")])
-    (row,) = store.accepted()
+    (row,) = store.chosen()
     assert (row.source, row.page) == ("na\\udcffme.txt", 1)
     assert store.problems() == [Problem("x\\udcff", "bad", "fix")]
 

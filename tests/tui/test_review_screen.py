@@ -10,7 +10,8 @@ from driving import drive, on, text_of, until
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
-from bonito_local.jobs.review import Reviewed, open_review
+from bonito_local.jobs.chosen import Reviewed
+from bonito_local.jobs.review import open_review
 from bonito_local.jobs.rows import Filter, Shown
 from bonito_local.tui.app import BonitoApp
 from bonito_local.tui.pager import PAGE, Pager

@@ -1,4 +1,4 @@
-"""Export: where the dataset goes, what its card says, and how many rows it has."""
+"""Export: format, rows, splits and place; what the card says; the result."""
 
 from __future__ import annotations
 
@@ -10,27 +10,41 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Button, Input, Static
+from textual.widgets import Button, Checkbox, Input, Select, Static
 
-from bonito_local.exports.card import dataset_card
-from bonito_local.exports.dataset import FILES, PARQUET
+from bonito_local.errors import UsageError
+from bonito_local.exports.formats import FORMATS
+from bonito_local.exports.splits import parse_split
+from bonito_local.jobs.chosen import Choice, Reviewed
+from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.folder import store_path
-from bonito_local.jobs.review import Reviewed, open_review
+from bonito_local.jobs.report import Preview, preview
 from bonito_local.jobs.store import Store
 from bonito_local.tui.child import run_command
-from bonito_local.tui.format import DIM, GOOD, STRONG
+from bonito_local.tui.format import DIM, GOOD, STRONG, WARN, Piece, count
 from bonito_local.tui.screens.page import Page
 from bonito_local.tui.widgets.jobs import content
+from bonito_local.tui.widgets.step_settings import Tick
+
+_ROWS: tuple[tuple[str, Choice], ...] = (
+    ("the dataset: accepted by you, or by the checks", Choice()),
+    ("only those you accepted", Choice(decision="accepted")),
+    ("of the dataset, those you have not looked at", Choice(decision="none")),
+    ("those you rejected", Choice(decision="rejected")),
+    ("all with a text, to look at elsewhere", Choice((), ("accepted", "rejected", "duplicate"))),
+)
 
 
 class ExportScreen(Page):
-    """Writes the dataset anew, as the rows were reviewed."""
+    """Writes the dataset anew, as the rows were reviewed, or in a trainer's format."""
 
     NAME = "Export"
     HELP = (
-        "Writes the dataset: a folder that datasets.load_dataset reads, with the rows as Parquet "
-        "and JSONL, a card, and the ledger. Rows you rejected are left out, rows you accepted "
-        "are in, and edited texts take the place of the model's."
+        "Writes the dataset as it was reviewed: rows you rejected are left out, rows you accepted "
+        "are in, and your texts take the place of the model's. As it stands, the job's own folder "
+        "is written again; another format, choice or split goes to a folder of its own. Splits "
+        "are by document: no document is in two. What comes back from a spreadsheet is read by "
+        "`bonito-local import`."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "write", "Write", tooltip="Write the dataset", priority=True),
@@ -39,10 +53,25 @@ class ExportScreen(Page):
     def __init__(self, output: Path) -> None:
         super().__init__()
         self.output = output
+        self._suggested = str(output)
+        self._warnings: list[Piece] = []
 
     def content(self) -> ComposeResult:
-        """The folder, what is written, and the card."""
-        with Horizontal(classes="field first"):
+        """The form, what would be written, and the card."""
+        formats = [(f"{form.name}: {form.meaning}", form.name) for form in FORMATS]
+        rows = [(title, at) for at, (title, _) in enumerate(_ROWS)]
+        yield from _field(
+            "Format", Select(formats, value="hf", allow_blank=False, id="format"), first=True
+        )
+        yield from _field("Rows", Select(rows, value=0, allow_blank=False, id="which"))
+        tasks: Select[str] = Select([], prompt="all", id="task")
+        yield from _field("Task type", tasks)
+        split = Input(placeholder="none; 90/5/5 is train, validation, test", id="split")
+        yield from _field("Split", split, "by document")
+        yield from _field(
+            "Strip source", Tick("", id="strip"), "leave out all that says where a row came from"
+        )
+        with Horizontal(classes="field"):
             yield Static("Folder", classes="name")
             yield Input(str(self.output), id="folder")
             yield Button("Write (^s)", id="write", variant="primary")
@@ -54,43 +83,114 @@ class ExportScreen(Page):
         """Read what the card will say."""
         self.say("", f"Export of {self.output.name}")
         self.query_one("#write").focus()
-        self.ask(self._read, self._show)
+        self.ask(self._read_tasks, self._offer_tasks)
+        self._preview()
 
-    def _read(self) -> tuple[str, Reviewed]:
-        with (
-            closing(open_review(self.output)) as review,
-            closing(Store(store_path(self.output), create=False)) as store,
-        ):
-            kept = sum(1 for _ in review.kept())
-            card = dataset_card(kept, store.ledger().as_json(), store.settings(), PARQUET)
-            return card, review.reviewed()
+    def _read_tasks(self) -> tuple[list[str], Reviewed]:
+        with closing(Store(store_path(self.output), create=False)) as store:
+            return store.ledger().tasks(), store.reviewed()
 
-    def _show(self, found: tuple[str, Reviewed]) -> None:
-        card, reviewed = found
-        decided = f"{reviewed.accepted} accepted, {reviewed.rejected} rejected by you, "
-        told = [
-            ("Writes ", DIM),
-            (", ".join(FILES), ""),
-            (f"\n{decided}{reviewed.edited} edited", DIM),
-        ]
-        self.query_one("#summary", Static).update(content(told))
-        # What tells `datasets` where the rows are is for programs.
-        self.query_one("#card-text", Static).update(card.split("---\n", 2)[-1])
+    def _offer_tasks(self, found: tuple[list[str], Reviewed]) -> None:
+        tasks, reviewed = found
+        self.query_one("#task", Select).set_options([(name, name) for name in tasks])
+        told = (reviewed.accepted, reviewed.rejected, reviewed.edited)
+        self.say("{} kept, {} rejected, {} edited by you".format(*map(count, told)))
+
+    def wanted(self) -> Export:
+        """What the form says.
+
+        Raises:
+            UsageError: the split is not one.
+        """
+        at, task = (self.query_one(f"#{name}", Select).value for name in ("which", "task"))
+        choice = _ROWS[at if isinstance(at, int) else 0][1]
+        return Export(
+            str(self.query_one("#format", Select).value),
+            parse_split(self.query_one("#split", Input).value),
+            Choice((task,) if isinstance(task, str) else (), choice.outcomes, choice.decision),
+            self.query_one("#strip", Checkbox).value,
+        )
+
+    @on(Select.Changed)
+    @on(Checkbox.Changed)
+    @on(Input.Changed, "#split")
+    def _preview(self) -> None:
+        try:
+            wanted = self.wanted()
+        except UsageError as error:
+            self.query_one("#split").add_class("-invalid")
+            self._tell([(error.remedy, WARN)])
+            return
+        self.query_one("#split").remove_class("-invalid")
+        folder = self.query_one("#folder", Input)
+        if folder.value == self._suggested:
+            usual = wanted == Export()
+            self._suggested = str(self.output if usual else wanted.folder(self.output))
+            folder.value = self._suggested
+        self.ask(lambda: preview(self.output, wanted), self._show, group="preview")
+
+    def _show(self, found: Preview) -> None:
+        more = "" if found.whole else " and more"
+        parts = [f"{name} {count(rows)}" for name, rows in found.rows.items()]
+        told: list[Piece] = [("Would write ", DIM), (f"{count(sum(found.rows.values()))} rows", "")]
+        if len(parts) > 1:
+            told.append((f": {', '.join(parts)}", ""))
+        self._warnings = [(f"\n{text}", WARN) for text in found.warnings]
+        self._tell([*told, (more, ""), *self._warnings])
+        # What tells `datasets` where the rows are is for programs; plots are not for here.
+        lines = found.card.split("---\n", 2)[-1].splitlines()
+        text = "\n".join(line for line in lines if not line.startswith("!["))
+        while "\n\n\n" in text:
+            text = text.replace("\n\n\n", "\n\n")
+        self.query_one("#card-text", Static).update(text)
 
     @on(Button.Pressed, "#write")
-    @on(Input.Submitted, "#folder")
+    @on(Input.Submitted)
     def action_write(self) -> None:
-        """Write it, in a thread."""
-        folder = Path(self.query_one("#folder", Input).value).expanduser()
-        other = [] if folder.absolute() == self.output.absolute() else ["-o", str(folder)]
-        self.query_one("#summary", Static).update(content([("Writing …", DIM)]))
-        # In a process of its own: one without network, as the card says.
-        command = ["export", str(self.output), *other]
+        """Write it, in a process of its own: one without network, as the card says."""
+        try:
+            wanted = self.wanted()
+        except UsageError as error:
+            self.bonito.show_error(error)
+            return
+        folder = Path(self.query_one("#folder", Input).value).expanduser().absolute()
+        command = ["export", str(self.output)]
+        if wanted != Export() or folder != self.output.absolute():
+            command += [*_options(wanted), "-o", str(folder)]
+        self._tell([("Writing …", DIM)])
         self.ask(lambda: run_command(*command), lambda said: self._written(folder, said))
 
     def _written(self, folder: Path, said: str) -> None:
-        told = [
-            (said, GOOD),
-            (f'load_dataset("{folder}", split="train")', STRONG),
-        ]
-        self.query_one("#summary", Static).update(content(told))
+        loads = f'\nload_dataset("{folder}")'
+        self._tell([(said.rstrip(), GOOD), *self._warnings, (loads, STRONG)])
+
+    def _tell(self, pieces: list[Piece]) -> None:
+        self.query_one("#summary", Static).update(content(pieces))
+
+
+def _options(wanted: Export) -> list[str]:
+    """The options of the command line that say the same."""
+    choice, options = wanted.choice, ["-f", wanted.format]
+    if len(wanted.split.shares) > 1:
+        options += ["--split", str(wanted.split)]
+    if choice.tasks:
+        options += ["--task", ",".join(choice.tasks)]
+    if choice.outcomes:
+        options += ["--outcome", ",".join(choice.outcomes)]
+    if choice.decision:
+        options += ["--decision", choice.decision]
+    return [*options, "--strip-source"] if wanted.strip_source else options
+
+
+def _field(
+    title: str,
+    widget: Input | Checkbox | Select[str] | Select[int],
+    hint: str = "",
+    *,
+    first: bool = False,
+) -> ComposeResult:
+    with Horizontal(classes="field first" if first else "field"):
+        yield Static(title, classes="name")
+        yield widget
+        if hint:
+            yield Static(hint, classes="aside")

@@ -11,7 +11,8 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from bonito_local.jobs.review import Review, Reviewed, open_review
+from bonito_local.jobs.chosen import Reviewed
+from bonito_local.jobs.review import Review, open_review
 from bonito_local.jobs.rows import Filter, Shown
 from bonito_local.jobs.state import JobState, job_state
 from bonito_local.tui.format import count, plural

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 
-from bonito_local.jobs.review import Reviewed
+from bonito_local.jobs.chosen import Reviewed
 from bonito_local.jobs.rows import Filter, Shown
 from bonito_local.tui.format import ACCENT, BAD, DIM, GOOD, STRONG, Cell, Piece, bar, count
 from bonito_local.tui.widgets.grid import Grid

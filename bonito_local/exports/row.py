@@ -1,0 +1,95 @@
+"""A row of the dataset: an instruction and its response, and where both came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row, field for column.
+
+    `id` names the row within its job and in another job of the same passages: it stays as
+    long as the text the model wrote does. `passage` is what the row is about; it stands in
+    document `source` (with SHA-256 `source_sha256`) on `page`, at characters `start` to
+    `end`, under `heading`. `seed` is the sample's own, `sample` its index among the
+    passage's n. `outcome` and `reason` are what the checks said, `decision`,
+    `decision_reason`, `score`, `tags` and `note` what a person did; `edited` tells that a
+    person wrote `input` or `output`.
+    """
+
+    id: str
+    input: str
+    output: str
+    task_type: str
+    passage: str
+    source: str
+    source_sha256: str
+    page: int | None
+    start: int
+    end: int
+    heading: str
+    passage_sha256: str
+    model: str
+    model_sha256: str
+    quantization: str
+    backend: str
+    temperature: float
+    top_p: float
+    max_tokens: int
+    seed: int
+    sample: int
+    version: str
+    outcome: str
+    reason: str
+    decision: str
+    decision_reason: str
+    edited: bool
+    score: int | None
+    tags: str
+    note: str
+
+
+COLUMNS: tuple[str, ...] = tuple(Row.__slots__)
+# All that is left of a row that is to be shared without saying where it came from.
+SHARED = ("input", "output", "task_type")
+# Beside a row in a trainer's own format: everything but its texts.
+PROVENANCE = tuple(name for name in COLUMNS if name not in ("input", "output", "passage"))
+# What a person looks at in a spreadsheet, and what comes back from it.
+REVIEWED = (
+    *("id", "task_type", "input", "output", "decision", "decision_reason", "score", "tags"),
+    *("note", "outcome", "reason", "source", "page", "heading", "passage"),
+)
+
+MEANINGS: tuple[tuple[str, str], ...] = (
+    ("`id`", "the row's name: the same in every export, until the model writes it anew"),
+    ("`input`, `output`", "the instruction, passage included where it is needed; its response"),
+    ("`task_type`", "short name of the task type"),
+    ("`passage`, `passage_sha256`", "the passage the row is about, and its hash"),
+    ("`source`, `source_sha256`", "the document, and the hash of its bytes"),
+    ("`page`, `start`, `end`", "where the passage stands in the document's text, in characters"),
+    ("`heading`", "the headings above it, or the row of a table"),
+    ("`model`, `model_sha256`, `quantization`, `backend`", "what wrote the row"),
+    ("`temperature`, `top_p`, `max_tokens`", "how it was drawn"),
+    ("`seed`, `sample`", "the row's own seed, and its index among the passage's rows"),
+    ("`version`", "of bonito-local"),
+    ("`outcome`, `reason`", "what the checks said"),
+    ("`decision`, `decision_reason`", "what a person decided; empty where nobody did"),
+    ("`edited`", "whether a person wrote the input or the output"),
+    ("`score`, `tags`, `note`", "a person's 1 to 5, words, and note"),
+)
+
+
+def row_id(passage_sha256: str, task: str, sample: int, attempt: int) -> str:
+    """The name of the sample that was drawn at `attempt`: hash-task-sample, and .attempt."""
+    again = f".{attempt}" if attempt else ""
+    return f"{passage_sha256[:16]}-{task}-{sample}{again}"
+
+
+def document_of(row: Row) -> str:
+    """What a row's passage belongs to: its document, or for a table its row of it."""
+    kind = row.source.rpartition(".")[2].lower()
+    return f"{row.source_sha256} {row.heading}" if kind in _TABLES else row.source_sha256
+
+
+_TABLES = ("jsonl", "ndjson", "csv", "tsv", "parquet")

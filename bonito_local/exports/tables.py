@@ -1,0 +1,113 @@
+"""Rows into files, a few thousand in memory at a time: Parquet, JSONL and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from bonito_local.exports.row import Row
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ROW_GROUP = 5000
+# Ends of lines to Python's str.splitlines and to some readers of JSONL, but not to JSON.
+_LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+
+
+class Table(Protocol):
+    """A file that takes rows, each as a mapping of the same columns."""
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Take a row."""
+
+    def close(self) -> None:
+        """Write what is still in memory; the file itself stays open."""
+
+
+class JsonLines:
+    """A JSON object for each row, in UTF-8, ended by a line feed."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Write a line."""
+        line = json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS)
+        self._file.write(line.encode() + b"\n")
+
+    def close(self) -> None:
+        """All is written."""
+
+
+class Csv:
+    """A header and a record for each row, with the mark by which Excel knows UTF-8."""
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str]) -> None:
+        self._text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="")
+        self._rows = csv.DictWriter(self._text, columns)
+        self._rows.writeheader()
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Write a record."""
+        self._rows.writerow(row)
+
+    def close(self) -> None:
+        """Hand over to the file what is not yet."""
+        self._text.flush()
+        self._text.detach()
+
+
+class Parquet:
+    """Columns, compressed, in groups of rows."""
+
+    def __init__(self, file: IO[bytes], columns: Sequence[str]) -> None:
+        import pyarrow.parquet as pq
+
+        self._schema = schema(columns)
+        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+        self._group: list[Mapping[str, Any]] = []
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Take a row, and write the group it completes."""
+        self._group.append(row)
+        if len(self._group) == _ROW_GROUP:
+            self._flush()
+
+    def close(self) -> None:
+        """Write the last group and the footer."""
+        if self._group:
+            self._flush()
+        self._writer.close()
+
+    def _flush(self) -> None:
+        import pyarrow as pa
+
+        self._writer.write_table(pa.Table.from_pylist(self._group, schema=self._schema))
+        self._group = []
+
+
+def open_table(kind: str, file: IO[bytes], columns: Sequence[str]) -> Table:
+    """A table of `kind` ("parquet", "csv" or "jsonl") in an open file."""
+    if kind == "parquet":
+        return Parquet(file, columns)
+    return Csv(file, columns) if kind == "csv" else JsonLines(file)
+
+
+def schema(columns: Sequence[str]) -> pa.Schema:
+    """The Arrow types of columns of `Row`."""
+    import pyarrow as pa
+
+    types = {
+        "str": pa.string(),
+        "int": pa.int64(),
+        "int | None": pa.int64(),
+        "float": pa.float64(),
+        "bool": pa.bool_(),
+    }
+    kinds = {field.name: types[str(field.type)] for field in fields(Row)}
+    return pa.schema([(name, kinds[name]) for name in columns])

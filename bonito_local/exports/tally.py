@@ -1,0 +1,92 @@
+"""What is counted of the rows of an export while they pass by: tasks, labels, lengths, examples.
+
+Memory does not grow with the rows: lengths are counted by word count, labels are given up where
+there are too many of them, and an example is the row whose name has the least hash.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from hashlib import blake2b
+
+from bonito_local.exports.row import Row
+
+_MOST_LABELS = 12
+_LONGEST_LABEL = 40  # characters
+LENGTHS = ("passage", "input", "output")
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over rows.
+
+    `rows` counts by (task, split), `labels` each task's responses, None where they are free
+    text, `words` each text's lengths in words, `documents` the documents by split.
+    """
+
+    rows: Counter[tuple[str, str]] = field(default_factory=Counter)
+    labels: dict[str, Counter[str] | None] = field(default_factory=dict)
+    words: dict[str, Counter[int]] = field(
+        default_factory=lambda: {name: Counter() for name in LENGTHS}
+    )
+    examples: dict[str, Row] = field(default_factory=dict)
+    documents: dict[str, set[bytes]] = field(default_factory=dict)
+    edited: int = 0
+    _least: dict[str, bytes] = field(default_factory=dict)
+
+    def add(self, row: Row, split: str) -> None:
+        """Count a row."""
+        self.rows[row.task_type, split] += 1
+        self.edited += row.edited
+        self.documents.setdefault(split, set()).add(row.source_sha256[:16].encode())
+        for name in LENGTHS:
+            self.words[name][len(getattr(row, name).split())] += 1
+        self._label(row)
+        drawn = blake2b(row.id.encode(), digest_size=8).digest()
+        if row.task_type not in self._least or drawn < self._least[row.task_type]:
+            self._least[row.task_type], self.examples[row.task_type] = drawn, row
+
+    def _label(self, row: Row) -> None:
+        seen = self.labels.setdefault(row.task_type, Counter())
+        if seen is None:
+            return
+        label = row.output.strip()
+        if len(label) <= _LONGEST_LABEL:
+            seen[label] += 1
+        if len(label) > _LONGEST_LABEL or len(seen) > _MOST_LABELS:
+            self.labels[row.task_type] = None
+
+    @property
+    def total(self) -> int:
+        """Number of rows."""
+        return self.rows.total()
+
+    def tasks(self) -> dict[str, int]:
+        """Rows by task, most first."""
+        sums: Counter[str] = Counter()
+        for (task, _), count in self.rows.items():
+            sums[task] += count
+        return dict(sums.most_common())
+
+    def in_split(self, split: str) -> int:
+        """Rows of a split."""
+        return sum(count for (_, name), count in self.rows.items() if name == split)
+
+    def label_sets(self) -> dict[str, Counter[str]]:
+        """The labels of tasks whose responses are labels: few, and each seen twice on average."""
+        return {
+            task: seen
+            for task, seen in self.labels.items()
+            if seen and seen.total() >= 2 * len(seen)
+        }
+
+
+def quantile(counts: Counter[int], share: float) -> int:
+    """The smallest length that is not exceeded by `share` of those counted; 0 of none."""
+    left = share * counts.total()
+    for length in sorted(counts):
+        left -= counts[length]
+        if left <= 0:
+            return length
+    return 0

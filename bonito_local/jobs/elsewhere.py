@@ -56,7 +56,7 @@ def _rows(jobs: Sequence[Path], least: float) -> Iterator[Known]:
     for path in jobs:
         try:
             with closing(Store(store_path(path), create=False)) as other:
-                for row in other.accepted():
+                for row in other.chosen():
                     pair = Pair(row.instruction, row.response)
                     found = sketch(pair, row.passage, least) if least else _NONE
                     yield Known(pair_digest(pair), found)

@@ -18,6 +18,10 @@ _ASKING = frozenset(
 _ANSWER = re.compile(
     r"\banswers?\b[^:\"“\n]{0,30}(?:\bis\b|:)\s*[\"“']?((?:(?!\. )[^\"”'\n?]){2,80})", re.IGNORECASE
 )
+_OPEN = frozenset(
+    "a an the of to for with from by and or but because your my his her their our its as".split()
+)
+_QUESTION = re.compile(r"[^\n.:?!]*[^\s.:?!][^\n.:?!]*\?")
 _FEW = 20  # words of a passage of which a short answer may well be most
 
 
@@ -47,6 +51,23 @@ def _asks_nothing(row: Candidate) -> bool:
 
 def _holds_answer(row: Candidate) -> bool:
     return bool(content(row.said)) and holds(row.asked, row.said)
+
+
+def _says_nothing(row: Candidate) -> bool:
+    said = words(row.said)
+    return bool(said) and not content(row.said)
+
+
+def _breaks_off(row: Candidate) -> bool:
+    said = words(row.said)
+    return bool(said) and said[-1] in _OPEN
+
+
+def _far_question(row: Candidate) -> bool:
+    found = _QUESTION.findall(row.asked)
+    about = content(found[-1] if found else row.asked)
+    held = about & content(row.passage)
+    return bool(about) and len(held) < row.thresholds.question_overlap * len(about)
 
 
 def _long_answer(row: Candidate) -> bool:
@@ -111,6 +132,8 @@ ANSWERS = (
     Check("response is not in the passage", ("exqa",), _not_span),
     Check("response cuts a word of the passage", ("exqa",), _cut_word),
     Check("question holds its answer", ("exqa",), _holds_answer),
+    Check("response says nothing", ("exqa",), _says_nothing),
+    Check("response breaks off", ("exqa",), _breaks_off),
     Check("response is most of the passage", ("exqa",), _most_of_passage),
     Check("answer too long", ("exqa", "coref"), _long_answer),
     Check("options are not distinct", ("mcqa",), _same_options),
@@ -119,6 +142,7 @@ ANSWERS = (
     Check("number not in the passage", ("qa",), _foreign_number),
     Check("response is not a question", ("qg",), lambda row: not _question(row.said)),
     Check("question is not about the passage", ("qg",), _unrelated),
+    Check("question is not about the passage", ("exqa", "qa", "ynqa", "mcqa"), _far_question),
     Check("answer asked for is not in the passage", ("qg",), _answer_elsewhere),
     Check("question tells its answer", ("qg",), _question_tells),
     Check("response is in neither passage nor question", ("coref",), _unknown_referent),

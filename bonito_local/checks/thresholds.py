@@ -18,6 +18,7 @@ class Thresholds:
         response_words: most words of a response.
         answer_words: most words of a short answer (exqa, coref).
         answer_share: most of a passage's words that an exqa answer may have.
+        question_overlap: least of the words of a question that its passage has too.
         summary_share: a summary has fewer words than this share of its passage's.
         repetition: most of a text's runs of three words that may be repeats.
         paraphrase_overlap: most of the words that a paraphrase may share with its source.
@@ -31,6 +32,7 @@ class Thresholds:
     response_words: int = 400
     answer_words: int = 40
     answer_share: float = 0.5
+    question_overlap: float = 0.0
     summary_share: float = 1.0
     repetition: float = 0.5
     paraphrase_overlap: float = 0.95
@@ -46,7 +48,14 @@ class Thresholds:
         return json.dumps(other, sort_keys=True) if other else ""
 
 
-_SHARES = ("answer_share", "summary_share", "repetition", "paraphrase_overlap", "near_duplicate")
+_SHARES = (
+    "question_overlap",
+    "answer_share",
+    "summary_share",
+    "repetition",
+    "paraphrase_overlap",
+    "near_duplicate",
+)
 
 
 def check_thresholds(thresholds: Thresholds, reasons: Iterable[str]) -> None:

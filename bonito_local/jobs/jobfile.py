@@ -63,6 +63,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "response_words": _WHOLE,
         "answer_words": _WHOLE,
         "answer_share": _NUMBER,
+        "question_overlap": _NUMBER,
         "summary_share": _NUMBER,
         "repetition": _NUMBER,
         "paraphrase_overlap": _NUMBER,
@@ -341,6 +342,7 @@ seed = {sampling.seed}
 # evaluation_words = 13   # a run of words that gives one away
 # answer_words = 40   # most words of a short answer
 # answer_share = 0.5   # most of its passage that an answer may be
+# question_overlap = 0.5   # least of the words of a question that its passage has too
 # summary_share = 1.0   # a summary is shorter than this share of its passage
 # repetition = 0.5   # most of a text that may repeat itself
 # paraphrase_overlap = 0.95   # most words that a paraphrase may share with its source

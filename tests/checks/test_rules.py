@@ -73,6 +73,8 @@ EXAMPLES: list[tuple[str, str, str | None]] = [
     ("exqa", f"The agreement.{PIPE}notice", "asks nothing"),
     ("exqa", f"How is written notice given?{PIPE}written notice", "question holds its answer"),
     ("exqa", f"{CONTEXT} Is it a question?{PIPE}written notice", None),
+    ("exqa", f"Who?{PIPE}this", "response says nothing"),
+    ("exqa", f"Who?{PIPE}this agreement by", "response breaks off"),
     ("mcqa", f"How? (a) notice (b) email{PIPE}(a) notice", None),
     ("mcqa", f"How? (a) notice (b) email{PIPE}b", None),
     ("mcqa", f"How?\n- notice\n- email{PIPE}Email.", None),
@@ -175,6 +177,16 @@ def test_answers_that_are_long() -> None:
     long = "Nora Quill pays 1,250 euros"
     assert verdict("exqa", f"What?{PIPE}{long}", LONG, answer_words=5) is None
     assert verdict("exqa", f"What?{PIPE}{long}", LONG, answer_words=4) == "answer too long"
+
+
+def test_questions_far_from_the_passage() -> None:
+    near = f"Read it. Question: How may a party end the contract?{PIPE}notice"
+    far = f"Read this written agreement: What did the pope say?{PIPE}notice"
+    for task in ("exqa", "qa"):
+        assert verdict(task, near, question_overlap=0.5) is None
+        assert verdict(task, far, question_overlap=0.5) == "question is not about the passage"
+        assert verdict(task, far) is None
+        assert verdict(task, f"How?{PIPE}notice", question_overlap=1.0) is None
 
 
 def test_every_reason_has_an_example() -> None:
@@ -289,7 +301,8 @@ def test_any_words_of_a_passage_answer_a_question(data: st.DataObject) -> None:
     words = LONG.split()
     start = data.draw(st.integers(0, len(words) - 1))
     span = " ".join(words[start : start + data.draw(st.integers(1, 12))])
-    assert verdict("exqa", f"{CONTEXT}\nWhich words are meant?\n{PIPE}\n{span}", LONG) is None
+    found = verdict("exqa", f"{CONTEXT}\nWhich words are meant?\n{PIPE}\n{span}", LONG)
+    assert found in (None, "response says nothing", "response breaks off")
 
 
 @given(st.lists(st.sampled_from("red green blue white black".split()), min_size=2, unique=True))

@@ -130,9 +130,8 @@ def show(rows: list[dict[str, Any]]) -> None:
 def table(rows: list[tuple[list[str], bool]], task: str) -> None:
     """Print what each check rejects, then all of them together."""
     right = sum(label for _, label in rows)
-    print(
-        f"\n{task}\n| check | rejected | of them right | precision | recall |\n|---|---|---|---|---|"
-    )
+    print(f"\n{task}\n\n| check | rejected | of them right | precision | recall |")
+    print("|---|---|---|---|---|")
     print(f"| none | 0 | 0 | {right / len(rows):.1%} | 100.0% |")
     reasons = sorted({reason for found, _ in rows for reason in found})
     for name in (*reasons, "all"):

@@ -6,23 +6,44 @@ Format from BatsResearch/bonito (`bonito/abstract.py`) and the paper, arXiv 2402
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from bonito_local.errors import UsageError, did_you_mean
 
 PIPE = "<|pipe|>"
 CONTEXT = "{{context}}"
+LABELS = "{{labels}}"  # in a template of a task type of the user's own
 MARKERS = ("<|tasktype|>", "<|context|>", "<|task|>", PIPE)
 
 
 @dataclass(frozen=True, slots=True)
 class TaskType:
-    """A kind of row: its short name, the full name Bonito was trained on, and an example."""
+    """A kind of row: its short name, the full name Bonito was trained on, and an example.
+
+    A type of the user's own may have `labels`, of which responses must be one, `templates` of
+    instructions, `like`, a type whose checks it has to pass, and `limits`, thresholds of its own
+    (name and value).
+    """
 
     short: str
     name: str
     meaning: str
     instruction: str
     response: str
+    labels: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
+    like: str = ""
+    limits: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Short name of the type whose checks it has to pass."""
+        return self.like or self.short
+
+    @property
+    def own(self) -> bool:
+        """Whether it is none of the 16."""
+        return self.short not in _BY_NAME
 
 
 @dataclass(frozen=True, slots=True)

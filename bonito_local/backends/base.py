@@ -53,6 +53,25 @@ class Shape:
     span_of: str | None = None
 
 
+class Framed(str):
+    """A prompt whose `head` and `tail` are a chat template's.
+
+    Names of special tokens in them mean those tokens; in the text between they are plain text.
+    """
+
+    __slots__ = ("head", "tail", "text")
+
+    def __new__(cls, head: str, text: str, tail: str) -> Framed:
+        """Put the three together."""
+        whole = super().__new__(cls, head + text + tail)
+        whole.head, whole.text, whole.tail = head, text, tail
+        return whole
+
+    head: str
+    text: str
+    tail: str
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A prompt (without BOS) and the samples to draw from it.

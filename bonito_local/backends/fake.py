@@ -11,6 +11,7 @@ from bonito_local.backends.base import Completion, FinishReason, Plan, Request, 
 from bonito_local.tasks import PIPE
 
 _PROMPT = re.compile(r"<\|tasktype\|>\n(.*?)\n<\|context\|>\n(.*)\n<\|task\|>\n", re.DOTALL)
+_LONG = 6  # letters
 _TOKEN = re.compile(r"\S+\s*")
 # Instruction and response by task type; else words of the passage are asked for.
 _FORMS = {
@@ -19,6 +20,7 @@ _FORMS = {
     "textual entailment": ("Does it follow that there is {span}?", "{label}"),
     "paraphrase identification": ("Is {span} a way to say it all?", "{label}"),
     "word sense disambiguation": ("Is the sense the same from word {at} on?", "{label}"),
+    "topic classification": ("What is it about from word {at} on?", "the agreement"),
     "sentiment": ("Is {span} positive or negative?", "negative"),
     "question generation": ("Write a question.", "Is it {span}?"),
     "multiple-choice question answering": ("What is there?\n- {span}\n- else", "{span}"),
@@ -78,9 +80,12 @@ def _answer(prompt: str, seed: int) -> str:
     # A string seeds the same generator in every process, unlike hash().
     rng = random.Random(f"{seed}\n{prompt}")
     words = passage.split() or ["nothing"]
-    # Two words or more: one alone may be a number, and its own place.
+    # Two words or more: one alone may be a number, and its own place. The last is no article.
     start = rng.randrange(max(1, len(words) - 1))
-    span = " ".join(words[start : start + rng.randint(2, 4)])
+    end = start + rng.randint(2, 4)
+    while end < len(words) and len(words[end - 1]) < _LONG:
+        end += 1
+    span = " ".join(words[start:end])
     asked, said = _FORMS.get(task, ("Which words stand from word {at} on?", "{span}"))
     label = rng.choice(("yes", "no"))
     parts = {"at": start, "span": span, "label": label}

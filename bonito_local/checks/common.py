@@ -33,7 +33,7 @@ def _only_passage(row: Candidate) -> bool:
 
 
 def _response_is_passage(row: Candidate) -> bool:
-    return row.task.short != "text_gen" and normalize(row.response) == normalize(row.passage)
+    return row.task.kind != "text_gen" and normalize(row.response) == normalize(row.passage)
 
 
 def _repeats_instruction(row: Candidate) -> bool:

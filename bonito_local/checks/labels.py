@@ -49,11 +49,11 @@ def label_of(response: str) -> str:
 
 def _not_label(row: Candidate) -> bool:
     label = label_of(row.response)
-    if row.task.short == "topic_class":
+    if row.task.kind == "topic_class":
         if row.labels:
             return label not in {label_of(known) for known in row.labels}
         return len(words(label)) > _TOPIC_WORDS or "?" in row.response
-    known = {name for labels in LABELS[row.task.short] for name in labels}
+    known = {name for labels in LABELS[row.task.kind] for name in labels}
     # Whoever reads the row sees the labels it offers in its own words.
     return label not in known and not holds(row.asked, row.response)
 
@@ -61,7 +61,7 @@ def _not_label(row: Candidate) -> bool:
 def _not_offered(row: Candidate) -> bool:
     """Whether the instruction offers labels, two or more of a set, and this is none of them."""
     label, offered = label_of(row.response), set[str]()
-    for labels in LABELS[row.task.short]:
+    for labels in LABELS[row.task.kind]:
         named = {name for name in labels if holds(row.asked, name)}
         if len(named) > 1:
             offered |= named

@@ -7,6 +7,7 @@ modules by what they are about; a row's verdict is the first that fails, in the 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bonito_local.checks.answers import ANSWERS
 from bonito_local.checks.candidate import Check, candidate
@@ -40,7 +41,7 @@ def check(
 
     `completion` is what `pair` was parsed from: markers are looked for there,
     because one that stands in the passage is no fault of the row. `labels` are
-    topic_class's, where the user has given any.
+    topic_class's, where the user has given any; a task type of the user's own brings its own.
     """
     return next(findings(task, pair, passage, completion, thresholds, labels), None)
 
@@ -54,7 +55,10 @@ def findings(
     labels: tuple[str, ...] = (),
 ) -> Iterator[str]:
     """Yield every reason to reject a row; the first is its verdict."""
+    if task.limits:
+        thresholds = replace(thresholds, **dict(task.limits))
+    labels = task.labels or (labels if task.kind == "topic_class" else ())
     row = candidate(task, pair, passage, completion, thresholds, labels)
-    for each in _BY_TASK.get(task.short, COMMON):
+    for each in _BY_TASK.get(task.kind, COMMON):
         if each.reason not in thresholds.skip and each.fails(row):
             yield each.reason

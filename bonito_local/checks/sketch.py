@@ -3,12 +3,14 @@
 MinHash over runs of five characters (Broder, "On the resemblance and containment of documents",
 1997): the share of equal values estimates how much of their runs two texts have in common, to
 about 0.04. A row is compared without its passage, and only with rows about as good as the same
-passage: "Is the tone positive?" may be asked of every passage once.
+passage: "Is the tone positive?" may be asked of every passage once. Rows that name other
+numbers share no key.
 """
 
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -21,6 +23,7 @@ _BANDS = 12
 _VALUES = 10  # of a band, of which a key holds the more the more alike rows must be
 _PASSAGE_VALUES = 3
 _SEED = 1
+_NUMBER = re.compile(r"\d+")
 _MISSED = 0.02  # of rows just alike enough: they share no key
 
 
@@ -42,9 +45,12 @@ def sketch(pair: Pair, passage: str, least: float) -> Sketch:
     """Return the sketch of a row, for finding others at least so much alike."""
     text = passage.strip()
     sides = (without_passage(side, text) for side in (pair.instruction, pair.response))
-    own = _hashes("\n".join(normalize(side) for side in sides))
-    about = _of_passage(text) if text and text in pair.instruction + pair.response else b""
-    return Sketch(own, about, _keys(own, about, least), least)
+    said = "\n".join(normalize(side) for side in sides)
+    held = text if text and text in pair.instruction + pair.response else ""
+    own, about = _hashes(said), _of_passage(held) if held else b""
+    # Rows that name other numbers say something else, however alike they are.
+    named = " ".join(sorted(set(_NUMBER.findall(f"{said} {held}"))))
+    return Sketch(own, about, _keys(own, about, named, least), least)
 
 
 def likeness(one: Sketch, own: bytes, passage: bytes) -> float:
@@ -62,12 +68,12 @@ def _shared(one: bytes, other: bytes) -> float:
     return float(np.mean(np.frombuffer(one, np.uint16) == np.frombuffer(other, np.uint16)))
 
 
-def _keys(own: bytes, about: bytes, least: float) -> tuple[int, ...]:
+def _keys(own: bytes, about: bytes, named: str, least: float) -> tuple[int, ...]:
     size = 2 * _VALUES
     taken = 2 * _in_key(least)
     keys = []
     for at in range(0, size * _BANDS, size):
-        key = own[at : at + taken] + b"\0" + about[at : at + 2 * _PASSAGE_VALUES]
+        key = own[at : at + taken] + b"\0" + about[at : at + 2 * _PASSAGE_VALUES] + named.encode()
         hashed = blake2b(key, digest_size=8, salt=bytes([at // size])).digest()
         keys.append(int.from_bytes(hashed, "big", signed=True))
     return tuple(keys)

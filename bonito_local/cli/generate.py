@@ -9,6 +9,7 @@ import click
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.cli.foreground import run_here
 from bonito_local.jobs.generation import Generation
+from bonito_local.jobs.prompts import STYLES
 from bonito_local.jobs.spec import parse_tasks
 
 _DEFAULT = Sampling()
@@ -17,7 +18,7 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("generate")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-t", "--task", required=True, help="Task types, comma-separated: exqa,ynqa.")
+@click.option("-t", "--task", required=True, help="Task types or task files: exqa,ynqa.")
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 @click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name or path.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine, or auto.")
@@ -30,6 +31,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--max-tokens", default=_DEFAULT.max_tokens, show_default=True, help="Of a row.")
 @click.option("--seed", default=_DEFAULT.seed, show_default=True)
 @click.option("--limit", type=click.IntRange(min=1), help="Read at most this many passages.")
+@click.option(
+    "--prompt", default="auto", show_default=True, type=click.Choice(STYLES), help="How to ask."
+)
 @click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
 @click.option("--labels", default="", help="The labels of topic_class: a,b,c.")
 @click.option(
@@ -55,6 +59,7 @@ def command(
     max_tokens: int,
     seed: int,
     limit: int | None,
+    prompt: str,
     guided: bool,
     labels: str,
     other_job: tuple[Path, ...],
@@ -79,6 +84,7 @@ def command(
         sampling=Sampling(n, temperature, top_p, max_tokens, seed),
         column=column,
         limit=limit,
+        prompt=prompt,
         guided=guided,
         labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
         other_jobs=other_job,

@@ -9,12 +9,13 @@ import click
 
 from bonito_local.errors import UsageError
 from bonito_local.jobs.jobfile import write_job
+from bonito_local.jobs.own_tasks import find_tasks
 from bonito_local.jobs.spec import parse_tasks
 
 
 @click.command("new")
 @click.argument("paths", nargs=-1, required=True)
-@click.option("-t", "--task", required=True, help="Task types, comma-separated: exqa,ynqa.")
+@click.option("-t", "--task", required=True, help="Task types or task files: exqa,ynqa.")
 @click.option("-o", "--output", default="dataset", show_default=True)
 @click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name, or GGUF file.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine.")
@@ -29,9 +30,16 @@ def command(paths: tuple[str, ...], task: str, output: str, model: str, backend:
     documents = paths[1:] if named else paths
     if not documents:
         raise UsageError("No documents were named.", f"bonito-local new {file} FOLDER --task ...")
-    tasks = [kind.short for kind in parse_tasks(task)]
+    parse_tasks(task)
+    tasks = [_task(file, name.strip()) for name in task.split(",") if name.strip()]
     write_job(file, [_from(file, d) for d in documents], tasks, _from(file, output), model, backend)
     click.echo(f"Wrote {file}. `bonito-local run {file}` runs it.")
+
+
+def _task(file: Path, name: str) -> str:
+    """A task type's short name, or its file as seen from the folder of the job file."""
+    own = any(task.own for task in find_tasks(name))
+    return _from(file, name) if own else find_tasks(name)[0].short
 
 
 def _from(file: Path, name: str) -> str:

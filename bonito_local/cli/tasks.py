@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import click
 
-from bonito_local.tasks import TASK_TYPES
+from bonito_local.jobs.own_tasks import find_tasks
+from bonito_local.tasks import TASK_TYPES, TaskType
 
 
 @click.command("tasks")
-def command() -> None:
-    """List the 16 task types, each with an example.
+@click.argument("files", nargs=-1)
+def command(files: tuple[str, ...]) -> None:
+    """List the 16 task types, or those of task FILES and folders, each with an example.
 
-    The examples are about one sentence: "Either party may end this agreement by
+    The examples of the 16 are about one sentence: "Either party may end this agreement by
     giving thirty days' written notice."
     """
-    for task in TASK_TYPES:
-        short = click.style(f"{task.short:<14}", bold=True)
-        click.echo(f"{short}{task.name}: {task.meaning}")
-        click.echo(f"{'':<14}  {task.instruction}\n{'':<14}  -> {task.response}")
+    for task in [task for name in files for task in find_tasks(name)] or TASK_TYPES:
+        _show(task)
+
+
+def _show(task: TaskType) -> None:
+    short = click.style(f"{task.short:<14}", bold=True)
+    click.echo(f"{short}{' ' if len(task.short) > 13 else ''}{task.name}: {task.meaning}")
+    click.echo(f"{'':<14}  {task.instruction}\n{'':<14}  -> {task.response}")
+    if task.labels:
+        click.echo(f"{'':<14}  labels: {', '.join(task.labels)}")

@@ -22,12 +22,13 @@ from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.planning import read_documents
 from bonito_local.jobs.progress import Notify, Progress, Stop
+from bonito_local.jobs.prompts import BONITO, Asking, asking, longest_passage
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
 from bonito_local.jobs.store import Store
 from bonito_local.jobs.turns import turn
 from bonito_local.jobs.watch import Watch
-from bonito_local.models.fit import origin, passage_tokens, untrained_tasks
+from bonito_local.models.fit import metadata, origin, untrained_tasks
 from bonito_local.passages.discover import check_paths
 from bonito_local.passages.reader import check_lengths
 from bonito_local.passages.types import Problem
@@ -162,8 +163,10 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 stop=stop,
             )
             with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
-                spec = _spec(backend, wanted, model)
-                _warn_of_tasks(backend, spec, front)
+                asked = asking(wanted.prompt, metadata(backend), wanted.guided)
+                spec = _spec(backend, wanted, model, asked)
+                if not spec.instruct:
+                    _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
                 store.save("model", origin(backend))
                 store.save("request", as_json(wanted))
@@ -177,7 +180,9 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                         store, wanted.paths, backend.count_tokens, spec, wanted.column
                     )
                 try:
-                    run_job(store, backend, spec, passages, notify, stop, wanted.column, judge)
+                    run_job(
+                        store, backend, spec, passages, notify, stop, wanted.column, judge, asked
+                    )
                 except KeyboardInterrupt:
                     stopped = True
                 except BackendError as error:
@@ -196,14 +201,14 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
         return Summary(ledger, written[0].total, store.problems(), ended)
 
 
-def _spec(backend: Backend, wanted: Generation, model: Model) -> JobSpec:
+def _spec(backend: Backend, wanted: Generation, model: Model, asked: Asking) -> JobSpec:
     return JobSpec(
         tasks=wanted.tasks,
         sampling=wanted.sampling,
         model=model.file.name,
         model_sha256=model.file.sha256,
         backend=wanted.backend,
-        passage_tokens=passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens),
+        passage_tokens=longest_passage(backend, wanted, asked),
         target_tokens=wanted.target_tokens,
         overlap_tokens=wanted.overlap_tokens,
         limit=wanted.limit,
@@ -212,6 +217,7 @@ def _spec(backend: Backend, wanted: Generation, model: Model) -> JobSpec:
         checks=wanted.checks,
         engine=wanted.engine,
         adapter_sha256=model.adapter_sha256,
+        instruct=asked is not BONITO,
     )
 
 

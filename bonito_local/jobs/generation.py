@@ -11,7 +11,8 @@ from bonito_local.checks.thresholds import Thresholds
 from bonito_local.exports.splits import Split
 from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.exportspec import Export
-from bonito_local.tasks import TaskType, task_type
+from bonito_local.jobs.own_tasks import as_plain, from_plain
+from bonito_local.tasks import TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Generation:
     `paths` are documents or folders, `column` names the text column of tables,
     `limit` ends reading after so many passages, `passage_tokens` is the most tokens of one
     (None: what suits the model), `target_tokens` what they aim at (None: 85% of that), and
-    `overlap_tokens` how many each repeats of the one before. `guided` keeps every completion
+    `overlap_tokens` how many each repeats of the one before. `prompt` is how the model is
+    asked, one of `STYLES`. `guided` keeps every completion
     in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
     as in `Plan`, `engine` is its `options`.
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
@@ -38,6 +40,7 @@ class Generation:
     sampling: Sampling = field(default_factory=Sampling)
     column: str | None = None
     limit: int | None = None
+    prompt: str = "auto"
     guided: bool = False
     labels: tuple[str, ...] = ()
     tune: bool = False
@@ -63,7 +66,7 @@ def as_json(wanted: Generation) -> dict[str, Any]:
     del data["output"]
     return data | {
         **{name: [str(path) for path in getattr(wanted, name)] for name in _PATHS},
-        "tasks": [task.short for task in wanted.tasks],
+        "tasks": [as_plain(task) for task in wanted.tasks],
         "folder": str((wanted.folder or Path()).resolve()),
         "exports": [asdict(export) for export in wanted.exports],
     }
@@ -76,7 +79,7 @@ def from_json(data: dict[str, Any], output: Path) -> Generation:
     checks = dict(data.get("checks", {}))
     kept = data | {
         **{name: tuple(map(Path, data.get(name, ()))) for name in _PATHS},
-        "tasks": tuple(map(task_type, data["tasks"])),
+        "tasks": tuple(map(from_plain, data["tasks"])),
         "sampling": sampling,
         "labels": tuple(data["labels"]),
         # A job from before there was a choice has none.

@@ -18,13 +18,13 @@ _INFERENCE = (
 
 def shape_of(task: TaskType, passage: str, labels: tuple[str, ...] = ()) -> Shape:
     """What a guided completion of this task type about this passage must look like."""
-    if task.short == "exqa":
+    if task.kind == "exqa":
         return Shape(PIPE, span_of=defuse(passage.strip()))
-    if task.short == "ynqa":
+    if task.kind == "ynqa":
         return Shape(PIPE, _YES_NO)
-    if task.short == "nli":
+    if task.kind == "nli":
         return Shape(PIPE, _INFERENCE)
-    return Shape(PIPE, labels if task.short == "topic_class" else ())
+    return Shape(PIPE, task.labels or (labels if task.kind == "topic_class" else ()))
 
 
 def check_labels(tasks: tuple[TaskType, ...], labels: tuple[str, ...]) -> None:

@@ -23,8 +23,8 @@ from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.exportspec import Export, check_export
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
-from bonito_local.jobs.spec import check_sampling
-from bonito_local.tasks import task_type
+from bonito_local.jobs.prompts import STYLES
+from bonito_local.jobs.spec import check_sampling, parse_tasks
 
 # Key -> what its value is, as the error about another one says.
 _TEXTS, _TEXT, _WHOLE, _NUMBER, _FLAG = (
@@ -37,6 +37,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "tasks": _TEXTS,
         "model": _TEXT,
         "backend": _TEXT,
+        "prompt": _TEXT,
         "guided": _FLAG,
         "labels": _TEXTS,
         "reproducible": _FLAG,
@@ -134,14 +135,14 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     drawn = {name: values[name] for name in _KEYS["sampling"] if name in values}
     sampling = Sampling(**drawn | {"stop": tuple(values.get("stop", ()))})
     check_sampling(sampling)
-    tasks = tuple(dict.fromkeys(task_type(name) for name in values["tasks"]))
+    folder = path.resolve().parent
+    tasks = parse_tasks(",".join(values["tasks"]), folder)
     labels = tuple(values.get("labels", ()))
     check_labels(tasks, labels)
     judged = {f.name: values[f.name] for f in fields(Thresholds) if f.name in values}
     checks = Thresholds(**judged | {"skip": tuple(values.get("skip", ()))})
     check_thresholds(checks, REASONS)
     engine = EngineOptions(**{name: values[name] for name in _KEYS["engine"] if name in values})
-    folder = path.resolve().parent
     return Generation(
         paths=tuple(Path(name).expanduser() for name in values["documents"]),
         tasks=tasks,
@@ -151,6 +152,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         sampling=sampling,
         column=values.get("column"),
         limit=values.get("limit"),
+        prompt=_one_of(values.get("prompt", "auto"), STYLES, "prompt"),
         guided=values.get("guided", False),
         labels=labels,
         tune=values.get("tune", True),
@@ -201,6 +203,12 @@ def _checked(data: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _one_of(value: str, known: Sequence[str], key: str) -> str:
+    if value not in known:
+        raise UsageError(f"{key} is {value!r}.", did_you_mean(value, list(known)))
+    return value
+
+
 def _is(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == _FLAG
@@ -221,6 +229,7 @@ def _example(key: str) -> str:
         "tasks": '["exqa", "ynqa"]',
         "model": '"bonito-tiny"',
         "backend": '"llamacpp"',
+        "prompt": '"auto"',
         "labels": '["a", "b"]',
         "column": '"text"',
         "limit": "1000",
@@ -313,6 +322,7 @@ output = {output}   # folder of the dataset and of the job
 tasks = {tasks}   # `bonito-local tasks` lists the 16 there are
 model = {model}   # a name, or a GGUF file
 backend = {backend}   # the engine; `run --backend` names another
+# prompt = "instruct"   # how the model is asked; "auto" looks at what it was made for
 # guided = true   # draw only what parses and fits the task type
 # labels = ["a", "b"]   # the labels of topic_class
 # reproducible = true   # one row at a time: the same bits each run

@@ -26,13 +26,14 @@ from bonito_local.jobs.engine import check_engine, engine_plan, settle, way_out
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
+from bonito_local.jobs.prompts import BONITO, Asking, asking, longest_passage
 from bonito_local.jobs.seeds import sample_seed
-from bonito_local.models.fit import passage_tokens, untrained_tasks
+from bonito_local.models.fit import metadata, untrained_tasks
 from bonito_local.passages.discover import TABLES, find_documents
 from bonito_local.passages.reader import check_lengths, read_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
-from bonito_local.tasks import TaskType, format_prompt
+from bonito_local.tasks import TaskType
 
 _PER_DOCUMENT = 3  # passages shown of one, so that several documents are seen
 _MOST_PASSAGES = 24
@@ -123,10 +124,11 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     model = check_engine(wanted)
     plan = replace(engine_plan(wanted, model), tune=False)
     with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
-        for task in untrained_tasks(backend, wanted.tasks):
+        asked = asking(wanted.prompt, metadata(backend), wanted.guided)
+        for task in untrained_tasks(backend, wanted.tasks) if asked is BONITO else ():
             yield "note", {"text": f"{model.file.name} was not trained on {task.short}."}
         passages: list[Passage] = []
-        for item in _read(wanted, backend):
+        for item in _read(wanted, backend, asked):
             if isinstance(item, Problem):
                 yield "problem", asdict(item)
                 continue
@@ -139,9 +141,9 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
         evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
         judge = Judge(wanted.checks, wanted.labels, evaluation)
         started = time.monotonic()
-        for at, task, completion in _draw(wanted, backend, passages, rows):
+        for at, task, completion in _draw(wanted, backend, asked, passages, rows):
             text = passages[at].text
-            result = judge.result(at, task, text, completion)
+            result = judge.result(at, task, text, asked.written(task, text, completion))
             yield (
                 "row",
                 {
@@ -158,9 +160,9 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "end", {"rows": rows, "seconds": time.monotonic() - started}
 
 
-def _read(wanted: Generation, backend: Backend) -> Iterator[Passage | Problem]:
+def _read(wanted: Generation, backend: Backend, asked: Asking) -> Iterator[Passage | Problem]:
     """A few passages of each document, until there are enough."""
-    most = passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens)
+    most = longest_passage(backend, wanted, asked)
     lengths = Lengths(most, wanted.target_tokens, wanted.overlap_tokens)
     check_lengths(lengths)
     count = 0
@@ -182,11 +184,11 @@ def _read(wanted: Generation, backend: Backend) -> Iterator[Passage | Problem]:
 
 
 def _draw(
-    wanted: Generation, backend: Backend, passages: list[Passage], rows: int
+    wanted: Generation, backend: Backend, asked: Asking, passages: list[Passage], rows: int
 ) -> Iterator[tuple[int, TaskType, Completion]]:
     """One row each of passages far apart, the tasks in turn, drawn as the job would."""
     count = min(rows, len(passages) * len(wanted.tasks))
-    asked = {}
+    requests = {}
     for at in range(count):
         index = at * len(passages) // count
         task = wanted.tasks[at % len(wanted.tasks)]
@@ -194,14 +196,14 @@ def _draw(
         sampling = replace(wanted.sampling, n=1)
         seed = sample_seed(sampling.seed, passage.sha256, task.short, 0)
         shape = shape_of(task, passage.text, wanted.labels) if wanted.guided else None
-        prompt = format_prompt(task, passage.text)
-        asked[str(at)] = (
+        prompt = asked.prompt(task, passage.text)
+        requests[str(at)] = (
             index,
             task,
             Request(str(at), prompt, sampling, (Sample(0, seed),), shape),
         )
-    for completion in backend.generate(request for _, _, request in asked.values()):
-        index, task, _ = asked[completion.request_id]
+    for completion in backend.generate(request for _, _, request in requests.values()):
+        index, task, _ = requests[completion.request_id]
         yield index, task, completion
 
 

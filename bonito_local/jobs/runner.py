@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -12,13 +12,15 @@ from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
+from bonito_local.jobs.own_tasks import remember
 from bonito_local.jobs.planning import Item, plan
 from bonito_local.jobs.progress import Notify, Progress, Stop
+from bonito_local.jobs.prompts import BONITO, Asking
 from bonito_local.jobs.recorder import Recorder
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Store
-from bonito_local.tasks import TaskType, format_prompt, task_type
+from bonito_local.tasks import TaskType
 
 _NOTIFY_SECONDS = 0.1
 
@@ -32,6 +34,7 @@ def run_job(
     stop: Stop = lambda: False,
     column: str | None = None,
     judge: Judge | None = None,
+    asking: Asking = BONITO,
 ) -> Ledger:
     """Plan every passage, then generate whatever has no outcome yet.
 
@@ -44,6 +47,7 @@ def run_job(
         BackendError: the engine failed; what had finished is kept.
     """
     store.bind(spec.settings())
+    types = remember(store, spec.tasks)
     if passages is not None:
         store.save("planned", False)
         plan(store, spec, passages, column, notify, stop)
@@ -51,7 +55,7 @@ def run_job(
             store.save("planned", True)
     if not stop():
         judge = judge or Judge(spec.checks, spec.labels)
-        _generate(store, backend, spec, judge, notify, stop)
+        _generate(store, backend, _Job(spec, types, judge, asking), notify, stop)
     return store.ledger()
 
 
@@ -68,9 +72,17 @@ class _Asked:
     samples: dict[int, int]
 
 
-def _generate(
-    store: Store, backend: Backend, spec: JobSpec, judge: Judge, notify: Notify, stop: Stop
-) -> None:
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is the same for all samples: `types` are the task types by short name."""
+
+    spec: JobSpec
+    types: Mapping[str, TaskType]
+    judge: Judge
+    asking: Asking
+
+
+def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: Stop) -> None:
     ledger = store.ledger()
     if not ledger.planned:
         return
@@ -82,12 +94,12 @@ def _generate(
     if not ledger.pending:
         return
     asked: dict[str, _Asked] = {}
-    completions = backend.generate(_requests(store, spec, asked, stop))
+    completions = backend.generate(_requests(store, job, asked, stop))
     recorder = Recorder(store)
     start = notified = time.monotonic()
     try:
         for completion in completions:
-            first = _take(asked, completion, recorder, judge)
+            first = _take(asked, completion, recorder, job)
             now = time.monotonic()
             progress = replace(
                 progress,
@@ -123,20 +135,19 @@ def _generate(
     )
 
 
-def _requests(
-    store: Store, spec: JobSpec, asked: dict[str, _Asked], stop: Stop
-) -> Iterator[Request]:
+def _requests(store: Store, job: _Job, asked: dict[str, _Asked], stop: Stop) -> Iterator[Request]:
     """Yield a request for each passage and task with pending samples, as the engine pulls."""
+    spec = job.spec
     for (passage, short), group in groupby(store.pending(), key=lambda p: (p.passage, p.task)):
         if stop():
             return
         samples = list(group)
-        task, text = task_type(short), samples[0].text
+        task, text = job.types[short], samples[0].text
         # An earlier run may have planned more samples than this one asks for.
         n = max(spec.sampling.n, samples[-1].sample + 1)
         request = Request(
             id=f"{passage}/{short}",
-            prompt=format_prompt(task, text),
+            prompt=job.asking.prompt(task, text),
             sampling=replace(spec.sampling, n=n),
             samples=tuple(
                 Sample(
@@ -150,9 +161,7 @@ def _requests(
         yield request
 
 
-def _take(
-    asked: dict[str, _Asked], completion: Completion, recorder: Recorder, judge: Judge
-) -> bool:
+def _take(asked: dict[str, _Asked], completion: Completion, recorder: Recorder, job: _Job) -> bool:
     """Judge and record one completion; return whether it is its request's first."""
     request = asked.get(completion.request_id)
     key = request.samples.pop(completion.sample, None) if request else None
@@ -162,7 +171,9 @@ def _take(
             "which was not asked.",
             "This is a fault of the engine; what had finished is kept.",
         )
-    recorder.put(judge.result(key, request.task, request.passage, completion))
+    task, passage = request.task, request.passage
+    written = job.asking.written(task, passage, completion)
+    recorder.put(job.judge.result(key, task, passage, written))
     if not request.samples:
         del asked[completion.request_id]
     return len(request.samples) == request.asked - 1

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import UsageError
+from bonito_local.jobs.own_tasks import find_tasks
 from bonito_local.passages.split import Lengths
-from bonito_local.tasks import TaskType, task_type
+from bonito_local.tasks import TaskType
 
 Setting = str | int | float
 
@@ -38,6 +40,7 @@ class JobSpec:
     checks: Thresholds = field(default_factory=Thresholds)
     engine: EngineOptions = field(default_factory=EngineOptions)
     adapter_sha256: str = ""
+    instruct: bool = False
 
     @property
     def lengths(self) -> Lengths:
@@ -66,6 +69,8 @@ class JobSpec:
             settings["guided"] = ",".join(self.labels) or "yes"
         elif self.labels:
             settings["labels"] = ",".join(self.labels)
+        if self.instruct:
+            settings["prompt"] = "instruct"
         if changed := self.checks.changed():
             settings["checks"] = changed
         changed_weights = {
@@ -87,13 +92,16 @@ def drawing(sampling: Sampling) -> dict[str, Setting]:
     }
 
 
-def parse_tasks(names: str) -> tuple[TaskType, ...]:
+def parse_tasks(names: str, folder: Path | None = None) -> tuple[TaskType, ...]:
     """Return the task types of a comma-separated list, each once, in order.
+
+    A file or a folder of the user's own is relative to `folder` (None: the current one).
 
     Raises:
         UsageError: a name is unknown, or the list is empty.
     """
-    tasks = dict.fromkeys(task_type(name) for name in names.split(",") if name.strip())
+    named = [name.strip() for name in names.split(",") if name.strip()]
+    tasks = dict.fromkeys(task for name in named for task in find_tasks(name, folder))
     if not tasks:
         raise UsageError("No task type given.", "See `bonito-local tasks` for the 16 there are.")
     return tuple(tasks)

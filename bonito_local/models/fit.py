@@ -26,16 +26,20 @@ def metadata(backend: Backend) -> Mapping[str, object]:
     return found
 
 
-def passage_tokens(backend: Backend, max_tokens: int, wanted: int | None = None) -> int:
+def passage_tokens(
+    backend: Backend, max_tokens: int, wanted: int | None = None, prompts: Iterable[str] = ()
+) -> int:
     """Return the most tokens a passage may have to fit with prompt and completion.
 
-    It is `wanted`, or what suits the model. The same for every task type: a job that gets
+    It is `wanted`, or what suits the model. `prompts` are without a passage, where they are
+    not Bonito's. The same for every task type: a job that gets
     another keeps its passages.
 
     Raises:
         UsageError: `max_tokens` leaves no room for a passage, or for one of `wanted`.
     """
-    head = max(backend.count_tokens(format_prompt(task, "")) for task in TASK_TYPES)
+    bare = list(prompts) or [format_prompt(task, "") for task in TASK_TYPES]
+    head = max(map(backend.count_tokens, bare))
     free = backend.context_length - head - _MARGIN
     room = free - max_tokens
     if room < _SHORTEST:

@@ -41,6 +41,15 @@ def test_what_is_alike() -> None:
         assert bool(set(row.keys) & set(other.keys)) or high < 0.8
 
 
+def test_rows_with_other_numbers_share_no_key() -> None:
+    rows = [
+        sketch(Pair(f"{PASSAGE}\nWhat does the tenant pay in {year}?", SAID), PASSAGE, 0.8)
+        for year in (2021, 2022)
+    ]
+    assert of(*rows) > 0.8
+    assert not set(rows[0].keys) & set(rows[1].keys)
+
+
 def test_a_row_without_its_passage_is_not_like_one_with_it() -> None:
     bare = sketch(Pair(ASKED, SAID), PASSAGE, 0.8)
     assert of(bare, sketch(Pair(f"{PASSAGE}\n{ASKED}", SAID), PASSAGE, 0.8)) == 0

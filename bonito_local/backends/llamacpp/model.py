@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from bonito_local.backends.base import Framed
 from bonito_local.backends.llamacpp.bindings import Handle, first_error, forget_errors, lib
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.backends.llamacpp.guide import Vocabulary
@@ -64,19 +65,24 @@ class Model:
             self.close()
             raise _unfit(path, "is not a plain decoder")
 
-    def tokenize(self, text: str) -> Tokens:
-        """Tokens of `text`, without BOS. Special tokens' names in it are plain text."""
+    def tokenize(self, text: str, special: bool = False) -> Tokens:
+        """Tokens of `text`, without BOS. Special tokens' names in it are plain, or `special`."""
         data = text.encode("utf-8", errors="replace")
         tokens = np.empty(len(data) + 8, np.int32)
         buffer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
-        count = lib.llama_tokenize(self.vocab, data, len(data), buffer, len(tokens), False, False)
+        count = lib.llama_tokenize(self.vocab, data, len(data), buffer, len(tokens), False, special)
         if count < 0:
             raise ModelError("The model's tokenizer failed.", "Convert the model again.")
         return tokens[:count]
 
     def prompt(self, text: str) -> Tokens:
         """Tokens of a prompt, BOS first where the model's metadata asks for one."""
-        return np.concatenate([self._bos, self.tokenize(text)])
+        if not isinstance(text, Framed):
+            return np.concatenate([self._bos, self.tokenize(text)])
+        head = self.tokenize(text.head, special=True)
+        parts = [head, self.tokenize(text.text), self.tokenize(text.tail, special=True)]
+        # Some templates write BOS themselves.
+        return np.concatenate([self._bos[: 0 if np.isin(head[:1], self._bos).any() else 1], *parts])
 
     def piece(self, token: int) -> bytes | None:
         """Bytes of a token (part of a character, perhaps); None where it ends the text."""

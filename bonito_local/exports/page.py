@@ -64,11 +64,12 @@ th, td { text-align: left; padding: 7px 14px 7px 0; border-bottom: 1px solid var
 th { color: var(--ink); font-weight: 500; white-space: nowrap; }
 tbody tr:last-child td { border-bottom: 0; }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+table.figures td:first-child { white-space: nowrap; }
 table.facts td:first-child { color: var(--ink); width: 32%; }
 tr.all td { font-weight: 600; }
-figure { margin: 14px 0; }
+figure { margin: 14px 0; overflow-x: auto; }
 figcaption { color: var(--ink); font-size: 13px; margin-bottom: 6px; }
-svg.plot { display: block; width: 100%; height: auto; }
+svg.plot { display: block; width: 100%; min-width: 440px; height: auto; }
 ul { margin: 12px 0; padding-left: 20px; color: var(--ink); max-width: 72ch; }
 li { margin: 5px 0; }
 .row { border: 1px solid var(--rule); border-radius: 10px; margin: 14px 0; overflow: hidden; }
@@ -135,9 +136,9 @@ def _tiles(account: Account, tally: Tally) -> str:
     ]
     if planned:
         share = account.ledger["outcomes"]["accepted"] / planned
-        told.append(("passed the checks", f"{share:.0%}"))
+        told.append(("passed checks", f"{share:.0%}"))
     if tally.total:
-        told.append(("words, median", f"{quantile(tally.words['input'], 0.5):,}"))
+        told.append(("median words", f"{quantile(tally.words['input'], 0.5):,}"))
     return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in told)
 
 
@@ -173,8 +174,9 @@ def _table(table: Table) -> str:
         kind = ' class="all"' if row[0] == "all" else ""
         lines.append(f"<tr{kind}>{''.join(f'<td{how}>{_code(c)}</td>' for c, how in cells)}</tr>")
     top = "" if bare else f"<thead><tr>{head}</tr></thead>"
-    kind = ' class="facts"' if bare else ""
-    return f'<div class="scroll"><table{kind}>{top}<tbody>{"".join(lines)}</tbody></table></div>'
+    kind = "facts" if bare else "figures"
+    drawn = f'<table class="{kind}">{top}<tbody>{"".join(lines)}</tbody></table>'
+    return f'<div class="scroll">{drawn}</div>'
 
 
 def _example(row: Example) -> str:

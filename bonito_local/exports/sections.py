@@ -232,6 +232,7 @@ def _making(account: Account) -> Iterator[Block]:
         ("longest row, longest passage", f"{said.get('max_tokens')}, {said.get('passage_tokens')}"),
         ("seed", str(said.get("seed", ""))),
         ("guided", str(said.get("guided", "no"))),
+        *((name, str(said[name])) for name in ("labels", "checks") if name in said),
         ("bonito-local", ", ".join(account.versions)),
     ]
     yield Table(("", ""), tuple(line for line in told if line[1]))

@@ -44,6 +44,7 @@ SCENES = {
     "tasks": ("n ctrl+n", "instruction", "NewJobScreen"),
     "settings": ("n ctrl+n ctrl+n", "Ctrl+O chooses one", "NewJobScreen"),
     "doctor": ("d", "Build it anew", "DoctorScreen"),
+    "export": ("x", "What is in it", "ExportScreen"),
     "delete": ("D", "off the list", "Choose"),
 }
 

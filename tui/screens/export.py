@@ -21,7 +21,7 @@ from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.report import Preview, preview
 from bonito_local.jobs.store import Store
 from bonito_local.tui.child import run_command
-from bonito_local.tui.format import DIM, GOOD, STRONG, WARN, Piece, count
+from bonito_local.tui.format import DIM, GOOD, STRONG, WARN, Piece, count, short_path
 from bonito_local.tui.screens.page import Page
 from bonito_local.tui.widgets.jobs import content
 from bonito_local.tui.widgets.step_settings import Tick
@@ -53,7 +53,7 @@ class ExportScreen(Page):
     def __init__(self, output: Path) -> None:
         super().__init__()
         self.output = output
-        self._suggested = str(output)
+        self._suggested = _shown(output)
         self._warnings: list[Piece] = []
 
     def content(self) -> ComposeResult:
@@ -66,14 +66,14 @@ class ExportScreen(Page):
         yield from _field("Rows", Select(rows, value=0, allow_blank=False, id="which"))
         tasks: Select[str] = Select([], prompt="all", id="task")
         yield from _field("Task type", tasks)
-        split = Input(placeholder="none; 90/5/5 is train, validation, test", id="split")
+        split = Input(placeholder="90/10, 90/5/5; empty: none", id="split")
         yield from _field("Split", split, "by document")
         yield from _field(
             "Strip source", Tick("", id="strip"), "leave out all that says where a row came from"
         )
         with Horizontal(classes="field"):
             yield Static("Folder", classes="name")
-            yield Input(str(self.output), id="folder")
+            yield Input(_shown(self.output), id="folder")
             yield Button("Write (^s)", id="write", variant="primary")
         yield Static("", id="summary", markup=False)
         with VerticalScroll(id="card"):
@@ -93,8 +93,8 @@ class ExportScreen(Page):
     def _offer_tasks(self, found: tuple[list[str], Reviewed]) -> None:
         tasks, reviewed = found
         self.query_one("#task", Select).set_options([(name, name) for name in tasks])
-        told = (reviewed.accepted, reviewed.rejected, reviewed.edited)
-        self.say("{} kept, {} rejected, {} edited by you".format(*map(count, told)))
+        kept, rejected = count(reviewed.accepted), count(reviewed.rejected)
+        self.say(f"{kept} kept, {rejected} rejected by you")
 
     def wanted(self) -> Export:
         """What the form says.
@@ -125,7 +125,7 @@ class ExportScreen(Page):
         folder = self.query_one("#folder", Input)
         if folder.value == self._suggested:
             usual = wanted == Export()
-            self._suggested = str(self.output if usual else wanted.folder(self.output))
+            self._suggested = _shown(self.output if usual else wanted.folder(self.output))
             folder.value = self._suggested
         self.ask(lambda: preview(self.output, wanted), self._show, group="preview")
 
@@ -166,6 +166,11 @@ class ExportScreen(Page):
 
     def _tell(self, pieces: list[Piece]) -> None:
         self.query_one("#summary", Static).update(content(pieces))
+
+
+def _shown(folder: Path) -> str:
+    """A folder as a user would type it, whole."""
+    return short_path(folder, 4096)
 
 
 def _options(wanted: Export) -> list[str]:

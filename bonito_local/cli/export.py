@@ -14,7 +14,7 @@ from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.exporting import export, export_again
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.find import find_job
-from bonito_local.jobs.spec import parse_tasks
+from bonito_local.jobs.jobfile import read_job
 
 _FORMATS = "\b\n" + "\n".join(f"{form.name:18}{form.meaning}" for form in FORMATS)
 
@@ -47,16 +47,19 @@ def command(
     folder = find_job(job)
     if not (form or output or split or task or outcome or decision or strip_source):
         enter_air_gap(online=False)
-        for made in export_again(folder):
+        # What the file says now, whatever it said when it was run.
+        asked = read_job(Path(job)).exports if Path(job).is_file() else None
+        for made in export_again(folder, asked):
             _tell(made)
         return
-    outcomes = tuple(name.strip() for name in (outcome or "").split(",") if name.strip())
-    choice = Choice(
-        tuple(kind.short for kind in parse_tasks(task)) if task else (), outcomes, decision or ""
-    )
+    choice = Choice(_names(task), _names(outcome), decision or "")
     wanted = Export(form or "hf", parse_split(split or ""), choice, strip_source)
     enter_air_gap(online=False)
     _tell(export(folder, wanted, output))
+
+
+def _names(listed: str | None) -> tuple[str, ...]:
+    return tuple(name.strip() for name in (listed or "").split(",") if name.strip())
 
 
 def _tell(made: Written) -> None:

@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
 
 from bonito_local import __version__
 from bonito_local.exports.account import Account, Made
 from bonito_local.exports.card import dataset_card
-from bonito_local.exports.formats import Format, find_format
+from bonito_local.exports.formats import Format, Record, find_format
 from bonito_local.exports.row import COLUMNS, PROVENANCE, SHARED, Row, document_of
 from bonito_local.exports.staging import Staging
 from bonito_local.exports.tables import Table, open_table
@@ -96,40 +96,43 @@ class _Sheets:
     """The files that rows go to, each opened with its first row."""
 
     def __init__(self, staging: Staging, stack: ExitStack, form: Format, bare: bool) -> None:
-        self.splits: dict[str, list[tuple[Table, Any]]] = {}
+        self.splits: dict[str, list[tuple[Table, Record]]] = {}
         self._staging = staging
         self._stack = stack
         self._form = form
         self._bare = bare
         self._columns = SHARED if bare else (form.columns or COLUMNS)
+        self._record = _columns(self._columns)
         self._whole = self._open(form.whole, "jsonl", self._columns) if form.whole else None
 
-    def of(self, split: str) -> list[tuple[Table, Any]]:
+    def of(self, split: str) -> list[tuple[Table, Record]]:
         """A split's files, and what of a row goes into each."""
         if split not in self.splits:
             form = self._form
             sheet = self._open(form.file(split), form.kind, self._columns)
-            found = [(sheet, form.record or self._columns)]
+            found = [(sheet, form.record or self._record)]
             if form.record and not self._bare:
-                name = f"provenance/{split}.jsonl"
-                found.append((self._open(name, "jsonl", PROVENANCE), PROVENANCE))
+                beside = self._open(f"provenance/{split}.jsonl", "jsonl", PROVENANCE)
+                found.append((beside, _columns(PROVENANCE)))
             self.splits[split] = found
         return self.splits[split]
 
     def write(self, row: Row, split: str) -> None:
         """Write a row wherever it belongs."""
-        for sheet, what in self.of(split):
-            sheet.write(what(row) if callable(what) else _columns(row, what))
+        for sheet, record in self.of(split):
+            sheet.write(record(row))
         if self._whole is not None:
-            self._whole.write(_columns(row, self._columns))
+            self._whole.write(self._record(row))
 
     def _open(self, name: str, kind: str, columns: tuple[str, ...]) -> Table:
         table = open_table(kind, self._staging.file(name), columns)
         return self._stack.enter_context(closing(table))
 
 
-def _columns(row: Row, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
+def _columns(names: tuple[str, ...]) -> Record:
+    """What makes a mapping of some of a row's columns."""
+    pick = attrgetter(*names)
+    return lambda row: dict(zip(names, pick(row), strict=True))
 
 
 def warnings(made: Made, tally: Tally) -> Iterable[str]:

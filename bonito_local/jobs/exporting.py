@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bonito_local.errors import JobError, OutputError
+from bonito_local.errors import JobError, OutputError, UsageError, did_you_mean
 from bonito_local.exports.dataset import Written
 from bonito_local.exports.staging import manifest, written
 from bonito_local.jobs.exportspec import Export, check_export
@@ -40,8 +40,10 @@ def write_outputs(
     return made
 
 
-def export_again(output: Path) -> list[Written]:
+def export_again(output: Path, exports: Sequence[Export] | None = None) -> list[Written]:
     """Write the dataset and the exports of the job in `output` anew, as it was reviewed.
+
+    Without `exports` they are those that the job was last run with.
 
     Raises:
         JobError: a process works on the job.
@@ -49,7 +51,8 @@ def export_again(output: Path) -> list[Written]:
     """
     with _opened(output) as store:
         request = store.load("request")
-        exports = from_json(request, output).exports if request else ()
+        if exports is None:
+            exports = from_json(request, output).exports if request else ()
         return write_outputs(store, output, exports)
 
 
@@ -63,6 +66,10 @@ def export(output: Path, wanted: Export, folder: Path | None = None) -> Written:
     """
     check_export(wanted)
     with _opened(output) as store:
+        known = store.ledger().tasks()
+        for task in wanted.choice.tasks:
+            if task not in known:
+                raise UsageError(f"The job has no task type {task!r}.", did_you_mean(task, known))
         if folder is None or folder.resolve() == wanted.folder(output).resolve():
             return write_output(store, wanted.folder(output), wanted)
         if folder.resolve() == output.resolve():

@@ -174,6 +174,7 @@ def _exports(values: dict[str, Any]) -> tuple[Export, ...]:
     split = parse_split(values.get("split", ""))
     choice = Choice((), tuple(values.get("outcomes", ())), values.get("decision", ""))
     bare = values.get("strip_source", False)
+    check_export(Export("hf", split, choice, bare))
     return tuple(
         check_export(Export(name, split, choice, bare))
         for name in dict.fromkeys(values.get("formats", ()))

@@ -62,6 +62,7 @@ def test_an_export_in_another_format(job: Path, tmp_path: Path, capsys: Capture)
         (["-f", "alpacca"], "Did you mean 'alpaca'?"),
         (["--split", "90/5"], "90/5/5"),
         (["--task", "exqq"], "Did you mean 'exqa'?"),
+        (["--task", "nli"], "Known: exqa."),
         (["--outcome", "reject"], "Did you mean 'rejected'?"),
         (["--decision", "yes"], "Known: accepted, rejected, any, none."),
     ],
@@ -103,3 +104,21 @@ def test_rows_come_back_from_a_spreadsheet(job: Path, tmp_path: Path, capsys: Ca
     assert capsys.readouterr().out == f"5 rows in {job}\n"
     assert run(["import", str(job), str(tmp_path / "none.csv")]) == 2
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_what_a_job_file_asks_for_is_written_too(
+    job: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "job.toml"
+    path.write_text(
+        f'documents = ["d"]\noutput = "{job}"\ntasks = ["exqa"]\n'
+        '[exports]\nformats = ["csv", "alpaca"]\nstrip_source = true\n'
+    )
+    assert run(["export", str(path)]) == 0
+    told = [f"6 rows in {folder}" for folder in (job, job / "exports/csv", job / "exports/alpaca")]
+    assert capsys.readouterr().out.splitlines() == told
+    head = (job / "exports" / "csv" / "train.csv").read_text(encoding="utf-8-sig").splitlines()[0]
+    assert head == "input,output,task_type"
+    path.write_text(path.read_text().replace("alpaca", "alpacca"))
+    assert run(["export", str(path)]) == 2
+    assert "Did you mean 'alpaca'?" in capsys.readouterr().err

@@ -98,7 +98,8 @@ def test_rows_are_chosen_by_outcome_decision_and_task(job: Path) -> None:
     assert numbers(job, decision="none") == [6, 9, 10]
     assert numbers(job, outcomes=("unparseable",)) == []
     assert numbers(job, tasks=("exqa",)) == [3, 5, 6, 9, 10]
-    assert numbers(job, tasks=("nli", "qa")) == []
+    with pytest.raises(UsageError, match="The job has no task type 'nli'"):
+        numbers(job, tasks=("exqa", "nli"))
 
 
 def test_a_choice_says_what_it_is() -> None:

@@ -5,6 +5,9 @@ import pytest
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import OutputError, UsageError
+from bonito_local.exports.splits import Split
+from bonito_local.jobs.chosen import Choice
+from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.jobfile import read_job, write_job
 from bonito_local.tasks import task_type
@@ -45,6 +48,12 @@ quantization = "fp8"
 dtype = "float16"
 tensor_parallel = 2
 memory_fraction = 0.5
+[exports]
+formats = ["openai", "csv", "openai"]
+split = "80/20"
+outcomes = ["accepted"]
+decision = "none"
+strip_source = true
 """
 
 
@@ -75,6 +84,10 @@ def test_every_key_becomes_what_it_says(tmp_path: Path) -> None:
         priority=3,
         checks=Thresholds(answer_words=12, repetition=1, skip=("asks nothing",)),
         folder=tmp_path,
+        exports=tuple(
+            Export(name, Split((80, 20)), Choice((), ("accepted",), "none"), True)
+            for name in ("openai", "csv")
+        ),
     )
 
 
@@ -131,6 +144,9 @@ def test_a_written_file_is_read_again(tmp_path: Path) -> None:
         ("[checks]\nanswer_word = 9", "checks.answer_word is not known", "'answer_words'"),
         ("[checks]\nanswer_words = 0", "checks.answer_words is 0", "1 or more"),
         ("[checks]\nskip = ['asks nothin']", "No row is rejected for 'asks nothin'", "'asks noth"),
+        ("[exports]\nformats = ['openia']", "Unknown format 'openia'", "Did you mean 'openai'"),
+        ("[exports]\nsplit = '90'", "The split '90'", "90/5/5"),
+        ("[exports]\ndecision = 'yes'", "Unknown decision 'yes'", "accepted"),
         ("model = 2024-01-01", "model is", 'model = "bonito-tiny"'),
         ("model = ", "is not TOML", "quotes"),
     ],

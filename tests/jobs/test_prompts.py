@@ -145,7 +145,7 @@ def test_templates_make_the_instructions(tmp_path: Path) -> None:
         passages(12),
         asking=chat,
     )
-    rows = list(store.accepted())
+    rows = list(store.chosen())
     assert ledger.accepted == len(rows) == 12
     kinds = {row.instruction.replace(row.passage, "§") for row in rows}
     assert kinds == {"§\n\nGood or bad?\n\nAnswer with one of: good, bad.", "Say good, bad: §"}

@@ -36,6 +36,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
 @click.option("--labels", default="", help="The labels of topic_class: a,b,c.")
+@click.option("--balance", is_flag=True, help="As many rows of each label.")
 @click.option(
     "--other-job", multiple=True, type=_PATH, help="A job whose rows are not wanted again."
 )
@@ -62,6 +63,7 @@ def command(
     prompt: str,
     guided: bool,
     labels: str,
+    balance: bool,
     other_job: tuple[Path, ...],
     evaluation: tuple[Path, ...],
     reproducible: bool,
@@ -87,6 +89,7 @@ def command(
         prompt=prompt,
         guided=guided,
         labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
+        balance=balance,
         other_jobs=other_job,
         evaluation=evaluation,
         tune=tune,

@@ -25,6 +25,7 @@ COMMANDS = {
     "cancel": ("cancel", "Stop a job for good."),
     "retry": ("retry", "Ask again for samples that failed."),
     "review": ("review", "Look at a job's rows, and say which go into its dataset."),
+    "score": ("score", "Score a job's rows by its model, and select by that."),
     "export": ("export", "Write a job's dataset again, or in another format."),
     "report": ("report", "Write a page about a job's dataset."),
     "import": ("import_rows", "Take back rows that were reviewed elsewhere."),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bonito_local import __version__, airgap
 from bonito_local.backends.base import Backend
@@ -24,6 +24,7 @@ from bonito_local.jobs.planning import read_documents
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.prompts import BONITO, Asking, asking, longest_passage
 from bonito_local.jobs.runner import run_job
+from bonito_local.jobs.selection import select_by, selection
 from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
 from bonito_local.jobs.store import Store
 from bonito_local.jobs.turns import turn
@@ -170,6 +171,7 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 store.bind(spec.settings())
                 store.save("model", origin(backend))
                 store.save("request", as_json(wanted))
+                select_by(store, replace(selection(store), balance=wanted.balance))
                 evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
                 compare(store, wanted, evaluation)
                 judge = Judge(spec.checks, spec.labels, evaluation)

@@ -28,7 +28,8 @@ class Generation:
     as in `Plan`, `engine` is its `options`.
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
     rows have to pass; they must not be rows of `other_jobs`, named by their outputs, nor of
-    `evaluation` sets. Relative paths are relative to `folder` (None: the current one).
+    `evaluation` sets; with `balance` as many of each label go into the dataset. Relative paths
+    are relative to `folder` (None: the current one).
     `exports` are written at the end, beside the dataset.
     """
 
@@ -53,6 +54,7 @@ class Generation:
     checks: Thresholds = field(default_factory=Thresholds)
     other_jobs: tuple[Path, ...] = ()
     evaluation: tuple[Path, ...] = ()
+    balance: bool = False
     folder: Path | None = None
     exports: tuple[Export, ...] = ()
 

@@ -72,6 +72,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "skip": _TEXTS,
         "near_duplicate": _NUMBER,
         "evaluation_words": _WHOLE,
+        "balance": _FLAG,
         "other_jobs": _TEXTS,
         "evaluation": _TEXTS,
     },
@@ -163,6 +164,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         overlap_tokens=values.get("overlap_tokens", 0),
         priority=values.get("priority", 0),
         checks=checks,
+        balance=values.get("balance", False),
         other_jobs=tuple(Path(name).expanduser() for name in values.get("other_jobs", ())),
         evaluation=tuple(Path(name).expanduser() for name in values.get("evaluation", ())),
         folder=folder,
@@ -347,6 +349,7 @@ seed = {sampling.seed}
 
 # What rows have to pass; those that do not are kept in the job with the reason.
 [checks]
+# balance = true   # as many rows of each label in the dataset
 # near_duplicate = 0.8   # rows this alike are duplicates; 0 looks for the same text only
 # other_jobs = ["../dataset"]   # outputs of jobs whose rows are not wanted again
 # evaluation = ["test.jsonl"]   # sets that no row may give away

@@ -162,6 +162,18 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "CREATE INDEX sketch_keys_sketch ON sketch_keys (sketch)",
         ),
     ),
+    (
+        "0006_scores",
+        (
+            # What a model thinks of a sample's text, as of its `attempt`.
+            """CREATE TABLE scores (
+                sample INTEGER NOT NULL REFERENCES samples (id),
+                attempt INTEGER NOT NULL,
+                name TEXT NOT NULL,
+                value REAL NOT NULL,
+                PRIMARY KEY (sample, name)) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 

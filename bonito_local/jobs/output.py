@@ -13,6 +13,7 @@ from bonito_local.exports.row import Row, document_of, row_id
 from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.seeds import sample_seed
+from bonito_local.jobs.selection import selected
 from bonito_local.jobs.store import Store
 
 
@@ -72,7 +73,7 @@ def rows(store: Store, choice: Choice) -> Iterator[Row]:
     settings = store.settings()
     model = store.load("model") or {}
     versions = ", ".join(store.load("versions") or ())
-    for row in store.chosen(choice):
+    for row in selected(store, choice):
         seed = int(settings["seed"])
         yield Row(
             id=row_id(row.passage_hash, row.task, row.sample, row.attempt),

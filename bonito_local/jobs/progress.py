@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Phase = Literal["waiting", "measuring this machine", "reading", "generating", "writing"]
+Phase = Literal["waiting", "measuring this machine", "reading", "generating", "scoring", "writing"]
 
 
 @dataclass(frozen=True, slots=True)

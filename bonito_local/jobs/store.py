@@ -13,6 +13,7 @@ from bonito_local.jobs.chosen import Chooser
 from bonito_local.jobs.database import storable
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.likeness import Likeness
+from bonito_local.jobs.scoretable import Scores
 from bonito_local.jobs.seeds import passage_hash
 from bonito_local.jobs.spec import Setting
 from bonito_local.passages.types import Passage, Problem
@@ -53,7 +54,7 @@ class Result:
     sketch: Sketch | None = None
 
 
-class Store(Likeness, Chooser):
+class Store(Likeness, Chooser, Scores):
     """What one job holds, and how each of its samples ended."""
 
     def bind(self, settings: Mapping[str, Setting]) -> None:

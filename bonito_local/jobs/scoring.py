@@ -1,0 +1,161 @@
+"""Scores of a job's rows by the model itself: whether it stands by what it wrote.
+
+agreement asks the model for its response again, with passage and instruction as they are, and
+compares (token F1, as for SQuAD). support and gain are log-probabilities of the response, with
+the passage, and how much less likely it is without: a row that can be answered without its
+passage teaches no reading (Kaushik and Lipton, 2018, found many such in reading tests).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+from bonito_local.backends.base import Backend, Framed, Plan, Request, Sample, Sampling
+from bonito_local.checks.text import without_passage, words
+from bonito_local.errors import JobError, UsageError
+from bonito_local.jobs.folder import open_job
+from bonito_local.jobs.generation import Generation, from_json
+from bonito_local.jobs.output import write_output
+from bonito_local.jobs.own_tasks import remember
+from bonito_local.jobs.progress import Notify, Progress, Stop
+from bonito_local.jobs.prompts import Asking, asking
+from bonito_local.jobs.scoretable import Unscored
+from bonito_local.jobs.selection import Selection, select_by
+from bonito_local.jobs.store import Store
+from bonito_local.models.catalog import resolve_model
+from bonito_local.models.fit import metadata
+from bonito_local.tasks import CONTEXT, PIPE, TaskType
+
+if TYPE_CHECKING:
+    from bonito_local.backends.llamacpp.scoring import Likelihood
+
+_AGAIN = Sampling(n=3, temperature=0.7, top_p=0.95)
+_BATCH = 32  # rows scored together, and kept together
+
+
+def score_job(
+    output: Path,
+    wanted: Selection | None,
+    notify: Notify = lambda _: None,
+    stop: Stop = lambda: False,
+) -> int:
+    """Score the accepted rows that have no scores, write the dataset anew; return its rows.
+
+    With no selection the job's own stays. What is scored is kept where it stops early.
+
+    Raises:
+        BonitoError: the job cannot be read, or its model cannot score.
+    """
+    with open_job(output) as store:
+        request = store.load("request")
+        if request is None:
+            raise JobError(f"There is no finished job in {output}.", "Run it first.")
+        job = from_json(request, output)
+        if job.backend != "llamacpp":
+            raise UsageError(
+                f"The {job.backend} backend gives no probabilities.",
+                "Only jobs of the llamacpp backend can be scored.",
+            )
+        if wanted is not None:
+            select_by(store, wanted)
+        _score(store, job, notify, stop)
+        return write_output(store, output).total
+
+
+def _score(store: Store, job: Generation, notify: Notify, stop: Stop) -> None:
+    from bonito_local.backends.llamacpp.opening import open_planned
+    from bonito_local.backends.llamacpp.scoring import Scorer
+
+    types = remember(store, [])
+    planned = store.ledger().accepted
+    if not store.unscored(0, 1):
+        return
+    model = resolve_model(job.model, ("gguf",))
+    plan = Plan(model.sha256, _AGAIN.n)
+    with closing(open_planned(model.path, plan)) as backend:
+        asked = asking(job.prompt, metadata(backend))
+        after = done = 0
+        with Scorer(backend) as scorer:
+            while not stop() and (rows := store.unscored(after, _BATCH)):
+                notify(Progress("scoring", done=done, planned=planned))
+                prompts = [beginning(asked, types[row.task], row) for row in rows]
+                agreed = _agreements(backend, rows, prompts)
+                likely = list(scorer.score(_texts(asked, types, rows, prompts)))
+                store.set_scores(
+                    (row, _scores(agreed[at], likely[2 * at], likely[2 * at + 1]))
+                    for at, row in enumerate(rows)
+                )
+                after, done = rows[-1].id, done + len(rows)
+
+
+def beginning(asked: Asking, task: TaskType, row: Unscored) -> Framed | str:
+    """The prompt of a row and what the model wrote of it before the response."""
+    prompt = asked.prompt(task, row.passage)
+    instruction = row.completion.split(PIPE)[0]
+    if not isinstance(prompt, Framed):
+        return f"{prompt}{instruction}{PIPE}\n"
+    if task.templates:
+        return prompt
+    told = instruction.replace(CONTEXT, "").strip()
+    begun = "" if prompt.tail.endswith("Instruction:") else "Instruction:"
+    return Framed(prompt.head, prompt.text, f"{prompt.tail}{begun} {told}\nResponse:")
+
+
+def _agreements(backend: Backend, rows: Sequence[Unscored], prompts: Sequence[str]) -> list[float]:
+    """How alike the responses drawn anew are to each row's, on average."""
+    samples = tuple(Sample(at, at) for at in range(_AGAIN.n))
+    longest = max(len(row.response) for row in rows)
+    sampling = Sampling(_AGAIN.n, _AGAIN.temperature, _AGAIN.top_p, min(256, 16 + longest))
+    requests = [Request(str(at), prompt, sampling, samples) for at, prompt in enumerate(prompts)]
+    found: list[list[float]] = [[] for _ in rows]
+    for done in backend.generate(requests):
+        at = int(done.request_id)
+        said = done.text.replace(CONTEXT, rows[at].passage).strip()
+        found[at].append(alike(said, rows[at].response) if done.finish_reason != "failed" else 0.0)
+    return [fmean(values) for values in found]
+
+
+def alike(one: str, other: str) -> float:
+    """F1 of the words that two texts have in common (Rajpurkar et al., 2016)."""
+    first, second = words(one), words(other)
+    if not first or not second:
+        return float(first == second)
+    both = sum((Counter(first) & Counter(second)).values())
+    return 2 * both / (len(first) + len(second))
+
+
+def _texts(
+    asked: Asking,
+    types: Mapping[str, TaskType],
+    rows: Sequence[Unscored],
+    prompts: Sequence[str],
+) -> Iterator[tuple[str, str]]:
+    """Two for each row: its response after prompt and instruction, and without the passage."""
+    for row, prompt in zip(rows, prompts, strict=True):
+        yield prompt, row.response
+        blank = Unscored(
+            row.id,
+            row.attempt,
+            row.task,
+            "",
+            without_passage(row.completion.split(PIPE)[0], row.passage) + f"\n{PIPE}",
+            row.instruction,
+            row.response,
+        )
+        yield beginning(asked, types[row.task], blank), row.response
+
+
+def _scores(
+    agreement: float, with_it: Likelihood | None, without: Likelihood | None
+) -> dict[str, float]:
+    found = {"agreement": agreement}
+    if with_it is not None:
+        found["support"] = with_it.mean
+        if without is not None:
+            found["gain"] = with_it.mean - without.mean
+    return found

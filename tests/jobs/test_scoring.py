@@ -1,0 +1,124 @@
+"""A whole job scored by a real engine on a tiny model, through the command line."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bonito_local.backends.base import Framed
+from bonito_local.cli.main import run
+from bonito_local.jobs.folder import store_path
+from bonito_local.jobs.prompts import BONITO, InstructAsking
+from bonito_local.jobs.scoretable import Unscored
+from bonito_local.jobs.scoring import alike, beginning
+from bonito_local.jobs.store import Store
+from bonito_local.tasks import CONTEXT, PIPE, format_prompt, task_type
+
+PASSAGE = "Either party may end the agreement by giving thirty days' notice to the other."
+JOB = """\
+documents = ["a.txt"]
+output = "out"
+tasks = ["exqa", "ynqa"]
+model = "{model}"
+guided = true
+[sampling]
+n = 6
+max_tokens = 60
+[checks]
+skip = ["asks nothing", "not English", "response breaks off", "response says nothing", "repeats itself"]
+"""
+
+
+@pytest.fixture
+def job(tmp_path: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text(PASSAGE)
+    (tmp_path / "job.toml").write_text(JOB.format(model=tiny_gguf))
+    assert run(["run", "job.toml"]) == 0
+    return tmp_path / "out"
+
+
+def rows_of(job: Path) -> int:
+    return len((job / "rows.jsonl").read_text().splitlines())
+
+
+def test_scores_of_a_job(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = rows_of(job)
+    assert before >= 4
+    assert run(["score", "out"]) == 0
+    assert f"{before} rows in" in capsys.readouterr().out
+    with closing(Store(store_path(job))) as store:
+        assert store.unscored(0, 9) == []
+        found = store._db.execute("SELECT sample, name, value FROM scores").fetchall()
+    scores: dict[str, list[float]] = {}
+    for _, name, value in found:
+        scores.setdefault(name, []).append(value)
+    assert {name: len(values) for name, values in scores.items()} == dict.fromkeys(
+        ("agreement", "support", "gain"), before
+    )
+    assert all(0 <= value <= 1 for value in scores["agreement"])
+    assert all(value < 0 for value in scores["support"])
+    # Scores stay as they are, and select.
+    middle = sorted(scores["support"])[before // 2]
+    assert run(["score", "out", "--least", f"support={middle}"]) == 0
+    assert rows_of(job) == before - before // 2
+    with closing(Store(store_path(job))) as store:
+        again = store._db.execute("SELECT sample, name, value FROM scores").fetchall()
+    assert again == found
+    assert run(["score", "out", "--best", "1", "--by", "support"]) == 0
+    assert rows_of(job) == 2
+    assert run(["score", "out", "--all"]) == 0
+    assert rows_of(job) == before
+
+
+@pytest.mark.parametrize(
+    ("more", "title"),
+    [
+        (["--least", "agreement"], "is no score"),
+        (["--least", "agreemnt=1"], "There is no score 'agreemnt'"),
+        (["--best", "-1"], "The best -1 rows"),
+    ],
+)
+def test_what_cannot_be_selected(
+    job: Path, more: list[str], title: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["score", "out", *more]) == 2
+    assert title in capsys.readouterr().err
+
+
+def test_the_fake_cannot_score(
+    tmp_path: Path,
+    tiny_gguf: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.txt").write_text(PASSAGE)
+    command = ["generate", "a.txt", "-t", "ynqa", "--backend", "fake", "-m", str(tiny_gguf)]
+    assert run([*command, "-o", "out", "--balance"]) == 0
+    assert run(["score", "out"]) == 2
+    assert "The fake backend gives no probabilities" in capsys.readouterr().err
+
+
+def test_how_a_row_begins() -> None:
+    row = Unscored(
+        1, 0, "qa", PASSAGE, f"{CONTEXT}\nHow?\n{PIPE}\nBy notice.", "How?", "By notice."
+    )
+    task = task_type("qa")
+    wanted = format_prompt(task, PASSAGE) + f"{CONTEXT}\nHow?\n{PIPE}\n"
+    assert beginning(BONITO, task, row) == wanted
+    chat = beginning(InstructAsking("<user>", "<model>"), task, row)
+    assert isinstance(chat, Framed)
+    assert chat.tail == "<model>Instruction: How?\nResponse:"
+    assert str(beginning(InstructAsking(), task, row)).endswith("\n\nInstruction: How?\nResponse:")
+
+
+def test_alike() -> None:
+    assert alike("thirty days", "Thirty days.") == 1
+    assert alike("thirty days", "thirty working days") == pytest.approx(0.8)
+    assert alike("", "x") == 0
+    assert alike("!", "?") == 1

@@ -27,7 +27,8 @@ guided = true
 n = 6
 max_tokens = 60
 [checks]
-skip = ["asks nothing", "not English", "response breaks off", "response says nothing", "repeats itself"]
+skip = ["asks nothing", "not English", "response breaks off", "response says nothing",
+    "repeats itself"]
 """
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 from scripted import Scripted, passages, spec
 
 from bonito_local.backends.base import Request, Sampling
+from bonito_local.checks.rules import REASONS
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.generation import Generation, as_json
 from bonito_local.jobs.registry import Registry
@@ -39,7 +41,7 @@ def finished_job(output: Path, count: int = 12) -> Path:
 
 
 def real_job(documents: Path, output: Path, model: Path, n: int = 1) -> Generation:
-    """A request for the real engine: guided, so that random weights write rows."""
+    """A request for the real engine: guided and unchecked, so that random weights write rows."""
     return Generation(
         (documents,),
         (task_type("exqa"), task_type("ynqa")),
@@ -47,4 +49,5 @@ def real_job(documents: Path, output: Path, model: Path, n: int = 1) -> Generati
         str(model),
         sampling=Sampling(n=n, max_tokens=24, temperature=1.0),
         guided=True,
+        checks=Thresholds(near_duplicate=0, skip=REASONS),
     )

@@ -27,7 +27,7 @@ def drive(script: Script, size: tuple[int, int] = (120, 40)) -> None:
     asyncio.run(run())
 
 
-async def until(pilot: Pilot[None], true: Callable[[], Any], seconds: float = 60.0) -> None:
+async def until(pilot: Pilot[None], true: Callable[[], Any], seconds: float = 150.0) -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + seconds
     while not true():

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bonito_local.backends.base import Sampling
+from bonito_local.backends.registry import capabilities
 from bonito_local.errors import UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
@@ -32,9 +33,10 @@ class Draft:
     labels: str = ""
     guided: bool = False
     reproducible: bool = False
+    endpoint: str = ""
 
-    def request(self) -> Generation:
-        """What the form means.
+    def request(self, like: Generation | None = None) -> Generation:
+        """What the form means; what it does not ask about is as in `like`, or as usual.
 
         Raises:
             UsageError: something is missing or cannot be; the remedy says what.
@@ -45,7 +47,8 @@ class Draft:
             raise UsageError("No task type is chosen.", "Choose some with Space in step 2.")
         if not self.output.strip():
             raise UsageError("There is no folder for the dataset.", "Name one in step 3.")
-        sampling = Sampling(
+        sampling = replace(
+            like.sampling if like else Sampling(),
             n=_whole("Rows per passage", self.n),
             temperature=_number("Temperature", self.temperature),
             top_p=_number("Top p", self.top_p),
@@ -61,20 +64,25 @@ class Draft:
             raise UsageError("Most passages is below 1.", "Leave it empty to read all.")
         model = self.model.strip()
         file = Path(model).expanduser()
-        return Generation(
+        able = capabilities(self.backend)
+        output = Path(self.output.strip()).expanduser().absolute()
+        base = like or Generation((), (), output, "", tune=True)
+        endpoint = self.endpoint.strip() if "endpoint" in able.options else ""
+        return replace(
+            base,
             paths=tuple(path.absolute() for path in self.paths),
             tasks=tasks,
-            output=Path(self.output.strip()).expanduser().absolute(),
+            output=output,
             # A name is looked up; a path must hold wherever the job runs.
             model=str(file.absolute()) if file.name != model or file.suffix else model,
             backend=self.backend,
             sampling=sampling,
             column=self.column.strip() or None,
             limit=limit,
-            guided=self.guided,
+            guided=self.guided and able.guided,
             labels=labels,
-            tune=True,
-            reproducible=self.reproducible,
+            reproducible=self.reproducible and able.reproducible,
+            engine=replace(base.engine, endpoint=endpoint),
         )
 
 
@@ -84,7 +92,7 @@ def draft_of(wanted: Generation) -> Draft:
     return Draft(
         paths=tuple(folder / path for path in wanted.paths),
         tasks=tuple(task.short for task in wanted.tasks),
-        model=wanted.model,
+        model=_model(wanted.model, folder),
         backend=wanted.backend,
         n=str(sampling.n),
         temperature=str(sampling.temperature),
@@ -96,7 +104,14 @@ def draft_of(wanted: Generation) -> Draft:
         labels=", ".join(wanted.labels),
         guided=wanted.guided,
         reproducible=wanted.reproducible,
+        endpoint=wanted.engine.endpoint,
     )
+
+
+def _model(model: str, folder: Path) -> str:
+    """A name as it is, a path as seen from anywhere."""
+    path = Path(model).expanduser()
+    return str(folder / path) if path.name != model or path.suffix else model
 
 
 def _whole(name: str, text: str) -> int:

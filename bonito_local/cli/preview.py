@@ -11,11 +11,13 @@ from typing import Any
 import click
 
 from bonito_local.errors import UsageError
+from bonito_local.jobs.estimate import estimate
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.jobfile import read_job
 from bonito_local.jobs.preview import look
 from bonito_local.jobs.spec import parse_tasks
 from bonito_local.passages.discover import check_paths
+from bonito_local.passages.survey import survey
 
 _WIDTH = 96
 
@@ -47,8 +49,11 @@ def command(paths: tuple[Path, ...], task: str | None, model: str | None, rows: 
                 click.echo(told.strip(), err=True)
             elif found.kind == "note":
                 click.echo(data["text"], err=True)
-            elif found.kind == "end" and wanted.tasks and rows:
-                click.echo(f"{data['rows']} rows in {data['seconds']:.1f} s")
+            elif found.kind == "end" and wanted.tasks:
+                if rows:
+                    click.echo(f"{data['rows']} rows in {data['seconds']:.1f} s")
+                whole = estimate(survey(wanted.paths), wanted, data["density"])
+                click.echo(f"The whole job: {whole}.")
 
 
 def _wanted(paths: tuple[Path, ...], task: str | None, model: str | None) -> Generation:

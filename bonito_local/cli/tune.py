@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
 import click
 from rich.console import Console
 from rich.table import Table
@@ -34,14 +38,26 @@ def command(
     for model in [resolve_model(name) for name in models]:
         usual = usual_mix(model.path, n)
         mix = Mix(prompt or usual.prompt, completion or usual.completion, n)
-        with Console(stderr=True).status(f"measuring {model.name}") as shown:
-            tuning = tune(model.path, mix, seconds, notify=shown.update)
-        remember(model.sha256, mix, tuning)
+        with _shown(f"measuring {model.name}") as notify:
+            tuning = tune(model.path, mix, seconds, notify=notify)
+        remember(model.sha256, mix, tuning, model.path)
         console.print(_table(model, mix, tuning))
         console.print(f"Fastest: {describe(tuning.best)}\n")
         found.append((model, tuning))
     if len(found) > 1:
         console.print(_comparison(found))
+
+
+@contextmanager
+def _shown(text: str) -> Iterator[Callable[[str], None]]:
+    """What is being tried: one line that is written over on a terminal, else a line each."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        click.echo(text, err=True)
+        yield partial(click.echo, err=True)
+        return
+    with console.status(text) as status:
+        yield status.update
 
 
 def _table(model: ModelFile, mix: Mix, tuning: Tuning) -> Table:

@@ -346,6 +346,7 @@ temperature = {sampling.temperature}   # 0 is greedy
 top_p = {sampling.top_p}
 max_tokens = {sampling.max_tokens}   # of a row
 seed = {sampling.seed}
+# stop = ["\\n\\n"]   # texts that end a completion
 
 # What rows have to pass; those that do not are kept in the job with the reason.
 [checks]

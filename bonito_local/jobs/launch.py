@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 
+from bonito_local.backends.base import EngineOptions
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import BonitoError
 from bonito_local.jobs.generate import prepare
 from bonito_local.jobs.generation import Generation
@@ -50,7 +53,14 @@ def save(wanted: Generation, file: Path) -> None:
     Raises:
         OutputError: the file exists, or cannot be written.
     """
+    folder = wanted.folder or Path()
     others: dict[str, object] = {
+        **_unusual(wanted.checks),
+        **_unusual(wanted.engine),
+        "evaluation": [str(folder / path) for path in wanted.evaluation] or None,
+        "other_jobs": [str(folder / path) for path in wanted.other_jobs] or None,
+        "stop": list(wanted.sampling.stop) or None,
+        "tune": None if wanted.tune else False,
         "guided": wanted.guided or None,
         "labels": list(wanted.labels) or None,
         "reproducible": wanted.reproducible or None,
@@ -71,3 +81,13 @@ def save(wanted: Generation, file: Path) -> None:
         wanted.sampling,
         {key: value for key, value in others.items() if value is not None},
     )
+
+
+def _unusual(options: Thresholds | EngineOptions) -> dict[str, object]:
+    """The fields that have another value than they usually have."""
+    usual = type(options)()
+    return {
+        field.name: list(value) if isinstance(value, tuple) else value
+        for field in fields(options)
+        if (value := getattr(options, field.name)) != getattr(usual, field.name)
+    }

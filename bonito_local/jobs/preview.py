@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
@@ -46,11 +47,20 @@ class Found:
 
     Kinds: note (text), passage (text, source, page, heading, tokens), problem (source, title,
     remedy), row (task, passage, outcome, reason, instruction, response, completion, tokens),
-    end (rows, seconds).
+    end (rows, seconds, density: passages in a byte of a document, by its kind).
     """
 
     kind: str
     data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Whole:
+    """A document of so many bytes was read to its end, and had so many passages."""
+
+    kind: str
+    bytes: int
+    passages: int
 
 
 class Look:
@@ -128,7 +138,13 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
         for task in untrained_tasks(backend, wanted.tasks) if asked is BONITO else ():
             yield "note", {"text": f"{model.file.name} was not trained on {task.short}."}
         passages: list[Passage] = []
+        counts: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
         for item in _read(wanted, backend, asked):
+            if isinstance(item, _Whole):
+                counts[item.kind] += item.passages
+                sizes[item.kind] += item.bytes
+                continue
             if isinstance(item, Problem):
                 yield "problem", asdict(item)
                 continue
@@ -157,10 +173,14 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
                     "tokens": completion.completion_tokens,
                 },
             )
-        yield "end", {"rows": rows, "seconds": time.monotonic() - started}
+        density = {kind: counts[kind] / size for kind, size in sizes.items() if size}
+        seconds = time.monotonic() - started
+        yield "end", {"rows": rows, "seconds": seconds, "density": density}
 
 
-def _read(wanted: Generation, backend: Backend, asked: Asking) -> Iterator[Passage | Problem]:
+def _read(
+    wanted: Generation, backend: Backend, asked: Asking
+) -> Iterator[Passage | Problem | _Whole]:
     """A few passages of each document, until there are enough."""
     most = longest_passage(backend, wanted, asked)
     lengths = Lengths(most, wanted.target_tokens, wanted.overlap_tokens)
@@ -178,6 +198,9 @@ def _read(wanted: Generation, backend: Backend, asked: Asking) -> Iterator[Passa
             # A reader that is left before its end has to be started again: not of a short rest.
             if of_this == (_PER_DOCUMENT if document.kind in TABLES else _LONG):
                 break
+        else:
+            size = document.path.stat().st_size if document.path.exists() else 0
+            yield _Whole(document.kind.removeprefix("."), size, of_this)
         count += min(of_this, _PER_DOCUMENT)
         if count >= _MOST_PASSAGES:
             return

@@ -48,7 +48,8 @@ def start(output: Path, *, again: bool = True) -> int:
     Registry().add(output)
     before = _last_run(output)
     _children[:] = [child for child in _children if child.poll() is None]
-    command = [sys.executable, "-m", "bonito_local.jobs.worker", str(output.resolve())]
+    # -P: a module in the folder the user works in must not be taken for one of ours.
+    command = [sys.executable, "-P", "-m", "bonito_local.jobs.worker", str(output.resolve())]
     log = os.open(log_path(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         child = _Child(

@@ -56,11 +56,15 @@ def passage_tokens(
                 "Change splitting.passage_tokens, or sampling.max_tokens.",
             )
         return wanted
-    trained = str(metadata(backend).get("bonito.passage_tokens", ""))
+    return min(longest_passage(metadata(backend), backend.context_length), room)
+
+
+def longest_passage(metadata: Mapping[str, object], context_length: int) -> int:
+    """Return the most tokens of a passage that suit a model, by its file's metadata."""
+    trained = str(metadata.get("bonito.passage_tokens", ""))
     # A file's metadata may be anything: what is no usable length is passed over.
     usable = trained.isdecimal() and int(trained) >= _SHORTEST
-    suits = int(trained) if usable else min(_LONGEST, backend.context_length // 2)
-    return min(suits, room)
+    return int(trained) if usable else min(_LONGEST, context_length // 2)
 
 
 def untrained_tasks(backend: Backend, tasks: Iterable[TaskType]) -> list[TaskType]:

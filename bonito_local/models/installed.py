@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bonito_local.backends.llamacpp.gguf_file import read_metadata
+from bonito_local.backends.llamacpp.speeds import speeds
+from bonito_local.errors import ModelError
 from bonito_local.models.catalog import CATALOG
 
 _DEEPEST = 2
@@ -15,7 +18,10 @@ _DEEPEST = 2
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """A model file. `made` is what its manifest says, None where there is none."""
+    """A model file. `made` is what its manifest says, None where there is none.
+
+    `licence` is what the file says of itself; `tuned` whether it was measured on this machine.
+    """
 
     name: str
     path: Path
@@ -23,6 +29,8 @@ class Installed:
     summary: str
     named: bool
     made: dict[str, Any] | None = None
+    licence: str = ""
+    tuned: bool = False
 
     @property
     def quant(self) -> str:
@@ -45,7 +53,15 @@ def installed(folders: Sequence[Path] = ()) -> list[Installed]:
     A folder that cannot be read holds none.
     """
     found = [
-        Installed(model.name, model.path, model.path.stat().st_size, model.summary, named=True)
+        Installed(
+            model.name,
+            model.path,
+            model.path.stat().st_size,
+            model.summary,
+            named=True,
+            licence=_licence(model.path),
+            tuned=bool(speeds(model.path)),
+        )
         for model in CATALOG
         if model.path.exists()
     ]
@@ -55,7 +71,12 @@ def installed(folders: Sequence[Path] = ()) -> list[Installed]:
             if path.resolve() not in seen:
                 seen.add(path.resolve())
                 made = _manifest(path)
-                found.append(Installed(path.stem, path, _size(path), _made(made), False, made))
+                licence, tuned = _licence(path), bool(speeds(path))
+                found.append(
+                    Installed(
+                        *(path.stem, path, _size(path), _made(made), False, made, licence, tuned)
+                    )
+                )
     return found
 
 
@@ -70,6 +91,13 @@ def _files(folder: Path, deep: int) -> list[Path]:
             if path.is_dir() and not path.is_symlink() and not path.name.startswith("."):
                 files += _files(path, deep - 1)
     return files
+
+
+def _licence(path: Path) -> str:
+    try:
+        return str(read_metadata(path).get("general.license", ""))
+    except ModelError:
+        return ""
 
 
 def _size(path: Path) -> int:

@@ -13,9 +13,10 @@ from bonito_local.passages.types import Problem
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Documents by kind, their size, and what is left out; `whole` unless it was cut short."""
+    """Documents by kind, their sizes, and what is left out; `whole` unless it was cut short."""
 
     kinds: tuple[tuple[str, int], ...] = ()
+    sizes: tuple[tuple[str, int], ...] = ()
     files: int = 0
     bytes: int = 0
     problems: tuple[Problem, ...] = ()
@@ -29,7 +30,8 @@ def survey(paths: Sequence[Path], stop: Callable[[], bool] = lambda: False) -> S
         UsageError: a path does not exist.
     """
     kinds: Counter[str] = Counter()
-    size, problems = 0, list[Problem]()
+    sizes: Counter[str] = Counter()
+    problems = list[Problem]()
     found = Survey()
     for document in find_documents(paths):
         if stop():
@@ -38,15 +40,17 @@ def survey(paths: Sequence[Path], stop: Callable[[], bool] = lambda: False) -> S
         if isinstance(document, Problem):
             problems.append(document)
             continue
-        kinds[document.kind.removeprefix(".")] += 1
+        kind = document.kind.removeprefix(".")
+        kinds[kind] += 1
         try:
-            size += document.path.stat().st_size
+            sizes[kind] += document.path.stat().st_size
         except OSError:
             continue  # Reading it says why.
     return replace(
         found,
         kinds=tuple(kinds.most_common()),
+        sizes=tuple(sizes.items()),
         files=kinds.total(),
-        bytes=size,
+        bytes=sizes.total(),
         problems=tuple(problems),
     )

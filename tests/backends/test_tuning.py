@@ -128,10 +128,12 @@ def test_a_real_search_ends_in_time(tiny_gguf: Path) -> None:
         tune(Path("missing.gguf"), MIX)
 
 
-def test_remembered_for_this_machine_model_and_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_remembered_for_this_machine_model_and_mix(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     best = Measurement(Settings(n_seq=64, cache="q8_0"), 600.0, 250.0, 1.01)
     found = tuning.Tuning(best, (Measurement(Settings(), 500.0, 200.0, 1.2), best))
-    path = remembered.remember("a" * 64, MIX, found)
+    path = remembered.remember("a" * 64, MIX, found, tiny_gguf)
     assert path is not None
     assert remembered.recall("a" * 64, MIX) == found
     assert remembered.recall("a" * 64, Mix(45, 18)) == found  # nearly the same lengths

@@ -34,6 +34,7 @@ def test_rows_of_a_job_file(documents: Path, capsys: pytest.CaptureFixture[str])
     assert run(["preview", "job.toml", "--rows", "2"]) == 0
     shown = capsys.readouterr().out
     assert "2 rows in" in shown
+    assert "The whole job: about 2 rows of 1 passage, 1 s (a guess" in shown
     assert "exqa · " in shown
     assert "ynqa · " in shown
     assert not (documents.parent / "out").exists()

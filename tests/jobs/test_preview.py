@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bonito_local.backends.base import Sampling
+from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import JobError
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.jobfile import read_job
@@ -72,6 +75,47 @@ def test_a_job_file_says_what_was_filled_in(tmp_path: Path, tiny_gguf: Path) -> 
     assert (read.paths, read.tasks, read.sampling) == (job.paths, job.tasks, job.sampling)
     assert (read.column, read.limit, read.guided) == ("text", 7, True)
     assert read.output == job.output
+
+
+def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
+    """A field that is new has to be added to both, or a job done again would lose it."""
+    numbers = {f.name: f.default for f in fields(Thresholds) if isinstance(f.default, int | float)}
+    changed: dict[str, Any] = {
+        name: value + 1 if isinstance(value, int) else value / 2 for name, value in numbers.items()
+    }
+    job = Generation(
+        paths=(tmp_path / "a.txt",),
+        tasks=(task_type("topic_class"),),
+        output=tmp_path / "out",
+        model="other",
+        backend="openai",
+        sampling=Sampling(2, 0.25, 0.75, 99, 7, ("\n\n", "END")),
+        column="text",
+        limit=7,
+        guided=True,
+        labels=("a", "b"),
+        tune=False,
+        reproducible=True,
+        engine=EngineOptions(
+            *("http://127.0.0.1:1", True, "lora", "nf4", "float16"),
+            tensor_parallel=2,
+            memory_fraction=0.5,
+        ),
+        passage_tokens=300,
+        target_tokens=200,
+        overlap_tokens=20,
+        priority=3,
+        checks=replace(Thresholds(), **changed, language="", skip=("repeats itself",)),
+        other_jobs=(tmp_path / "before",),
+        evaluation=(tmp_path / "test.jsonl",),
+        folder=tmp_path,
+    )
+    usual = Generation((), (), Path(), "", tune=True)
+    for what, held in ((job, usual), (job.engine, usual.engine), (job.checks, usual.checks)):
+        for field in fields(what):
+            assert getattr(what, field.name) != getattr(held, field.name), field.name
+    save(job, tmp_path / "job.toml")
+    assert read_job(tmp_path / "job.toml") == job
 
 
 def test_launching_writes_the_job_file_and_starts(tmp_path: Path, tiny_gguf: Path) -> None:

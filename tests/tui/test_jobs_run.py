@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 from app_jobs import real_job
 from driving import drive, on, text_of, until
 from textual.pilot import Pilot
-from textual.widgets import Checkbox, Input, TabbedContent
+from textual.widgets import Checkbox, Input, Select, TabbedContent
 
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.jobs.launch import job_file, launch
 from bonito_local.jobs.state import JobState, job_state
 from bonito_local.tui.app import BonitoApp
+from bonito_local.tui.draft import draft_of
 from bonito_local.tui.screens.home import HomeScreen
 from bonito_local.tui.screens.new_job import NewJobScreen
 from bonito_local.tui.widgets.pick_tree import PickTree
@@ -29,7 +32,7 @@ def first_job(app: BonitoApp) -> JobState | None:
     return listed.job if listed else None
 
 
-def test_documents_to_dataset(home: Path, documents: Path, tiny_gguf: Path) -> None:
+def test_documents_to_dataset(home: Path, documents: Path) -> None:
     output = home / "made"
 
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
@@ -51,13 +54,12 @@ def test_documents_to_dataset(home: Path, documents: Path, tiny_gguf: Path) -> N
         assert form.draft().output == str(home / "documents-dataset")
         for name, value in (
             ("output", str(output)),
-            ("model", str(tiny_gguf)),
-            ("temperature", "1.0"),
-            ("max_tokens", "24"),
+            ("max_tokens", "64"),
         ):
             form.query_one(f"#{name}", Input).value = value
         form.query_one("#guided", Checkbox).value = True
 
+        await until(pilot, lambda: "not measured here yet" in text_of(app))
         await pilot.press("ctrl+n")
         preview = form.query_one(PreviewStep)
         await until(pilot, lambda: len(preview.rows) == 5 and "would be kept" in text_of(app))
@@ -83,6 +85,53 @@ def test_documents_to_dataset(home: Path, documents: Path, tiny_gguf: Path) -> N
     assert state.ledger.accepted == len((output / "rows.jsonl").read_text().splitlines()) > 0
     assert job_file(output).is_file()
     assert json.loads((output / "ledger.json").read_text())["planned"] == state.ledger.planned
+
+
+def test_the_form_asks_what_the_engine_can_do(home: Path, documents: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("n")
+        await on(pilot, "NewJobScreen")
+        form = app.screen
+        assert isinstance(form, NewJobScreen)
+        await pilot.press("ctrl+n", "ctrl+n")
+        guided = form.query_one("#guided", Checkbox)
+        engine = form.query_one("#backend", Select)
+        assert not guided.disabled
+        assert not form.query_one("#server").display
+        assert "fake" not in [value for _, value in engine._options]
+        guided.value = True
+        engine.value = "openai"
+        await until(pilot, lambda: guided.disabled)
+        await until(pilot, lambda: "not with this engine" in text_of(app))
+        assert form.query_one("#server").display
+        form.query_one("#endpoint", Input).value = "http://127.0.0.1:9"
+        draft = replace(form.draft(), paths=(documents,), tasks=("exqa",), output=str(home / "o"))
+        wanted = draft.request()
+        assert (wanted.backend, wanted.guided) == ("openai", False)
+        assert wanted.engine.endpoint == "http://127.0.0.1:9"
+        engine.value = "llamacpp"
+        await until(pilot, lambda: not guided.disabled)
+        assert replace(draft, backend="llamacpp").request().engine.endpoint == ""
+
+    drive(script)
+
+
+def test_a_job_done_again_keeps_what_the_form_does_not_ask(home: Path, tiny_gguf: Path) -> None:
+    before = replace(
+        real_job(Path("documents"), home / "first", tiny_gguf),
+        folder=home,
+        model="models/m.gguf",
+        checks=Thresholds(answer_words=7),
+        passage_tokens=40,
+    )
+    after = replace(draft_of(before), output=str(home / "second"), n="3").request(before)
+    assert after == replace(
+        before,
+        paths=(home / "documents",),
+        output=home / "second",
+        model=str(home / "models/m.gguf"),
+        sampling=replace(before.sampling, n=3),
+    )
 
 
 def test_pause_kill_and_resume(home: Path, documents: Path, tiny_gguf: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -90,3 +91,56 @@ def test_a_command_hands_over_its_error_as_it_is() -> None:
     with pytest.raises(BonitoError, match="There is no job 77") as raised:
         run_command("export", "77")
     assert raised.value.remedy == "`bonito-local jobs` lists them."
+
+
+def test_what_a_command_says_is_shown_while_it_works(home: Path, checkpoint: Path) -> None:
+    shutil.copytree(checkpoint, home / "base")
+    run_command("convert", str(home / "base"), "-o", str(home / "base.gguf"), "--quant", "F16")
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        await until(pilot, lambda: len(screen.models) == 2)
+        await pilot.press("down", "v")
+        await until(pilot, lambda: len(screen._said) > 1)
+        assert screen._said[0].startswith("verify ")
+        assert screen._said[1].endswith("...")
+        await until(pilot, lambda: "passed: " in text_of(app))
+
+    drive(script)
+
+
+def test_one_command_at_a_time(home: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        await until(pilot, lambda: len(screen.models) == 1)
+        with subprocess.Popen(["sleep", "100"], text=True) as other:
+            screen._children.append(other)
+            await pilot.press("t", "v")
+            await pilot.pause(0.2)
+            assert screen._children == [other]
+            await pilot.press("escape")
+            await on(pilot, "HomeScreen")
+            assert other.wait(10) < 0
+
+    drive(script)
+
+
+def test_a_model_that_was_tuned_says_so(home: Path) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        await until(pilot, lambda: "not tuned on this machine" in text_of(app))
+        assert "licence cc-by-sa-4.0" in text_of(app)
+        run_command("tune", "bonito-tiny", "--seconds", "1")
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        screen.look()
+        await until(pilot, lambda: "; tuned on this machine" in text_of(app))
+
+    drive(script)

@@ -26,9 +26,13 @@ _COLUMNS = (
     Column("Model", 16, flex=True),
     Column("Size", 8, right=True),
     Column("Type", 8),
-    Column("Verified", 9),
-    Column("Made of", 18, flex=True),
+    Column("Licence", 12, least=100),
+    Column("Verified", 8),
+    Column("Tuned", 5),
+    Column("Made of", 14, flex=True),
 )
+
+_LINES = 200
 
 
 class ModelsScreen(Page):
@@ -53,6 +57,7 @@ class ModelsScreen(Page):
         super().__init__()
         self.models: list[Installed] = []
         self._children: list[Child] = []
+        self._said: list[str] = []
 
     @property
     def folder(self) -> Path:
@@ -90,7 +95,9 @@ class ModelsScreen(Page):
             cell(model.name, STRONG),
             cell(size(model.bytes)),
             cell(model.quant, DIM),
+            cell(model.licence or "not said", "" if model.licence else DIM),
             cell(*known) if not model.named else cell("ours", GOOD),
+            cell("yes", GOOD) if model.tuned else cell("no", DIM),
             cell(model.summary, DIM),
         ]
 
@@ -105,7 +112,12 @@ class ModelsScreen(Page):
         model = self.model
         if model is None:
             return
-        pieces: list[Piece] = [(f"{model.path}\n", STRONG), (model.summary, "")]
+        licence = f"licence {model.licence}" if model.licence else "it does not say its licence"
+        pieces: list[Piece] = [
+            (f"{model.path}\n", STRONG),
+            (model.summary, ""),
+            (f"\n{licence}; {'tuned' if model.tuned else 'not tuned'} on this machine", DIM),
+        ]
         found = (model.made or {}).get("verification")
         if isinstance(found, dict) and isinstance(found.get("mean_kl"), float):
             pieces.append((f"\nDivergence from its source: {found['mean_kl']:.4f} nats", DIM))
@@ -122,9 +134,20 @@ class ModelsScreen(Page):
             self._run("tune", model.name if model.named else str(model.path))
 
     def _run(self, *command: str) -> None:
-        """Run a command of the command line, and show what it says."""
-        self._begin(f"{' '.join(command)} …")
-        self.ask(lambda: run_command(*command, started=self._children.append), self._done)
+        """Run a command of the command line, and show what it says while it does."""
+        if any(child.poll() is None for child in self._children):
+            self.notify("Something is being done: wait for it, or leave this screen to end it.")
+            return
+        self._said = [f"{' '.join(command)} …"]
+        self._begin(self._said[0])
+
+        def run() -> str:
+            return run_command(*command, started=self._children.append, told=self._tell)
+
+        self.ask(run, self._done)
+
+    def _tell(self, line: str) -> None:
+        self.post_message(Step(line))
 
     def on_unmount(self) -> None:
         """Leave no process behind."""
@@ -151,8 +174,10 @@ class ModelsScreen(Page):
         self.app.push_screen(ConvertDialog(self.folder), made)
 
     def on_step(self, event: Step) -> None:
-        """Show how far a piece of work is."""
-        self._begin(event.text)
+        """Show how far a piece of work is, the last line in sight."""
+        self._said = [*self._said[-_LINES:], event.text]
+        self._begin("\n".join(self._said))
+        self.query_one("#said", VerticalScroll).scroll_end(animate=False)
 
     def action_folder(self) -> None:
         """Look in another folder."""

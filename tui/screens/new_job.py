@@ -9,10 +9,11 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static, TabbedContent, TabPane
 
 from bonito_local.errors import BonitoError
+from bonito_local.jobs.estimate import Estimate, estimate
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.launch import free_output, job_file, launch
 from bonito_local.jobs.preview import Look, look
@@ -57,6 +58,7 @@ class NewJobScreen(Page):
         self._looked_at: Draft | None = None
         self._models: list[Installed] = []
         self._suggested = ""
+        self._seen: dict[str, float] = {}
 
     def content(self) -> ComposeResult:
         """The steps, and a line that says what was chosen."""
@@ -73,7 +75,9 @@ class NewJobScreen(Page):
             with TabPane("4 Preview", id="preview"):
                 yield PreviewStep()
         with Horizontal(id="bottom"):
-            yield Static("", id="chosen-line", markup=False)
+            with Vertical():
+                yield Static("", id="chosen-line", markup=False)
+                yield Static("", id="estimate", markup=False)
             yield Button("Next", id="next")
             yield Button("Start", id="start", variant="primary")
 
@@ -118,6 +122,18 @@ class NewJobScreen(Page):
         self.query_one("#chosen-line", Static).update(
             f"{documents if draft.paths else 'no documents'} → {tasks} → {model}"
         )
+        try:
+            wanted = draft.request(self._like)
+        except BonitoError:
+            wanted = None
+        if wanted is None or not found.files:
+            self.query_one("#estimate", Static).update("")
+            return
+        seen = dict(self._seen)
+        self.ask(lambda: estimate(found, wanted, seen), self._have_estimate, "estimate")
+
+    def _have_estimate(self, guess: Estimate) -> None:
+        self.query_one("#estimate", Static).update(str(guess).capitalize())
 
     def action_step(self, by: int) -> None:
         """Go to the next step, or the one before."""
@@ -149,7 +165,7 @@ class NewJobScreen(Page):
         """Look at what the job would make."""
         draft = self.draft()
         try:
-            wanted = draft.request()
+            wanted = draft.request(self._like)
         except BonitoError as error:
             self.query_one(PreviewStep).failed(f"{error.title} {error.remedy}")
             return
@@ -173,8 +189,12 @@ class NewJobScreen(Page):
 
     def on_preview_found(self, event: PreviewFound) -> None:
         """Show it, unless another look has begun."""
-        if event.look == self._looks:
-            self.query_one(PreviewStep).add(event.found)
+        if event.look != self._looks:
+            return
+        self.query_one(PreviewStep).add(event.found)
+        if event.found.kind == "end":
+            self._seen = event.found.data["density"]
+            self._show_choice()
 
     def _stop_looking(self) -> None:
         if self._looking is not None:
@@ -202,7 +222,7 @@ class NewJobScreen(Page):
     def action_start(self) -> None:
         """Save the job file and start the job."""
         try:
-            wanted = self.draft().request()
+            wanted = self.draft().request(self._like)
         except BonitoError as error:
             self.bonito.show_error(error)
             return

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import mmap
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import TypeVar
 
 from bonito_local.errors import ModelError
 
 Value = str | int | float | bool
+_T = TypeVar("_T")
 
 _MAGIC = b"GGUF"
 _SCALARS = {
@@ -57,6 +60,19 @@ def read_header(path: Path) -> GgufHeader:
         ModelError: the file is missing, unreadable, not GGUF, of a version or byte order
             that llama.cpp does not read, or shorter than its header says.
     """
+    return _read(path, lambda reader: reader.header())
+
+
+def read_metadata(path: Path) -> dict[str, Value]:
+    """Read the scalars and strings of a GGUF file's header, and nothing of its tensors.
+
+    Raises:
+        ModelError: as `read_header`.
+    """
+    return _read(path, lambda reader: reader.pairs()[0])
+
+
+def _read(path: Path, what: Callable[[_Reader], _T]) -> _T:
     try:
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
@@ -65,7 +81,7 @@ def read_header(path: Path) -> GgufHeader:
                     "Make one of a checkpoint with `bonito-local convert`.",
                 )
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return _Reader(data, path).header()
+                return what(_Reader(data, path))
     except OSError as error:
         raise ModelError(
             f"The model file {path} cannot be read: {error.strerror}.", "Check the path."
@@ -80,6 +96,14 @@ class _Reader:
         self.place = len(_MAGIC)
 
     def header(self) -> GgufHeader:
+        metadata, arrays, n_tensors = self.pairs()
+        tensors, end = self.tensors(n_tensors)
+        if tensors:
+            self.check_extent(end, metadata.get("general.alignment", 32))
+        return GgufHeader(metadata, arrays, tensors)
+
+    def pairs(self) -> tuple[dict[str, Value], dict[str, int], int]:
+        """Scalars and strings, the length of each array, and how many tensors there are."""
         version = self.number("I")
         if version not in (2, 3):
             raise ModelError(f"{self.path} has GGUF version {version}, not 2 or 3.", _AGAIN)
@@ -96,10 +120,7 @@ class _Reader:
                 arrays[key] = self.array(key)
             else:
                 metadata[key] = self.text() if kind == _STRING else self.scalar(self.code(kind))
-        tensors, end = self.tensors(n_tensors)
-        if tensors:
-            self.check_extent(end, metadata.get("general.alignment", 32))
-        return GgufHeader(metadata, arrays, tensors)
+        return metadata, arrays, n_tensors
 
     def tensors(self, count: int) -> tuple[dict[str, tuple[int, ...]], int]:
         """Shapes by name, and where the last tensor's data ends."""

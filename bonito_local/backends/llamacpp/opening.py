@@ -34,7 +34,7 @@ def open_planned(path: Path, plan: Plan) -> LlamaCpp:
         plan.notify("trying settings for up to 40 s, this once (--no-tune goes without)")
         tuning = tune(path, mix, notify=plan.notify, stop=plan.stop)
         if not plan.stop():
-            remember(plan.model_sha256, mix, tuning)
+            remember(plan.model_sha256, mix, tuning, path)
     return LlamaCpp(path, tuning.best.settings if tuning else None)
 
 

@@ -12,11 +12,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from platformdirs import user_cache_path
-
 from bonito_local.backends.llamacpp.bindings import lib
 from bonito_local.backends.llamacpp.machine import logical_cores, physical_cores, processor
 from bonito_local.backends.llamacpp.settings import Settings
+from bonito_local.backends.llamacpp.speeds import folder
 from bonito_local.backends.llamacpp.tuning import Measurement, Mix, Tuning
 
 
@@ -31,13 +30,18 @@ def recall(model_sha256: str, mix: Mix) -> Tuning | None:
         return None
 
 
-def remember(model_sha256: str, mix: Mix, tuning: Tuning) -> Path | None:
-    """Keep it; returns where, or None where nothing can be written: tuning is then done anew."""
+def remember(model_sha256: str, mix: Mix, tuning: Tuning, model: Path) -> Path | None:
+    """Keep it; returns where, or None where nothing can be written: tuning is then done anew.
+
+    `model` is the file that was measured: its name and size are kept for `speeds`.
+    """
     path = _path(model_sha256, mix)
     try:
+        of = {"name": model.name, "bytes": model.stat().st_size, "sha256": model_sha256}
+        told = {"machine": machine(), "model": of, "mix": asdict(mix), **asdict(tuning)}
         path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
-        fresh.write_text(json.dumps({"machine": machine(), **asdict(tuning)}, indent=2))
+        fresh.write_text(json.dumps(told, indent=2))
         fresh.replace(path)
     except OSError:
         return None
@@ -60,7 +64,7 @@ def _path(model_sha256: str, mix: Mix) -> Path:
     lengths = [mix.prompt.bit_length(), mix.completion.bit_length(), mix.n.bit_length()]
     key = json.dumps([machine(), model_sha256, lengths])
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    return user_cache_path("bonito-local") / "tuning" / f"{name}.json"
+    return folder() / f"{name}.json"
 
 
 def _measurement(entry: dict[str, Any]) -> Measurement:

@@ -379,6 +379,7 @@ seed = {sampling.seed}
 [exports]
 # formats = ["openai"]   # `bonito-local export --help` lists them
 # split = "90/5/5"   # train, validation and test, by document
+# outcomes = ["accepted"]   # rows that ended so; else those that are kept
 # decision = "accepted"   # only rows that you accepted in the review
 # strip_source = true   # without the columns that say where a row came from
 """

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
 from bonito_local.backends.base import EngineOptions
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import BonitoError
+from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.generate import prepare
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.jobfile import read_job, write_job
@@ -57,6 +59,8 @@ def save(wanted: Generation, file: Path) -> None:
     others: dict[str, object] = {
         **_unusual(wanted.checks),
         **_unusual(wanted.engine),
+        **_exports(wanted.exports),
+        "prompt": wanted.prompt if wanted.prompt != "auto" else None,
         "evaluation": [str(folder / path) for path in wanted.evaluation] or None,
         "other_jobs": [str(folder / path) for path in wanted.other_jobs] or None,
         "stop": list(wanted.sampling.stop) or None,
@@ -81,6 +85,21 @@ def save(wanted: Generation, file: Path) -> None:
         wanted.sampling,
         {key: value for key, value in others.items() if value is not None},
     )
+
+
+def _exports(exports: Sequence[Export]) -> dict[str, object]:
+    """The keys of a job file that mean these, which are alike but for their formats."""
+    if not exports:
+        return {}
+    first = exports[0]
+    shares = first.split.shares
+    return {
+        "formats": [export.format for export in exports],
+        "split": "/".join(map(str, shares)) if len(shares) > 1 else None,
+        "outcomes": list(first.choice.outcomes) or None,
+        "decision": first.choice.decision or None,
+        "strip_source": first.strip_source or None,
+    }
 
 
 def _unusual(options: Thresholds | EngineOptions) -> dict[str, object]:

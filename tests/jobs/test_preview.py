@@ -11,6 +11,9 @@ import pytest
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import JobError
+from bonito_local.exports.splits import Split
+from bonito_local.jobs.chosen import Choice
+from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.jobfile import read_job
 from bonito_local.jobs.launch import free_output, job_file, launch, save
@@ -81,7 +84,8 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
     """A field that is new has to be added to both, or a job done again would lose it."""
     numbers = {f.name: f.default for f in fields(Thresholds) if isinstance(f.default, int | float)}
     changed: dict[str, Any] = {
-        name: value + 1 if isinstance(value, int) else value / 2 for name, value in numbers.items()
+        name: value + 1 if isinstance(value, int) else value / 2 or 0.5
+        for name, value in numbers.items()
     }
     job = Generation(
         paths=(tmp_path / "a.txt",),
@@ -109,6 +113,11 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         other_jobs=(tmp_path / "before",),
         evaluation=(tmp_path / "test.jsonl",),
         folder=tmp_path,
+        prompt="instruct",
+        exports=tuple(
+            Export(name, Split((90, 5, 5)), Choice((), ("rejected",), "accepted"), True)
+            for name in ("openai", "hf")
+        ),
     )
     usual = Generation((), (), Path(), "", tune=True)
     for what, held in ((job, usual), (job.engine, usual.engine), (job.checks, usual.checks)):

@@ -73,6 +73,7 @@ def save(wanted: Generation, file: Path) -> None:
         "passage_tokens": wanted.passage_tokens,
         "target_tokens": wanted.target_tokens,
         "overlap_tokens": wanted.overlap_tokens or None,
+        "balance": wanted.balance or None,
         "priority": wanted.priority or None,
     }
     write_job(

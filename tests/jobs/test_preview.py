@@ -114,6 +114,7 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         evaluation=(tmp_path / "test.jsonl",),
         folder=tmp_path,
         prompt="instruct",
+        balance=True,
         exports=tuple(
             Export(name, Split((90, 5, 5)), Choice((), ("rejected",), "accepted"), True)
             for name in ("openai", "hf")

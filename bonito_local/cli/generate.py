@@ -44,6 +44,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--reproducible", is_flag=True, help="One row at a time: the same bits each run.")
 @click.option("--tune/--no-tune", default=True, help="Measure this machine on first use.")
 @click.option("--online", is_flag=True, help="Leave the air gap open. Warned about, recorded.")
+@click.option("--keep-repeats", is_flag=True, help="Plan passages too that repeat others.")
 @click.option("--column", help="Text column of .jsonl, .csv and .parquet files.")
 def command(
     paths: tuple[Path, ...],
@@ -69,6 +70,7 @@ def command(
     reproducible: bool,
     tune: bool,
     online: bool,
+    keep_repeats: bool,
     column: str | None,
 ) -> int:
     """Write an instruction-tuning dataset from documents.
@@ -85,6 +87,7 @@ def command(
         backend=backend,
         sampling=Sampling(n, temperature, top_p, max_tokens, seed),
         column=column,
+        keep_repeats=keep_repeats,
         limit=limit,
         prompt=prompt,
         guided=guided,

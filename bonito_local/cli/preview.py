@@ -45,7 +45,7 @@ def command(paths: tuple[Path, ...], task: str | None, model: str | None, rows: 
             elif found.kind == "row":
                 click.echo(_row(data, passages[data["passage"]]))
             elif found.kind == "problem":
-                told = f"left out: {data['source']}: {data['title']} {data['remedy']}"
+                told = f"{data['source']}: {data['title']} {data['remedy']}"
                 click.echo(told.strip(), err=True)
             elif found.kind == "note":
                 click.echo(data["text"], err=True)

@@ -27,9 +27,7 @@ def print_summary(summary: Summary, output: Path) -> None:
         for count in summary.ledger.reasons():
             click.echo(f"  {count.outcome}: {count.reason} ({count.samples})")
     for problem in summary.problems[:_MOST_PROBLEMS]:
-        click.echo(
-            f"left out: {problem.source}: {problem.title} {problem.remedy}".strip(), err=True
-        )
+        click.echo(f"{problem.source}: {problem.title} {problem.remedy}".strip(), err=True)
     if len(summary.problems) > _MOST_PROBLEMS:
         click.echo(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
     if summary.ledger.planned:

@@ -213,6 +213,7 @@ def _spec(backend: Backend, wanted: Generation, model: Model, asked: Asking) -> 
         passage_tokens=longest_passage(backend, wanted, asked),
         target_tokens=wanted.target_tokens,
         overlap_tokens=wanted.overlap_tokens,
+        keep_repeats=wanted.keep_repeats,
         limit=wanted.limit,
         guided=wanted.guided,
         labels=wanted.labels,

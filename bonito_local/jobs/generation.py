@@ -22,7 +22,8 @@ class Generation:
     `paths` are documents or folders, `column` names the text column of tables,
     `limit` ends reading after so many passages, `passage_tokens` is the most tokens of one
     (None: what suits the model), `target_tokens` what they aim at (None: 85% of that), and
-    `overlap_tokens` how many each repeats of the one before. `prompt` is how the model is
+    `overlap_tokens` how many each repeats of the one before. `keep_repeats` plans passages too
+    that repeat others almost word for word. `prompt` is how the model is
     asked, one of `STYLES`. `guided` keeps every completion
     in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
     as in `Plan`, `engine` is its `options`.
@@ -50,6 +51,7 @@ class Generation:
     passage_tokens: int | None = None
     target_tokens: int | None = None
     overlap_tokens: int = 0
+    keep_repeats: bool = False
     priority: int = 0
     checks: Thresholds = field(default_factory=Thresholds)
     other_jobs: tuple[Path, ...] = ()

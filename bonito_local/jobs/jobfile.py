@@ -50,6 +50,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "passage_tokens": _WHOLE,
         "target_tokens": _WHOLE,
         "overlap_tokens": _WHOLE,
+        "keep_repeats": _FLAG,
     },
     "sampling": {
         "n": _WHOLE,
@@ -162,6 +163,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         passage_tokens=values.get("passage_tokens"),
         target_tokens=values.get("target_tokens"),
         overlap_tokens=values.get("overlap_tokens", 0),
+        keep_repeats=values.get("keep_repeats", False),
         priority=values.get("priority", 0),
         checks=checks,
         balance=values.get("balance", False),
@@ -338,6 +340,7 @@ backend = {backend}   # the engine; `run --backend` names another
 # passage_tokens = 300   # most tokens of a passage; else what suits the model
 # target_tokens = 200   # what the parts of a long section aim at; else 85% of that
 # overlap_tokens = 30   # of the part before, in whole sentences; else none
+# keep_repeats = true   # passages too that repeat others almost word for word
 
 # Another value here than the rows in the output were drawn with is refused.
 [sampling]

@@ -74,6 +74,7 @@ def save(wanted: Generation, file: Path) -> None:
         "target_tokens": wanted.target_tokens,
         "overlap_tokens": wanted.overlap_tokens or None,
         "balance": wanted.balance or None,
+        "keep_repeats": wanted.keep_repeats or None,
         "priority": wanted.priority or None,
     }
     write_job(

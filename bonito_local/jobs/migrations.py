@@ -174,6 +174,18 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 PRIMARY KEY (sample, name)) WITHOUT ROWID""",
         ),
     ),
+    (
+        "0007_passages",
+        (
+            "ALTER TABLE passages ADD COLUMN language TEXT NOT NULL DEFAULT ''",
+            # Hashes of passages by the hash of their text, to find those that are nearly the same.
+            """CREATE TABLE passage_sketches (
+                id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, own BLOB NOT NULL)""",
+            """CREATE TABLE passage_keys (
+                key INTEGER NOT NULL, sketch INTEGER NOT NULL,
+                PRIMARY KEY (key, sketch)) WITHOUT ROWID""",
+        ),
+    ),
 )
 
 

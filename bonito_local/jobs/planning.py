@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from bonito_local.errors import DocumentError
 from bonito_local.jobs.journal import Mark
 from bonito_local.jobs.progress import Notify, Progress, Stop
+from bonito_local.jobs.repeats import told
 from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Store
 from bonito_local.passages.ahead import read_ahead
@@ -37,7 +40,9 @@ def manner(spec: JobSpec, column: str | None) -> str:
     """What a document is planned as: the same again gives the same samples."""
     tasks = [task.short for task in spec.tasks]
     plain = Lengths(spec.passage_tokens)
-    parts = [spec.target_tokens, spec.overlap_tokens] if spec.lengths != plain else []
+    parts: list[Any] = []
+    if spec.lengths != plain or spec.keep_repeats:
+        parts = [spec.target_tokens, spec.overlap_tokens, spec.keep_repeats]
     return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, column, *parts])
 
 
@@ -104,7 +109,7 @@ def plan(
 ) -> None:
     """Plan what comes, a transaction every half second: documents are read outside of it."""
     tasks, how = [task.short for task in spec.tasks], manner(spec, column)
-    progress = Progress("reading")
+    progress, repeats = Progress("reading"), defaultdict[str, list[str]](list)
     notify(progress)
     with store.transaction():
         store.clear_problems()
@@ -112,11 +117,19 @@ def plan(
         with store.transaction():
             for item in batch:
                 if isinstance(item, Passage):
-                    store.add_passage(item, tasks, spec.sampling.n)
+                    found = None if spec.keep_repeats else store.repeated(item)
+                    if found:
+                        repeats[item.source].append(found.source)
+                    if not found or found.exactly:  # its text is planned, perhaps not all tasks
+                        store.add_passage(item, tasks, spec.sampling.n)
                 elif isinstance(item, Problem):
                     store.add_problem(item)
                 else:
-                    store.set_read(item.mark, how, item.problems)
+                    problems = item.problems
+                    if others := repeats.pop(item.mark.source, None):
+                        problems = [*problems, told(item.mark.source, others)]
+                        store.add_problem(problems[-1])
+                    store.set_read(item.mark, how, problems)
         progress = replace(
             progress,
             passages=progress.passages + sum(isinstance(item, Passage) for item in batch),

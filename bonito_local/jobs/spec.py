@@ -22,7 +22,8 @@ class JobSpec:
 
     `model_sha256` is the model file's hash, `passage_tokens` the most tokens of
     a passage, `target_tokens` and `overlap_tokens` are as in `Lengths`, `limit` is the
-    most passages to plan. Of `engine` only what changes the weights matters,
+    most passages to plan, `keep_repeats` plans those too that repeat others. Of `engine`
+    only what changes the weights matters,
     `adapter_sha256` being the adapter's hash.
     """
 
@@ -34,6 +35,7 @@ class JobSpec:
     passage_tokens: int
     target_tokens: int | None = None
     overlap_tokens: int = 0
+    keep_repeats: bool = False
     limit: int | None = None
     guided: bool = False
     labels: tuple[str, ...] = ()

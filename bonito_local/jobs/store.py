@@ -13,6 +13,7 @@ from bonito_local.jobs.chosen import Chooser
 from bonito_local.jobs.database import storable
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.likeness import Likeness
+from bonito_local.jobs.repeats import Repeats
 from bonito_local.jobs.scoretable import Scores
 from bonito_local.jobs.seeds import passage_hash
 from bonito_local.jobs.spec import Setting
@@ -54,7 +55,7 @@ class Result:
     sketch: Sketch | None = None
 
 
-class Store(Likeness, Chooser, Scores):
+class Store(Likeness, Repeats, Chooser, Scores):
     """What one job holds, and how each of its samples ended."""
 
     def bind(self, settings: Mapping[str, Setting]) -> None:
@@ -113,9 +114,10 @@ class Store(Likeness, Chooser, Scores):
             (source, passage.source_sha256),
         )
         new = db.execute(
-            """INSERT OR IGNORE INTO passages (hash, text, document, page, start, "end", heading)
-               SELECT ?, ?, id, ?, ?, ?, ? FROM documents WHERE source = ? AND sha256 = ?""",
-            (digest, text, *place, source, passage.source_sha256),
+            """INSERT OR IGNORE INTO passages
+               (hash, text, document, page, start, "end", heading, language)
+               SELECT ?, ?, id, ?, ?, ?, ?, ? FROM documents WHERE source = ? AND sha256 = ?""",
+            (digest, text, *place, passage.language, source, passage.source_sha256),
         ).rowcount
         (key,) = db.execute("SELECT id FROM passages WHERE hash = ?", (digest,)).fetchone()
         samples = [(key, task, index) for task in tasks for index in range(n)]

@@ -62,14 +62,17 @@ class Boundaries:
         It has at most `most`; where nothing better can be had it ends within a word.
         """
         wanted = min(wanted, most)
-        low, high = start + max(1, int(_NARROW * wanted)), start + min(int(1.5 * wanted) + 1, most)
-        first, last = bisect_left(self._ends, low), bisect_right(self._ends, high)
-        if first < last:
+        for least, longest in ((_NARROW, int(1.5 * wanted) + 1), (_WIDE, most)):
+            first = bisect_left(self._ends, start + max(1, int(least * wanted)))
+            last = bisect_right(self._ends, start + min(longest, most))
+            if first >= last:
+                continue
             at = min(
                 range(first, last),
                 key=lambda i: abs(self._ends[i] - start - wanted) / wanted + self._costs[i],
             )
             return Cut(self._ends[at], self._starts[at])
+        high = start + min(int(1.5 * wanted) + 1, most)
         low = start + max(1, int(_WIDE * wanted))
         for pattern in _FINER:
             found = [m for m in pattern.finditer(self._text, low - 1, high + 1) if m.end() > low]

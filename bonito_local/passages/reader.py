@@ -10,6 +10,7 @@ from bonito_local.errors import DocumentError, UsageError
 from bonito_local.passages import process
 from bonito_local.passages.ahead import Opened, opened, read_ahead
 from bonito_local.passages.discover import find_documents
+from bonito_local.passages.language import language
 from bonito_local.passages.split import LeftOut, Lengths, split_text
 from bonito_local.passages.types import Document, Passage, Problem
 
@@ -91,7 +92,7 @@ def passages_of(
         DocumentError: it cannot be read, or not to its end.
     """
     digest = ""
-    found, left_out = 0, Counter[LeftOut]()
+    found, left_out, foreign = 0, Counter[LeftOut](), Counter[str]()
     for text in items:
         if isinstance(text, str):
             digest = text
@@ -104,16 +105,27 @@ def passages_of(
                 left_out[span.left_out] += 1
                 continue
             found += 1
+            passage = text.text[span.start : span.end]
+            spoken = language(passage)
+            foreign[spoken] += spoken not in ("", "en")
             yield Passage(
-                text=text.text[span.start : span.end],
+                text=passage,
                 source=document.source,
                 source_sha256=digest,
                 page=text.page_at(span.start),
                 start=span.start,
                 end=span.end,
                 heading=" > ".join(span.path) if text.row is None else f"row {text.row}",
+                language=spoken,
             )
     if not found:
         raise DocumentError("The document holds too little text for a passage.", "Leave it out.")
+    if others := foreign.total():
+        codes = ", ".join(code for code, count in foreign.most_common(3) if count)
+        yield Problem(
+            document.source,
+            f"{others} of {found} passages {'is' if others == 1 else 'are'} not English ({codes}).",
+            "They are kept; Bonito's models know English, so their rows may be poor.",
+        )
     for why, count in left_out.items():
         yield Problem(document.source, _LEFT_OUT[why].format(count, "s" * (count > 1)))

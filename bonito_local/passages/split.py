@@ -40,12 +40,16 @@ class Lengths:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """`text[start:end]` is a passage under the headings `path`, or left out and why."""
+    """`text[start:end]` is a passage under the headings `path`, or left out and why.
+
+    `part` is true of one of those that a longer text was cut into.
+    """
 
     start: int
     end: int
     path: tuple[str, ...] = ()
     left_out: LeftOut = ""
+    part: bool = False
 
 
 def split_text(doc: Text, count_tokens: CountTokens, lengths: Lengths) -> Iterator[Span]:
@@ -103,7 +107,7 @@ def _spans(text: str, section: Section, meter: _Meter) -> Iterator[Span]:
         for a, b, left_out in _parts(text, start, end, meter):
             a, b = _stripped(text, a, b)
             if a < b:
-                yield Span(a, b, section.path, left_out)
+                yield Span(a, b, section.path, left_out, part=(a, b) != (start, end))
 
 
 def _stretches(text: str, start: int, end: int) -> Iterator[tuple[int, int, bool]]:
@@ -205,7 +209,8 @@ def _judged(text: str, span: Span) -> Span:
         return span
     if passage.startswith("- ") and "\n- " not in passage:
         span = replace(span, start=span.start + 2)
-    if span.end - span.start < _TINY:
+    # A part of a longer text is no fragment, however short passages have to be.
+    if not span.part and span.end - span.start < _TINY:
         return replace(span, left_out="short")
     letters = sum(map(str.isalpha, passage))
     if letters < len("".join(passage.split())) / 2:

@@ -54,6 +54,7 @@ class Passage:
     `start` and `end` cut it from the document's extracted text (for a row of a table:
     from the row's text). `page` is 1-based. `heading` is the path of headings above it,
     joined by " > "; for a row of a table "row N", 1-based, the header line not counted.
+    `language` is an ISO 639-1 code, or empty where none could be told.
     """
 
     text: str
@@ -63,6 +64,7 @@ class Passage:
     start: int
     end: int
     heading: str = ""
+    language: str = ""
 
     @property
     def sha256(self) -> str:

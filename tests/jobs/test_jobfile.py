@@ -29,6 +29,7 @@ limit = 9
 passage_tokens = 64
 target_tokens = 48
 overlap_tokens = 8
+keep_repeats = true
 [sampling]
 n = 2
 temperature = 1
@@ -81,6 +82,7 @@ def test_every_key_becomes_what_it_says(tmp_path: Path) -> None:
         passage_tokens=64,
         target_tokens=48,
         overlap_tokens=8,
+        keep_repeats=True,
         priority=3,
         checks=Thresholds(answer_words=12, repetition=1, skip=("asks nothing",)),
         folder=tmp_path,

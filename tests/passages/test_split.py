@@ -201,3 +201,11 @@ def test_a_sentence_that_never_ends_is_cut_between_words() -> None:
     assert dropped == []
     cut = " ".join(text[span.start : span.end] for span in spans)
     assert cut == text
+
+
+def test_nothing_is_left_out_of_prose_however_short_its_passages_must_be() -> None:
+    text = "The tenant named Ann pays the rent on the first working day of each month."
+    for limit in range(16, len(text)):
+        spans, dropped = split(Text(text, (Section(0, 0, len(text)),)), limit, len)
+        assert dropped == []
+        assert " ".join(text[span.start : span.end] for span in spans) == text

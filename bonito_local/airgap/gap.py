@@ -31,13 +31,15 @@ class Enforcement:
     """What keeps a process from the network, strongest first.
 
     `limits` says, in whole sentences, what could not be enforced. `online` is set where the
-    user allowed the network, `endpoint` is the one address that can be reached all the same.
+    user allowed the network, `endpoint` is the one address that can be reached all the same,
+    `local_sockets` where processes of the job may talk to each other.
     """
 
     layers: tuple[str, ...] = ()
     limits: tuple[str, ...] = ()
     online: bool = False
     endpoint: str = ""
+    local_sockets: bool = False
 
     @property
     def by_the_kernel(self) -> bool:
@@ -52,9 +54,14 @@ class Enforcement:
     @property
     def parts(self) -> tuple[str, ...]:
         """The layers, and what they leave open."""
-        return (*self.layers, f"open to {self.endpoint}") if self.endpoint else self.layers
+        opened = (
+            *((f"open to {self.endpoint}",) if self.endpoint else ()),
+            *((f"open to {_OWN_SOCKETS}",) if self.local_sockets else ()),
+        )
+        return (*self.layers, *opened)
 
 
+_OWN_SOCKETS = "this machine's own sockets"
 OPEN = Enforcement(online=True)
 _active: Enforcement | None = None
 _broker: Broker | None = None
@@ -133,7 +140,7 @@ def _enter(local_sockets: bool, programs: bool) -> Enforcement:
     if layers == [AUDIT]:
         limits.append("Only Python code is held: native code and started programs are not.")
     os.environ[_HELD] = ",".join(layers)
-    return Enforcement(tuple(layers), tuple(limits))
+    return Enforcement(tuple(layers), tuple(limits), local_sockets=local_sockets)
 
 
 def _enter_kernel_layers(

@@ -8,10 +8,11 @@ from pathlib import Path
 import click
 
 from bonito_local import airgap
+from bonito_local.backends.cluster.options import check_cluster
 from bonito_local.cli.progress import reporter
 from bonito_local.cli.summary import print_summary
 from bonito_local.errors import BonitoError
-from bonito_local.jobs.engine import sent_to, settle, way_out
+from bonito_local.jobs.engine import give_up_network, sent_to, settle, way_out
 from bonito_local.jobs.generate import Front, generate
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.progress import Progress
@@ -26,11 +27,12 @@ def run_here(wanted: Generation, *, again: bool = True, online: bool = False) ->
     """
     with chdir(wanted.folder or Path()):
         wanted, why = settle(wanted)
-    open_to = way_out(wanted.engine)
+    check_cluster(wanted.cluster)
+    way_out(wanted.engine)
     if why:
         click.echo(f"backend: {wanted.backend}, since {why}", err=True)
     _warn_of_sending(wanted)
-    enter_air_gap(online, open_to)
+    enter_air_gap(online, wanted)
     with (
         chdir(wanted.folder or Path()),
         StopSignals() as signals,
@@ -81,12 +83,18 @@ def run_detached(wanted: Generation, *, again: bool = True) -> int:
 def _warn_of_sending(wanted: Generation) -> None:
     if to := sent_to(wanted.engine):
         click.echo(f"warning: your passages are sent to {to}.", err=True)
+    if to := wanted.cluster.address:
+        click.echo(
+            f"warning: your passages are sent to the nodes of the Ray cluster at {to}, and this "
+            "process keeps the network; what reads documents has none.",
+            err=True,
+        )
 
 
-def enter_air_gap(online: bool, endpoint: tuple[str, int] | None = None) -> None:
+def enter_air_gap(online: bool, wanted: Generation | None = None) -> None:
     """Give up the network, before anything is read, and say where that is not wholly possible."""
-    held = airgap.enter(online=online, endpoint=endpoint)
-    if held.online:
+    held = give_up_network(wanted, online=online) if wanted else airgap.enter(online=online)
+    if online:
         click.echo("warning: --online: what reads your documents may use the network.", err=True)
-    elif not held.by_the_kernel:
+    elif not held.online and not held.by_the_kernel:
         click.echo(f"warning: the air gap is not whole: {' '.join(held.limits)}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.cli.foreground import run_here
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.prompts import STYLES
@@ -25,6 +26,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--endpoint", default="", help="With --backend openai: http://127.0.0.1:8080.")
 @click.option("--remote", is_flag=True, help="--endpoint may be another machine: it sees passages.")
 @click.option("--quantization", default="", help="Quantize a checkpoint as it loads: nf4.")
+@click.option("--cluster", default="", help="Engines in many processes: ray.")
+@click.option("--cluster-address", default="", help="HOST:PORT of one you run: it sees passages.")
+@click.option("--actors", default=0, help="Engines on the cluster; else what suits.")
 @click.option("--n", default=_DEFAULT.n, show_default=True, help="Rows per passage and task.")
 @click.option("--temperature", default=_DEFAULT.temperature, show_default=True, help="0 is greedy.")
 @click.option("--top-p", default=_DEFAULT.top_p, show_default=True)
@@ -55,6 +59,9 @@ def command(
     endpoint: str,
     remote: bool,
     quantization: str,
+    cluster: str,
+    cluster_address: str,
+    actors: int,
     n: int,
     temperature: float,
     top_p: float,
@@ -97,6 +104,7 @@ def command(
         evaluation=evaluation,
         tune=tune,
         reproducible=reproducible,
+        cluster=ClusterOptions(cluster, cluster_address, actors),
         engine=EngineOptions(endpoint=endpoint, remote=remote, quantization=quantization),
     )
     return run_here(wanted, online=online)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bonito_local.backends.base import EngineOptions, Plan
+from bonito_local import airgap
+from bonito_local.airgap.gap import NAMESPACE, Enforcement
+from bonito_local.backends.base import Backend, EngineOptions, Plan
+from bonito_local.backends.cluster.options import check_cluster
 from bonito_local.backends.endpoint import check_reachable, parse_endpoint
 from bonito_local.backends.gpus import find_gpus
-from bonito_local.backends.registry import AUTO, BACKENDS, capabilities, check_capable
-from bonito_local.errors import UsageError
+from bonito_local.backends.registry import AUTO, BACKENDS, capabilities, check_capable, open_backend
+from bonito_local.errors import AirGapError, UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.models.catalog import ModelFile, resolve_model
 
@@ -41,6 +44,12 @@ def check_engine(wanted: Generation) -> Model:
     Raises:
         BonitoError: the engine cannot do what is asked, or the model is not there.
     """
+    check_cluster(wanted.cluster)
+    if wanted.cluster.kind and capabilities(wanted.backend).formats == ("name",):
+        raise UsageError(
+            f"The {wanted.backend} backend asks a server, which a cluster has no use for.",
+            "Leave the cluster out; the server spreads the work.",
+        )
     return find_model(wanted.model, wanted.backend, _plan(wanted), guided=wanted.guided)
 
 
@@ -53,6 +62,19 @@ def find_model(name: str, backend: str, plan: Plan, *, guided: bool = False) -> 
     check_capable(backend, guided=guided, plan=plan)
     way_out(plan.options)
     return Model(resolve_model(name, capabilities(backend).formats))
+
+
+def open_engine(wanted: Generation, model: Model, plan: Plan) -> Backend:
+    """Open the engine in this process, or engines on the cluster that is wanted.
+
+    Raises:
+        BonitoError: an engine, the model or the cluster cannot be used.
+    """
+    if not wanted.cluster.kind:
+        return open_backend(wanted.backend, model.file.path, plan)
+    from bonito_local.backends.cluster.engine import open_cluster
+
+    return open_cluster(wanted.cluster, wanted.backend, model.file.path, plan)
 
 
 def engine_plan(
@@ -76,6 +98,29 @@ def way_out(options: EngineOptions) -> tuple[str, int] | None:
     endpoint = parse_endpoint(options.endpoint)
     check_reachable(endpoint, remote=options.remote)
     return endpoint.address
+
+
+def give_up_network(wanted: Generation, *, online: bool = False) -> Enforcement:
+    """Enter the air gap, but for what the job's engine has to reach; see `airgap.enter`.
+
+    The nodes of a cluster that the user runs talk to this process from ports of their own, so
+    joining one leaves the network open to it.
+
+    Raises:
+        UsageError: an address is none, or is not allowed.
+        AirGapError: this system cannot leave open what is needed and nothing else.
+    """
+    local = wanted.cluster.local
+    joins = bool(wanted.cluster.address)
+    held = airgap.enter(
+        online=online or joins, local_sockets=local, endpoint=way_out(wanted.engine)
+    )
+    if local and NAMESPACE not in held.layers and held.by_the_kernel:
+        raise AirGapError(
+            "This system has no network namespaces, without which Ray cannot be kept on it.",
+            "Run the job without a cluster.",
+        )
+    return held
 
 
 def sent_to(options: EngineOptions) -> str:

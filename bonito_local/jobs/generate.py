@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 from bonito_local import __version__, airgap
 from bonito_local.backends.base import Backend
-from bonito_local.backends.registry import open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
 from bonito_local.jobs.elsewhere import check_elsewhere, compare
-from bonito_local.jobs.engine import Model, check_engine, engine_plan, settle
+from bonito_local.jobs.engine import Model, check_engine, engine_plan, open_engine, settle
 from bonito_local.jobs.exporting import write_outputs
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.generation import Generation, as_json
@@ -87,6 +86,8 @@ def generate(wanted: Generation, front: Front | None = None) -> Summary:
         run = store.begin_run(wanted.backend, front.detached)
         held = airgap.active()
         store.save("airgap", "online" if held.online else list(held.parts))
+        if wanted.cluster.kind:
+            store.save("cluster", str(wanted.cluster))
         versions = store.load("versions") or []
         store.save("versions", list(dict.fromkeys([*versions, __version__])))
         try:
@@ -163,7 +164,7 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 notify=lambda text: notify(Progress("measuring this machine", note=text)),
                 stop=stop,
             )
-            with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
+            with closing(open_engine(wanted, model, plan)) as backend:
                 asked = asking(wanted.prompt, metadata(backend), wanted.guided)
                 spec = _spec(backend, wanted, model, asked)
                 if not spec.instruct:

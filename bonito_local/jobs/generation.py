@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.exports.splits import Split
 from bonito_local.jobs.chosen import Choice
@@ -26,7 +27,7 @@ class Generation:
     that repeat others almost word for word. `prompt` is how the model is
     asked, one of `STYLES`. `guided` keeps every completion
     in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
-    as in `Plan`, `engine` is its `options`.
+    as in `Plan`, `engine` is its `options`; `cluster` is where engines run.
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
     rows have to pass; they must not be rows of `other_jobs`, named by their outputs, nor of
     `evaluation` sets; with `balance` as many of each label go into the dataset. Relative paths
@@ -48,6 +49,7 @@ class Generation:
     tune: bool = False
     reproducible: bool = False
     engine: EngineOptions = field(default_factory=EngineOptions)
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
     passage_tokens: int | None = None
     target_tokens: int | None = None
     overlap_tokens: int = 0
@@ -88,6 +90,7 @@ def from_json(data: dict[str, Any], output: Path) -> Generation:
         "labels": tuple(data["labels"]),
         # A job from before there was a choice has none.
         "engine": EngineOptions(**data.get("engine", {})),
+        "cluster": ClusterOptions(**data.get("cluster", {})),
         "checks": Thresholds(**checks | {"skip": tuple(checks.get("skip", ()))}),
         "folder": Path(data["folder"]),
         # Not there in a request of an earlier version.

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.cluster.options import ClusterOptions, check_cluster
 from bonito_local.checks.rules import REASONS
 from bonito_local.checks.thresholds import Thresholds, check_thresholds
 from bonito_local.errors import BonitoError, OutputError, UsageError, did_you_mean
@@ -93,6 +94,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "decision": _TEXT,
         "strip_source": _FLAG,
     },
+    "cluster": {"kind": _TEXT, "address": _TEXT, "actors": _WHOLE},
 }
 _REQUIRED = ("documents", "output", "tasks")
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -145,6 +147,8 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     checks = Thresholds(**judged | {"skip": tuple(values.get("skip", ()))})
     check_thresholds(checks, REASONS)
     engine = EngineOptions(**{name: values[name] for name in _KEYS["engine"] if name in values})
+    cluster = ClusterOptions(**{name: values[name] for name in _KEYS["cluster"] if name in values})
+    check_cluster(cluster)
     return Generation(
         paths=tuple(Path(name).expanduser() for name in values["documents"]),
         tasks=tasks,
@@ -160,6 +164,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         tune=values.get("tune", True),
         reproducible=values.get("reproducible", False),
         engine=engine,
+        cluster=cluster,
         passage_tokens=values.get("passage_tokens"),
         target_tokens=values.get("target_tokens"),
         overlap_tokens=values.get("overlap_tokens", 0),
@@ -248,6 +253,9 @@ def _example(key: str) -> str:
         "dtype": '"bfloat16"',
         "tensor_parallel": "1",
         "memory_fraction": "0.9",
+        "kind": '"ray"',
+        "address": '"10.0.0.1:6379"',
+        "actors": "2",
         "stop": '["\\n\\n"]',
         "skip": '["repeats itself"]',
         "language": '"en"',
@@ -385,4 +393,10 @@ seed = {sampling.seed}
 # outcomes = ["accepted"]   # rows that ended so; else those that are kept
 # decision = "accepted"   # only rows that you accepted in the review
 # strip_source = true   # without the columns that say where a row came from
+
+# Engines in many processes: `bonito-local run --cluster ray` does the same once.
+[cluster]
+# kind = "ray"   # started on this machine, for this job
+# address = "10.0.0.1:6379"   # or one that you run: its nodes see your passages
+# actors = 2   # engines; else one for each GPU, or node
 """

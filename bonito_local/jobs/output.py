@@ -44,6 +44,8 @@ def account(store: Store) -> Account:
     counted = store.ledger()
     ledger, held, review = counted.as_json(), _air_gaps(store), store.reviewed()
     ledger["air_gap"] = held
+    if cluster := store.load("cluster"):
+        ledger["cluster"] = cluster
     return Account(
         name=store.path.parent.parent.name,
         settings=store.settings(),

@@ -82,6 +82,20 @@ class _Job:
     asking: Asking
 
 
+class _Pending:
+    """The requests, and the most that there can be: a cluster sizes its blocks by it."""
+
+    def __init__(self, requests: Iterator[Request], most: int) -> None:
+        self._requests = requests
+        self._most = most
+
+    def __iter__(self) -> Iterator[Request]:
+        return self._requests
+
+    def __length_hint__(self) -> int:
+        return self._most
+
+
 def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: Stop) -> None:
     ledger = store.ledger()
     if not ledger.planned:
@@ -94,7 +108,7 @@ def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: S
     if not ledger.pending:
         return
     asked: dict[str, _Asked] = {}
-    completions = backend.generate(_requests(store, job, asked, stop))
+    completions = backend.generate(_Pending(_requests(store, job, asked, stop), ledger.pending))
     recorder = Recorder(store)
     start = notified = time.monotonic()
     try:

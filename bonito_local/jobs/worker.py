@@ -15,7 +15,6 @@ import time
 from contextlib import chdir, closing
 from pathlib import Path
 
-from bonito_local import airgap
 from bonito_local.errors import BonitoError, JobError
 from bonito_local.jobs.folder import is_running, log_path, store_path
 from bonito_local.jobs.progress import Progress
@@ -92,7 +91,7 @@ def _detached_flags() -> int:
 def main(output: Path, again: bool) -> int:
     """Work on the job in `output` until it ends; return the exit status."""
     from bonito_local.jobs.control import read_request
-    from bonito_local.jobs.engine import way_out
+    from bonito_local.jobs.engine import give_up_network
     from bonito_local.jobs.generate import Front, generate
 
     # An engine that crashes leaves its last words in the log.
@@ -101,7 +100,7 @@ def main(output: Path, again: bool) -> int:
     try:
         wanted = read_request(output)
         # Before any document is read, while the process has one thread.
-        _say(f"air gap: {airgap.enter(endpoint=way_out(wanted.engine))}")
+        _say(f"air gap: {give_up_network(wanted)}")
         with StopSignals() as signals, chdir(wanted.folder or Path()):
             shown = _Log(signals)
             front = Front(

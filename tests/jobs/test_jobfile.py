@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import OutputError, UsageError
 from bonito_local.exports.splits import Split
@@ -49,6 +50,10 @@ quantization = "fp8"
 dtype = "float16"
 tensor_parallel = 2
 memory_fraction = 0.5
+[cluster]
+kind = "ray"
+address = "10.0.0.1:6379"
+actors = 8
 [exports]
 formats = ["openai", "csv", "openai"]
 split = "80/20"
@@ -78,6 +83,7 @@ def test_every_key_becomes_what_it_says(tmp_path: Path) -> None:
         labels=("law", "health"),
         tune=False,
         reproducible=True,
+        cluster=ClusterOptions("ray", "10.0.0.1:6379", 8),
         engine=EngineOptions("http://127.0.0.1:1", True, "lora", "fp8", "float16", 2, 0.5),
         passage_tokens=64,
         target_tokens=48,

@@ -33,8 +33,15 @@ class Model:
         kv_bytes: memory of one KV cell (one token of one sequence) at 16 bits.
     """
 
-    def __init__(self, path: Path, *, repack: bool = False, gpu_layers: int = -1) -> None:
-        """Check and load a file.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        repack: bool = False,
+        gpu_layers: int = -1,
+        vocabulary_only: bool = False,
+    ) -> None:
+        """Check and load a file; without its weights it only counts tokens.
 
         Raises:
             ModelError: it is missing, broken, cannot generate, or does not fit in memory.
@@ -44,6 +51,7 @@ class Model:
         forget_errors()
         params = lib.llama_model_default_params()
         params.use_extra_bufts, params.n_gpu_layers = repack, gpu_layers
+        params.vocab_only = vocabulary_only
         handle = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not handle:
             raise _load_error(path)

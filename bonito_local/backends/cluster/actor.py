@@ -1,0 +1,168 @@
+"""An engine on a node of the cluster: blocks go in, tables of completions come out."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import ray
+
+from bonito_local import __version__
+from bonito_local.airgap.switches import set_switches
+from bonito_local.backends.base import Backend, Completion, Plan, Request
+from bonito_local.backends.cluster.opening import Opening
+from bonito_local.backends.cluster.wire import pack_completions, pack_fault, unpack_requests
+from bonito_local.backends.registry import open_backend
+from bonito_local.errors import BackendError, BonitoError, ModelError
+
+_COMING_SECONDS = 0.2
+_MOST_DEATHS = 3  # of an engine, over one block or while it opens its model
+
+
+@dataclass(slots=True)
+class _Block:
+    """Samples still to come, and the completions there are."""
+
+    left: int
+    completions: list[Completion] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+class EngineActor:
+    """Called by Ray Data from several threads; one thread of its own runs the engine.
+
+    A block's requests join those that are being drawn, so that the engine does not run empty
+    at the end of each block. What cannot be done is an answer, not an exception: Ray would
+    start the actor again, and fail in the same way.
+    """
+
+    def __init__(self, opening: Opening, feed: Any) -> None:
+        set_switches(os.environ)
+        self._feed = feed
+        self._me = str(ray.get_runtime_context().get_actor_id())
+        self._queue: queue.SimpleQueue[tuple[Request, _Block]] = queue.SimpleQueue()
+        self._blocks: dict[str, _Block] = {}
+        self._coming = 0
+        self._lock = threading.Lock()
+        self._fault: BonitoError | None = None
+        try:
+            backend = _open(opening, feed)
+        except BonitoError as error:
+            self._fault = error
+            return
+        threading.Thread(target=self._run, args=(backend,), name="engine", daemon=True).start()
+
+    def __call__(self, batch: dict[str, Any]) -> Iterator[pa.Table]:
+        """Draw the blocks of these numbers."""
+        for number in batch["block"]:
+            yield self._draw(int(number))
+
+    def _draw(self, number: int) -> pa.Table:
+        if self._fault:
+            return pack_fault(self._fault)
+        with self._lock:
+            self._coming += 1
+        try:
+            data, deaths = ray.get(self._feed.get.remote(number, self._me))
+            if deaths > _MOST_DEATHS:
+                return pack_fault(_dead("over the same block of requests"))
+            requests = unpack_requests(data) if data is not None else []
+            block = _Block(sum(len(request.samples) for request in requests))
+            for request in requests:
+                self._queue.put((request, block))
+        finally:
+            with self._lock:
+                self._coming -= 1
+        if block.left:
+            while not block.ended.wait(1.0):
+                if self._fault:
+                    return pack_fault(self._fault)
+        return pack_completions(block.completions)
+
+    def _run(self, backend: Backend) -> None:
+        try:
+            while True:
+                first = self._queue.get()
+                for completion in backend.generate(self._pull(first)):
+                    self._take(completion)
+        except BonitoError as error:
+            self._fault = error
+        # A thread's end must not pass unseen: whoever waits for a block is told.
+        except Exception as error:  # noqa: BLE001
+            self._fault = BackendError(
+                f"The engine failed: {type(error).__name__}: {error}.",
+                "Run the same command again: what had finished is kept.",
+            )
+
+    def _pull(self, first: tuple[Request, _Block]) -> Iterator[Request]:
+        """Yield what is in the queue, and wait a moment for blocks that are on their way."""
+        found: tuple[Request, _Block] | None = first
+        while found:
+            request, block = found
+            self._blocks[request.id] = block
+            yield request
+            found = self._next()
+
+    def _next(self) -> tuple[Request, _Block] | None:
+        deadline = time.monotonic() + _COMING_SECONDS
+        while True:
+            try:
+                return self._queue.get_nowait()
+            except queue.Empty:
+                if not self._coming or time.monotonic() >= deadline:
+                    return None
+                time.sleep(0.002)
+
+    def _take(self, completion: Completion) -> None:
+        block = self._blocks[completion.request_id]
+        block.completions.append(completion)
+        block.left -= 1
+        if not block.left:
+            for request_id in {each.request_id for each in block.completions}:
+                self._blocks.pop(request_id, None)
+            block.ended.set()
+
+
+def _open(opening: Opening, feed: Any) -> Backend:
+    if opening.version != __version__:
+        raise BackendError(
+            f"A node of the cluster has bonito-local {__version__}, the job {opening.version}.",
+            "Install the same version on every node.",
+        )
+    if opening.backend != "fake" and not opening.model.exists():
+        raise ModelError(
+            f"{opening.model} is not on a node of the cluster.",
+            "Models must lie at the same path on every node: use a shared folder.",
+        )
+    context = ray.get_runtime_context()
+    me = context.get_actor_id()
+    seat, deaths = ray.get(feed.seat.remote(me, context.get_node_id()))
+    if deaths > _MOST_DEATHS:
+        raise _dead("while it loaded the model")
+    if opening.share > 1:
+        _take_share(seat, opening.share)
+    backend = open_backend(opening.backend, opening.model, Plan(**opening.plan))
+    ray.get(feed.opened.remote(me))
+    return backend
+
+
+def _take_share(seat: int, share: int) -> None:
+    """Stay on some of the node's cores, so that engines beside each other do not contend."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = sorted(os.sched_getaffinity(0))
+    if mine := set(cores[seat % share :: share]):
+        os.sched_setaffinity(0, mine)
+
+
+def _dead(where: str) -> BackendError:
+    return BackendError(
+        f"An engine of the cluster died {_MOST_DEATHS + 1} times {where}.",
+        "It may need more memory than its node has; Ray's logs there say more.",
+    )

@@ -1,0 +1,85 @@
+"""What travels between the driver and the engines: requests as JSON, completions as Arrow.
+
+Neither is a pickle, and both hold text as it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+import pyarrow as pa
+
+from bonito_local.backends.base import Completion, Request, Sample, Sampling, Shape
+from bonito_local.errors import BackendError, BonitoError, ModelError
+
+_SCHEMA = pa.schema(
+    [
+        ("request_id", pa.string()),
+        ("sample", pa.int64()),
+        ("text", pa.string()),
+        ("prompt_tokens", pa.int64()),
+        ("completion_tokens", pa.int64()),
+        ("finish_reason", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+_FAULT = ""  # the request id of a row that says why an engine cannot go on
+
+
+def pack_requests(requests: Sequence[Request]) -> bytes:
+    """One block of requests, as JSON."""
+    return json.dumps([asdict(request) for request in requests]).encode()
+
+
+def unpack_requests(data: bytes) -> list[Request]:
+    """The requests of `pack_requests`."""
+    return [_request(found) for found in json.loads(data)]
+
+
+def _request(found: dict[str, Any]) -> Request:
+    sampling, shape = found["sampling"], found["shape"]
+    return Request(
+        found["id"],
+        found["prompt"],
+        Sampling(**sampling | {"stop": tuple(sampling["stop"])}),
+        tuple(Sample(**sample) for sample in found["samples"]),
+        Shape(**shape | {"choices": tuple(shape["choices"])}) if shape else None,
+    )
+
+
+def pack_completions(completions: Iterable[Completion]) -> pa.Table:
+    """A table of a row for each."""
+    rows = [
+        {field.name: _storable(getattr(completion, field.name)) for field in fields(Completion)}
+        for completion in completions
+    ]
+    return pa.Table.from_pylist(rows, schema=_SCHEMA)
+
+
+def pack_fault(error: BonitoError) -> pa.Table:
+    """A table that says why an engine cannot go on."""
+    kind = "model" if isinstance(error, ModelError) else "engine"
+    told = json.dumps([kind, error.title, error.remedy])
+    return pack_completions([Completion(_FAULT, 0, "", 0, 0, "failed", told)])
+
+
+def unpack_completions(table: pa.Table) -> Iterator[Completion]:
+    """The completions of a table.
+
+    Raises:
+        ModelError: an engine could not open its model.
+        BackendError: an engine failed.
+    """
+    for row in table.to_pylist():
+        if row["request_id"] == _FAULT:
+            kind, title, remedy = json.loads(row["error"])
+            raise (ModelError if kind == "model" else BackendError)(title, remedy)
+        yield Completion(**row)
+
+
+def _storable(value: object) -> object:
+    """Arrow holds UTF-8 alone: half a surrogate pair becomes a question mark."""
+    return value.encode(errors="replace").decode() if isinstance(value, str) else value

@@ -1,0 +1,140 @@
+"""What the driver and the engines of a cluster tell each other, without Ray."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bonito_local.backends.base import Completion, Request, Sample, Sampling, Shape
+from bonito_local.backends.cluster.feed import Feed
+from bonito_local.backends.cluster.options import ClusterOptions, check_cluster
+from bonito_local.backends.cluster.wire import (
+    pack_completions,
+    pack_fault,
+    pack_requests,
+    unpack_completions,
+    unpack_requests,
+)
+from bonito_local.errors import BackendError, BonitoError, ModelError, UsageError
+
+TEXTS = st.text(st.characters())  # half surrogate pairs too
+SHAPES = st.none() | st.builds(
+    Shape, TEXTS, st.lists(TEXTS, max_size=3).map(tuple), st.none() | TEXTS
+)
+REQUESTS = st.builds(
+    Request,
+    TEXTS,
+    TEXTS,
+    st.builds(Sampling, stop=st.lists(TEXTS, max_size=2).map(tuple), seed=st.integers(0, 1 << 63)),
+    st.lists(st.builds(Sample, st.integers(0, 9), st.integers(0, 1 << 64)), max_size=3).map(tuple),
+    SHAPES,
+)
+
+
+@given(st.lists(REQUESTS, max_size=4))
+def test_requests_arrive_as_they_were(requests: list[Request]) -> None:
+    assert unpack_requests(pack_requests(requests)) == requests
+
+
+@settings(deadline=None)  # the first call imports what Arrow wants
+@given(TEXTS, TEXTS)
+def test_completions_arrive_as_they_were_but_for_half_characters(text: str, error: str) -> None:
+    sent = Completion("1/exqa", 2, text, 3, 4, "length", error)
+    whole = replace(
+        sent,
+        text=text.encode(errors="replace").decode(),
+        error=error.encode(errors="replace").decode(),
+    )
+    assert list(unpack_completions(pack_completions([sent, sent]))) == [whole, whole]
+
+
+@pytest.mark.parametrize("error", [ModelError("No model.", "Get one."), BackendError("Broke.", "")])
+def test_a_fault_is_raised_as_it_was(error: BonitoError) -> None:
+    with pytest.raises(type(error)) as caught:
+        list(unpack_completions(pack_fault(error)))
+    assert (caught.value.title, caught.value.remedy) == (error.title, error.remedy)
+
+
+def test_the_feed_gives_a_block_again_until_it_is_done() -> None:
+    async def use() -> list[object]:
+        feed = Feed()
+        early = asyncio.create_task(feed.get(1, "a"))
+        await feed.put(0, b"zero", [])
+        await feed.put(1, b"one", [])
+        found = [await early, await feed.get(0, "a"), await feed.get(0, "b")]
+        await feed.put(2, b"two", [0])
+        found += [await feed.get(0, "a"), await feed.get(2, "a")]
+        late = asyncio.create_task(feed.get(3, "a"))
+        await asyncio.sleep(0)
+        await feed.end()
+        return [*found, await late, await feed.get(2, "a")]
+
+    assert asyncio.run(use()) == [
+        (b"one", 0),
+        (b"zero", 0),
+        (b"zero", 1),  # somebody died over it
+        (None, 0),
+        (b"two", 0),
+        (None, 0),
+        (None, 0),
+    ]
+
+
+def test_the_feed_knows_who_waits_but_for_the_dead() -> None:
+    async def use() -> list[int]:
+        feed = Feed()
+        calls = [asyncio.create_task(feed.get(at, "ab"[at % 2])) for at in range(4)]
+        await asyncio.sleep(0)
+        found = [await feed.waiting()]
+        await feed.put(0, b"zero", [])
+        await calls[0]
+        found.append(await feed.waiting())
+        await feed.seat("b", "x")  # started again
+        found.append(await feed.waiting())
+        await feed.end()
+        await asyncio.gather(*calls)
+        return [*found, await feed.waiting()]
+
+    assert asyncio.run(use()) == [4, 3, 1, 0]
+
+
+def test_an_engine_keeps_its_seat() -> None:
+    async def use() -> list[tuple[int, int]]:
+        feed = Feed()
+        seats = [await feed.seat("a", "x"), await feed.seat("b", "x"), await feed.seat("c", "y")]
+        seats.append(await feed.seat("b", "x"))
+        await feed.opened("b")
+        return [*seats, await feed.seat("b", "x")]
+
+    assert asyncio.run(use()) == [(0, 0), (1, 0), (0, 0), (1, 1), (1, 0)]
+
+
+def test_addresses() -> None:
+    check_cluster(ClusterOptions())
+    check_cluster(ClusterOptions("ray", "[::1]:6379", 8))
+    assert ClusterOptions("ray", "[::1]:6379").host == ("::1", 6379)
+    assert ClusterOptions("ray", "head.lan:6379").host == ("head.lan", 6379)
+    assert ClusterOptions("ray").local
+    assert not ClusterOptions().local
+    assert not ClusterOptions("ray", "head:1").local
+
+
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        (ClusterOptions("rai"), "Unknown cluster 'rai'."),
+        (ClusterOptions("ray", "head"), "The cluster address 'head' is no HOST:PORT."),
+        (ClusterOptions("ray", "head:99999"), "The cluster address 'head:99999' is no HOST:PORT."),
+        (ClusterOptions("ray", "http://head:1"), "The cluster address 'http://head:1' is no"),
+        (ClusterOptions("ray", "me:pw@head:1"), "The cluster address 'me:pw@head:1' is no"),
+        (ClusterOptions("ray", "", -1), "actors is -1."),
+        (ClusterOptions("", "head:1"), "A cluster's address or actors are given, but no cluster."),
+    ],
+)
+def test_what_is_no_cluster(options: ClusterOptions, title: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check_cluster(options)
+    assert caught.value.title.startswith(title)
+    assert caught.value.remedy

@@ -16,7 +16,8 @@ from bonito_local.passages.types import Section, Text
 class Block:
     """A heading (`level` 1 is the top) or a paragraph, list or table (`level` 0).
 
-    `pages` holds (offset in `text`, 1-based page) where pages begin.
+    `pages` holds (offset in `text`, 1-based page) where pages begin; a block without
+    text stands for a page without.
     """
 
     text: str
@@ -29,12 +30,14 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
     parts: list[str] = []
     sections: list[Section] = []
     pages: list[tuple[int, int]] = []
+    textless: list[int] = []
     path: list[tuple[int, str]] = []
     offset = 0
     start: int | None = None  # of the heading line that the next section hangs on
     open_section = False
     for block in blocks:
         if not block.text:
+            textless += [page for _, page in block.pages]
             continue
         if parts:
             # An introduction stays with the list that it introduces.
@@ -56,7 +59,7 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
             sections.append(Section(offset if start is None else start, offset, end, titles))
             start, open_section = None, True
         offset = end
-    return Text("".join(parts), tuple(sections), tuple(pages), row)
+    return Text("".join(parts), tuple(sections), tuple(pages), row, tuple(textless))
 
 
 _SPACES = re.compile(r"[^\S\n]+")

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from bonito_local.passages.blocks import Block, join_lines, rows_as_prose, tidy, words_of
@@ -33,15 +34,18 @@ class _Piece:
 def pdf_blocks(nodes: Sequence[Mapping[str, Any]], pages: Mapping[int, str]) -> list[Block]:
     """Turn kreuzberg's document nodes into blocks with their pages.
 
-    `pages` holds the bare text of each page, for those whose layout was misread.
+    `pages` holds the bare text of each page, for those whose layout was misread. Blocks
+    without text stand for pages without.
     Running headers, footers and page numbers are dropped, hyphenated words healed, and
     paragraphs that go on over the page joined.
     """
     pieces = _mended(list(_pieces(nodes, pages)), pages)
     _drop_furniture(pieces)
     pieces = [piece for piece in pieces if piece.lines]
+    _demote(pieces)
     words = words_of("\n".join(line for piece in pieces for line in piece.lines))
-    return list(_blocks(pieces, words))
+    textless = [page for page, text in sorted(pages.items()) if not text.strip()]
+    return [*_blocks(pieces, words), *(Block("", pages=((0, page),)) for page in textless)]
 
 
 def _mended(pieces: Sequence[_Piece], pages: Mapping[int, str]) -> list[_Piece]:
@@ -144,6 +148,15 @@ def _drop_furniture(pieces: Iterable[_Piece]) -> None:
     for piece in pieces:
         gone = doomed[id(piece)]
         piece.lines = [line for i, line in enumerate(piece.lines) if i not in gone]
+
+
+def _demote(pieces: Sequence[_Piece]) -> None:
+    """Take a heading that the next paragraph goes on with for what it is: its first lines."""
+    for piece, after in pairwise(pieces):
+        if piece.kind == "heading" and after.kind == "paragraph":
+            goes_on = after.lines[0].strip()[:1].islower()
+            if goes_on and not _SENTENCE_END.search(piece.lines[-1].rstrip()):
+                piece.kind, piece.level = "paragraph", 0
 
 
 def _keys(line: str, page: int) -> Iterator[str | int]:

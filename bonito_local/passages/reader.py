@@ -15,6 +15,7 @@ from bonito_local.passages.split import LeftOut, Lengths, split_text
 from bonito_local.passages.types import Document, Passage, Problem
 
 MIN_TOKENS = 16
+_RECOGNIZE = "If they are scans, run text recognition (OCR) over the document first."
 _LEFT_OUT: dict[LeftOut, str] = {
     "short": "Left out {} fragment{} shorter than a sentence.",
     "letterless": "Left out {} piece{} of text with more figures and signs than letters.",
@@ -100,6 +101,8 @@ def passages_of(
         if isinstance(text, Problem):
             yield text
             continue
+        if text.textless:
+            yield Problem(document.source, _textless(text.textless), _RECOGNIZE)
         for span in split_text(text, count_tokens, lengths):
             if span.left_out:
                 left_out[span.left_out] += 1
@@ -129,3 +132,10 @@ def passages_of(
         )
     for why, count in left_out.items():
         yield Problem(document.source, _LEFT_OUT[why].format(count, "s" * (count > 1)))
+
+
+def _textless(pages: Sequence[int]) -> str:
+    if len(pages) == 1:
+        return f"Page {pages[0]} holds no text."
+    shown = ", ".join(map(str, pages[:10])) + ", ..." * (len(pages) > 10)
+    return f"{len(pages)} pages hold no text ({shown})."

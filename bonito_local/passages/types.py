@@ -34,13 +34,15 @@ class Text:
     """A document's extracted text, or one row's of a table, cleaned to read as prose.
 
     `pages` holds (offset, page) where pages begin, 1-based; empty for formats without
-    pages. `row` is the 1-based row of a table, the header line not counted.
+    pages. `row` is the 1-based row of a table, the header line not counted. `textless` are
+    pages that hold no text.
     """
 
     text: str
     sections: tuple[Section, ...]
     pages: tuple[tuple[int, int], ...] = ()
     row: int | None = None
+    textless: tuple[int, ...] = ()
 
     def page_at(self, offset: int) -> int | None:
         """Return the page that holds `text[offset]`."""

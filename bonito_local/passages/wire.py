@@ -60,7 +60,13 @@ def send_answer(to: IO[bytes], answer: Answer) -> None:
     """Write an answer."""
     if isinstance(answer, Text):
         sections = [(s.start, s.body, s.end, s.path) for s in answer.sections]
-        header = {"is": "text", "sections": sections, "pages": answer.pages, "row": answer.row}
+        header = {
+            "is": "text",
+            "sections": sections,
+            "pages": answer.pages,
+            "row": answer.row,
+            "textless": answer.textless,
+        }
         _send(to, header, answer.text.encode("utf-8", "surrogatepass"))
     else:
         _send(to, {"is": "problem" if isinstance(answer, Problem) else "end", **asdict(answer)})
@@ -82,6 +88,7 @@ def receive_answer(source: IO[bytes]) -> Answer | None:
         tuple(Section(s, b, e, tuple(path)) for s, b, e, path in header["sections"]),
         tuple((at, page) for at, page in header["pages"]),
         header["row"],
+        tuple(header["textless"]),
     )
 
 

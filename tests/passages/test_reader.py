@@ -118,3 +118,14 @@ def test_a_missing_path_and_too_small_a_limit_are_errors(tmp_path: Path) -> None
         read(tmp_path / "nothing")
     with pytest.raises(UsageError, match="Passages of 15 tokens are too short"):
         read(tmp_path, limit=15)
+
+
+def test_pages_without_text_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.pdf"
+    long = " ".join([PROSE] * 2)
+    other = "The landlord keeps the roof in repair, and tells the tenant before work on it begins."
+    path.write_bytes(pdf([[long], [], [other], []]))
+    found = read(path)
+    (problem,) = [item for item in found if isinstance(item, Problem)]
+    assert problem.title == "2 pages hold no text (2, 4)."
+    assert "OCR" in problem.remedy

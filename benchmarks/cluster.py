@@ -60,10 +60,14 @@ class Clock:
         self.done = 0
         self.lines: list[tuple[float, int, int, int]] = []
         self.begun = time.monotonic()
+        self.processor = 0.0  # seconds of this process, all threads, since generating began
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
-        if progress.phase != "generating" or not progress.done:
+        if progress.phase != "generating":
+            return
+        if not progress.done:
+            self.processor = time.process_time()
             return
         self.first = self.first or now
         if progress.done > self.done:
@@ -106,6 +110,7 @@ def run(backend: Backend, first: int, count: int, max_tokens: int, folder: Path)
     store, clock = Store(folder / f"{time.monotonic_ns()}.sqlite"), Clock()
     ledger = run_job(store, backend, job(backend.name, max_tokens), passages(first, count), clock)
     store.close()
+    clock.processor = time.process_time() - clock.processor
     if ledger.pending or ledger.planned != count:
         raise SystemExit(f"{ledger.pending} of {ledger.planned} samples have not ended")
     return clock
@@ -160,6 +165,10 @@ def driver(count: int) -> None:
         backend.close()
     seconds = clock.last - clock.first
     print(f"{count} rows; from the first to the last {seconds:.1f} s: {count / seconds:.0f} rows/s")
+    print(
+        f"the driver's processor time: {clock.processor:.1f} s, "
+        f"{count / clock.processor:.0f} rows for each second of it"
+    )
     print("seconds   rows   driver MB   other processes MB")
     for at, done, own, others in clock.lines:
         print(f"{at - clock.begun:7.0f} {done:6} {own / 1e6:11.0f} {others / 1e6:20.0f}")

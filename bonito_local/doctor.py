@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -126,6 +127,10 @@ def _engines() -> Check:
             there.append(f"{name} ({engine.package} {_version(engine.package)})")
         else:
             lacking.append(f"{name}: {engine.how_to_install}")
+    if find_spec("ray") is not None:
+        there.append(f"clusters (ray {_version('ray')})")
+    else:
+        lacking.append("clusters: pip install 'bonito-local[ray]'")
     found = f"{', '.join(there)}; openai asks a server that you run"
     return Check("Engines", "ok", found, "  ".join(lacking))
 

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted import passages, spec
@@ -15,10 +17,11 @@ from tiny_model import write_tiny_gguf
 
 from bonito_local.backends.base import Backend, Plan
 from bonito_local.backends.cluster.engine import open_cluster
+from bonito_local.backends.cluster.opening import Opening
 from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.backends.cluster.vocabulary import open_vocabulary
 from bonito_local.backends.registry import open_backend
-from bonito_local.errors import BackendError, UsageError
+from bonito_local.errors import BackendError, BonitoError, UsageError
 from bonito_local.jobs.progress import Progress
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store
@@ -143,6 +146,24 @@ def test_an_engine_and_a_node_are_killed_and_the_job_ends_as_in_one_process(
         assert ended(store) == alone
     finally:
         ray_cluster.shutdown()  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize(
+    ("changed", "title"),
+    [
+        ({"version": "0.0.1"}, "A node of the cluster has bonito-local"),
+        ({"model": Path("/nowhere/model.gguf")}, "/nowhere/model.gguf is not on a node"),
+    ],
+)
+def test_a_node_that_lacks_something_says_what(
+    model: Path, changed: dict[str, Any], title: str
+) -> None:
+    from bonito_local.backends.cluster.actor import open_engine
+
+    with pytest.raises(BonitoError) as caught:
+        open_engine(replace(Opening("llamacpp", model, {}, 1), **changed), None, "engine")
+    assert caught.value.title.startswith(title)
+    assert caught.value.remedy
 
 
 @pytest.fixture

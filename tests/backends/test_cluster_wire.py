@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bonito_local.backends.base import Completion, Request, Sample, Sampling, Shape
+from bonito_local.backends.cluster.engine import Outstanding
 from bonito_local.backends.cluster.feed import Feed
 from bonito_local.backends.cluster.options import ClusterOptions, check_cluster
 from bonito_local.backends.cluster.wire import (
@@ -138,3 +139,25 @@ def test_what_is_no_cluster(options: ClusterOptions, title: str) -> None:
         check_cluster(options)
     assert caught.value.title.startswith(title)
     assert caught.value.remedy
+
+
+def test_what_comes_twice_counts_once_and_what_is_lost_is_asked_again() -> None:
+    def request(at: int) -> Request:
+        return Request(f"{at}/qa", "", Sampling(n=2), (Sample(0, 5), Sample(1, 6)))
+
+    def end(at: int, sample: int) -> Completion:
+        return Completion(f"{at}/qa", sample, "", 1, 1, "stop")
+
+    work = Outstanding(iter([request(0), request(1), request(2)]), 2)
+    assert list(work.again()) == []
+    new = work.blocks()
+    assert next(new) == [request(0), request(1)]
+    assert [work.take(end(0, 0)), work.take(end(0, 0)), work.take(end(1, 1))] == [True, False, True]
+    assert [work.take(end(1, 0)), work.take(end(1, 0))] == [True, False]
+    assert not work.take(end(2, 0))  # not asked yet
+    assert list(work.again()) == [[replace(request(0), samples=(Sample(1, 6),))]]
+    assert list(work.blocks()) == [[request(2)]]
+    assert not work.finished
+    assert all(work.take(end(at, sample)) for at, sample in [(0, 1), (2, 1), (2, 0)])
+    assert work.finished
+    assert work.taken == 6

@@ -52,7 +52,7 @@ class EngineActor:
         self._lock = threading.Lock()
         self._fault: BonitoError | None = None
         try:
-            backend = _open(opening, feed)
+            backend = open_engine(opening, feed, self._me)
         except BonitoError as error:
             self._fault = error
             return
@@ -129,7 +129,12 @@ class EngineActor:
             block.ended.set()
 
 
-def _open(opening: Opening, feed: Any) -> Backend:
+def open_engine(opening: Opening, feed: Any, me: str) -> Backend:
+    """Open the backend on this node, whose actor `me` is.
+
+    Raises:
+        BonitoError: something is not on this node, or an engine died too often.
+    """
     if opening.version != __version__:
         raise BackendError(
             f"A node of the cluster has bonito-local {__version__}, the job {opening.version}.",
@@ -140,9 +145,8 @@ def _open(opening: Opening, feed: Any) -> Backend:
             f"{opening.model} is not on a node of the cluster.",
             "Models must lie at the same path on every node: use a shared folder.",
         )
-    context = ray.get_runtime_context()
-    me = context.get_actor_id()
-    seat, deaths = ray.get(feed.seat.remote(me, context.get_node_id()))
+    node = ray.get_runtime_context().get_node_id()
+    seat, deaths = ray.get(feed.seat.remote(me, node))
     if deaths > _MOST_DEATHS:
         raise _dead("while it loaded the model")
     if opening.share > 1:

@@ -85,7 +85,7 @@ class Cluster:
         size = max(1, min(_BLOCK, hint // (self.actors * _BLOCKS_PER_ACTOR) or 1))
         if not hint:
             size = _BLOCK // 4
-        work = _Outstanding(iter(requests), size)
+        work = Outstanding(iter(requests), size)
         while True:
             before = work.taken
             run = _Run(self, work, size, hint)
@@ -111,7 +111,7 @@ class _Broken(Exception):
     """Ray gave up on an execution; the message is its first line."""
 
 
-class _Outstanding:
+class Outstanding:
     """What was asked and has not come: a completion that comes twice counts once."""
 
     def __init__(self, source: Iterator[Request], size: int) -> None:
@@ -159,7 +159,7 @@ class _Outstanding:
 class _Run:
     """One execution of Ray Data over numbered blocks, and the thread that reads its results."""
 
-    def __init__(self, cluster: Cluster, work: _Outstanding, size: int, hint: int) -> None:
+    def __init__(self, cluster: Cluster, work: Outstanding, size: int, hint: int) -> None:
         self._work = work
         calls = min(_MOST_CALLS, -(-_AHEAD.get(cluster.name, _AHEAD_GPU) // size))
         self._calls = cluster.actors * calls

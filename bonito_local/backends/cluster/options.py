@@ -48,7 +48,10 @@ def check_cluster(options: ClusterOptions) -> None:
     if options.kind and options.kind not in _KINDS:
         raise UsageError(f"Unknown cluster {options.kind!r}.", did_you_mean(options.kind, _KINDS))
     if not options.kind and (options.address or options.actors):
-        raise UsageError("A cluster's address or actors are given, but no cluster.", "Say ray.")
+        raise UsageError(
+            "A cluster's address or actors are given, but no cluster.",
+            'Add --cluster ray, or kind = "ray" to [cluster].',
+        )
     if options.actors < 0:
         raise UsageError(f"actors is {options.actors}.", "Use 1 or more, or 0 for what suits.")
     if options.address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 from bonito_local.jobs.ledger import Ledger
@@ -74,6 +75,13 @@ def duration(seconds: float | None) -> str:
     if whole < 100 * 3600:
         return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
     return f"{whole // 86400}d"
+
+
+def moment(at: float) -> str:
+    """A time of the clock: of today the hour, else the day too."""
+    then = datetime.fromtimestamp(at)
+    today = then.date() == datetime.now().date()
+    return then.strftime("%H:%M" if today else "%d %b %H:%M")
 
 
 def speed(progress: Progress | None) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from bonito_local.backends.llamacpp.gguf_file import read_metadata
 from bonito_local.backends.llamacpp.speeds import speeds
@@ -14,13 +14,24 @@ from bonito_local.errors import ModelError
 from bonito_local.models.catalog import CATALOG
 
 _DEEPEST = 2
+# `general.file_type`, by llama.cpp's `llama_ftype`: those that are made here, and the usual others.
+_FILE_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 7: "Q8_0", 8: "Q5_0", 10: "Q2_K", 11: "Q3_K_S"}
+_FILE_TYPES |= {12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S"}
+_FILE_TYPES |= {17: "Q5_K_M", 18: "Q6_K", 30: "IQ4_XS", 32: "BF16"}
+
+
+class _Said(TypedDict):
+    licence: str
+    stored: str
+    tuned: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Installed:
     """A model file. `made` is what its manifest says, None where there is none.
 
-    `licence` is what the file says of itself; `tuned` whether it was measured on this machine.
+    `licence` and `stored`, how its weights are, is what the file says of itself; `tuned` is
+    whether it was measured on this machine.
     """
 
     name: str
@@ -30,13 +41,16 @@ class Installed:
     named: bool
     made: dict[str, Any] | None = None
     licence: str = ""
+    stored: str = ""
     tuned: bool = False
 
     @property
     def quant(self) -> str:
-        """Its quantization, as far as its manifest or its name tells."""
+        """Its quantization, as far as its manifest, the file or its name tells."""
         if self.made:
             return str(self.made.get("quant", ""))
+        if self.stored:
+            return self.stored
         parts = self.path.stem.replace("-", ".").split(".")
         return next((p for p in parts if p[:1] in "QF" and p[1:2].isdigit()), "")
 
@@ -59,8 +73,7 @@ def installed(folders: Sequence[Path] = ()) -> list[Installed]:
             model.path.stat().st_size,
             model.summary,
             named=True,
-            licence=_licence(model.path),
-            tuned=bool(speeds(model.path)),
+            **_says(model.path),
         )
         for model in CATALOG
         if model.path.exists()
@@ -71,12 +84,8 @@ def installed(folders: Sequence[Path] = ()) -> list[Installed]:
             if path.resolve() not in seen:
                 seen.add(path.resolve())
                 made = _manifest(path)
-                licence, tuned = _licence(path), bool(speeds(path))
-                found.append(
-                    Installed(
-                        *(path.stem, path, _size(path), _made(made), False, made, licence, tuned)
-                    )
-                )
+                of = (path.stem, path, _size(path), _made(made), False, made)
+                found.append(Installed(*of, **_says(path)))
     return found
 
 
@@ -93,11 +102,17 @@ def _files(folder: Path, deep: int) -> list[Path]:
     return files
 
 
-def _licence(path: Path) -> str:
+def _says(path: Path) -> _Said:
     try:
-        return str(read_metadata(path).get("general.license", ""))
+        metadata = read_metadata(path)
     except ModelError:
-        return ""
+        metadata = {}
+    kind = metadata.get("general.file_type")
+    return {
+        "licence": str(metadata.get("general.license", "")),
+        "stored": _FILE_TYPES.get(kind, "") if isinstance(kind, int) else "",
+        "tuned": bool(speeds(path)),
+    }
 
 
 def _size(path: Path) -> int:

@@ -122,6 +122,7 @@ def test_models_say_their_licence_and_whether_they_were_tuned(
 ) -> None:
     ours = installed()[0]
     assert (ours.licence, ours.tuned) == ("cc-by-sa-4.0", False)
+    assert ours.quant.startswith(("Q", "F"))
     remember("a" * 64, Mix(72, 64), Tuning(FOUND, (FOUND,)), ours.path)
     assert installed()[0].tuned
     found = next(model for model in installed([tiny_gguf.parent]) if model.path == tiny_gguf)

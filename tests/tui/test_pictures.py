@@ -54,7 +54,8 @@ def settled(steps: str) -> Callable[[BonitoApp, Pilot[None]], Awaitable[None]]:
     pressed, shown, screen = SCENES[steps]
 
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: "6 accepted" in text_of(app))
+        # The footer is drawn last.
+        await until(pilot, lambda: "6 accepted" in text_of(app) and "? Help" in text_of(app))
         for key in pressed.split():
             await pilot.press(key)
             await pilot.pause(0.3)

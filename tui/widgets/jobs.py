@@ -28,6 +28,7 @@ from bonito_local.tui.format import (
     count,
     duration,
     lost,
+    moment,
     plural,
     share,
     short_path,
@@ -44,8 +45,11 @@ COLUMNS = (
     Column("Lost", 5, right=True),
     Column("Tokens/s", 9, right=True),
     Column("Left", 7, right=True),
-    Column("Engine", 9, least=96),
-    Column("Air gap", 8, least=96),
+    Column("Engine", 9, least=108),
+    Column("Air gap", 8, least=108),
+    Column("Passages", 8, right=True, least=150),
+    Column("Started", 12, right=True, least=150),
+    Column("Most were lost as", 24, flex=True, least=150),
 )
 _TONES = {
     GOOD: "$success",
@@ -82,6 +86,9 @@ def job_cells(entry: Entry, listed: Listed | None) -> Sequence[Cell]:
         cell(duration(left)),
         cell(job.run.backend if job.run else "", DIM),
         badge(job, short=True),
+        cell(count(job.passages)),
+        cell(moment(job.run.started) if job.run else "", DIM),
+        cell(", ".join(f"{c.reason} {count(c.samples)}" for c in job.ledger.reasons()[:3]), DIM),
     )
 
 

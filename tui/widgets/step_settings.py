@@ -92,7 +92,9 @@ class SettingsStep(VerticalScroll, can_focus=False):
 
     def offer(self, models: Sequence[Installed]) -> None:
         """Name the models that are here."""
-        names = ", ".join(m.name if m.named else m.path.name for m in models[:4])
+        names = ", ".join(
+            f"{m.name} (to try things out)" if m.named else m.path.name for m in models[:4]
+        )
         self.query_one("#models", Static).update(f"Here: {names}. Ctrl+O chooses one.")
 
     def read(self, draft: Draft) -> Draft:

@@ -26,18 +26,24 @@ import random
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import astuple
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.scoring import Scorer
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.checks.duplicates import pair_digest
-from bonito_local.checks.rules import findings
+from bonito_local.checks.rules import check, findings
 from bonito_local.checks.sketch import sketch
+from bonito_local.checks.thresholds import Thresholds
+from bonito_local.jobs.prompts import BONITO
+from bonito_local.jobs.scoretable import Unscored
+from bonito_local.jobs.scoring import score_rows
 from bonito_local.models.catalog import resolve_model
-from bonito_local.tasks import Pair, format_prompt, parse_completion, task_type
+from bonito_local.tasks import TASK_TYPES, Pair, format_prompt, parse_completion, task_type
 
 LABELS = Path(__file__).with_name("checks_labels.csv")
 WORDS = 55  # of a passage: bonito-tiny was trained on 30 to 60
@@ -125,6 +131,47 @@ def show(rows: list[dict[str, Any]]) -> None:
     for row, pair, _ in parsed:
         sketch(pair, row["passage"], 0.8)
     print(f"sketch: {1e3 * (perf_counter() - started) / len(parsed):.2f} ms a row")
+
+    started = perf_counter()
+    scored = scores([(row, pair) for row, pair, _ in parsed])
+    print(f"scores: {1e3 * (perf_counter() - started) / len(parsed):.0f} ms a row")
+    print("\n| selection | kept | right | precision | recall |\n|---|---|---|---|---|")
+    right = sum(label for *_, label in parsed)
+    passed = [not reasons for reasons in found]
+    thresholds = Thresholds(question_overlap=0.5)
+    near = [
+        check(task_type(row["task"]), pair, row["passage"], row["completion"], thresholds) is None
+        for row, pair, _ in parsed
+    ]
+    select("all rows", [True] * len(parsed), parsed, right)
+    select("rules", passed, parsed, right)
+    select("rules, question_overlap 0.5", near, parsed, right)
+    for name, least in (
+        *(("agreement", 0.5), ("agreement", 1.0), ("support", -0.3), ("support", -0.2)),
+        *(("support", -0.1), ("gain", 0.0), ("gain", 2.0), ("gain", 4.0)),
+    ):
+        kept = [ok and s[name] >= least for s, ok in zip(scored, passed, strict=True)]
+        select(f"rules, {name} {least} or more", kept, parsed, right)
+
+
+def select(name: str, kept: list[bool], rows: list[Any], right: int) -> None:
+    among = [row[2] for row, keep in zip(rows, kept, strict=True) if keep]
+    print(
+        f"| {name} | {len(among)} | {sum(among)} | {sum(among) / max(1, len(among)):.1%} "
+        f"| {sum(among) / right:.1%} |"
+    )
+
+
+def scores(rows: list[tuple[dict[str, Any], Pair]]) -> list[dict[str, float]]:
+    """The scores of `bonito-local score`, drawn one at a time so that they come out the same."""
+    types = {task.short: task for task in TASK_TYPES}
+    asked = [
+        Unscored(at, 0, row["task"], row["passage"], row["completion"], *astuple(pair))
+        for at, (row, pair) in enumerate(rows)
+    ]
+    path = resolve_model("bonito-tiny").path
+    with closing(LlamaCpp(path, Settings(n_seq=1))) as engine, Scorer(engine) as scorer:
+        return score_rows(engine, scorer, BONITO, types, asked)
 
 
 def table(rows: list[tuple[list[str], bool]], task: str) -> None:

@@ -32,7 +32,7 @@ from bonito_local.models.fit import metadata
 from bonito_local.tasks import CONTEXT, PIPE, TaskType
 
 if TYPE_CHECKING:
-    from bonito_local.backends.llamacpp.scoring import Likelihood
+    from bonito_local.backends.llamacpp.scoring import Likelihood, Scorer
 
 _AGAIN = Sampling(n=3, temperature=0.7, top_p=0.95)
 _BATCH = 32  # rows scored together, and kept together
@@ -83,14 +83,24 @@ def _score(store: Store, job: Generation, notify: Notify, stop: Stop) -> None:
         with Scorer(backend) as scorer:
             while not stop() and (rows := store.unscored(after, _BATCH)):
                 notify(Progress("scoring", done=done, planned=planned))
-                prompts = [beginning(asked, types[row.task], row) for row in rows]
-                agreed = _agreements(backend, rows, prompts)
-                likely = list(scorer.score(_texts(asked, types, rows, prompts)))
                 store.set_scores(
-                    (row, _scores(agreed[at], likely[2 * at], likely[2 * at + 1]))
-                    for at, row in enumerate(rows)
+                    zip(rows, score_rows(backend, scorer, asked, types, rows), strict=True)
                 )
                 after, done = rows[-1].id, done + len(rows)
+
+
+def score_rows(
+    backend: Backend,
+    scorer: Scorer,
+    asked: Asking,
+    types: Mapping[str, TaskType],
+    rows: Sequence[Unscored],
+) -> list[dict[str, float]]:
+    """Return each row's scores by name; where it does not fit the context, agreement alone."""
+    prompts = [beginning(asked, types[row.task], row) for row in rows]
+    agreed = _agreements(backend, rows, prompts)
+    likely = list(scorer.score(_texts(asked, types, rows, prompts)))
+    return [_scores(agreed[at], *likely[2 * at : 2 * at + 2]) for at in range(len(rows))]
 
 
 def beginning(asked: Asking, task: TaskType, row: Unscored) -> Framed | str:

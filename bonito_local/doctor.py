@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -118,21 +118,20 @@ def _compiler() -> Check:
 def _engines() -> Check:
     from bonito_local.backends.registry import BACKENDS
 
-    there = []
-    lacking = []
+    releases = packages_distributions()
+    there, lacking = [], []
     for name, engine in BACKENDS.items():
-        if not engine.package:
-            continue
-        if engine.installed:
-            there.append(f"{name} ({engine.package} {_version(engine.package)})")
-        else:
+        if engine.modules and engine.installed:
+            found = dict.fromkeys(releases.get(engine.modules[0], ()))
+            there.append(f"{name} ({', '.join(f'{of} {_version(of)}' for of in found)})")
+        elif engine.modules:
             lacking.append(f"{name}: {engine.how_to_install}")
     if find_spec("ray") is not None:
         there.append(f"clusters (ray {_version('ray')})")
     else:
         lacking.append("clusters: pip install 'bonito-local[ray]'")
-    found = f"{', '.join(there)}; openai asks a server that you run"
-    return Check("Engines", "ok", found, "  ".join(lacking))
+    told = f"{', '.join(there)}, openai (a server that you run)"
+    return Check("Engines", "ok", told, "; ".join(lacking))
 
 
 def _model() -> Check:

@@ -18,6 +18,9 @@ def test_report_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
     assert checks["llama.cpp"]["status"] == "ok"
     assert "llama-cpp-python 0.3" in checks["llama.cpp"]["found"]
+    assert "llamacpp (llama_cpp_python 0.3" in checks["Engines"]["found"].replace("-", "_")
+    assert "transformers (transformers 5." in checks["Engines"]["found"]
+    assert "vllm: pip install 'bonito-local[vllm]'" in checks["Engines"]["remedy"]
     assert "bonito-tiny" in checks["Models"]["found"]
     assert "GiB free" in checks["Memory"]["found"]
     assert checks["Air gap"]["status"] == "ok"

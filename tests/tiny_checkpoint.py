@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -139,6 +140,18 @@ def write_checkpoint(
     model.save_pretrained(folder, max_shard_size=max_shard_size)
     tokenizer.save_pretrained(folder)
     return model
+
+
+def write_decided(folder: Path, **settings: Any) -> Path:
+    """Save a random model whose logits are spread as a trained one's are: few near-ties."""
+    model = write_checkpoint(folder, dtype=torch.float32, layers=2, **settings)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if name.endswith(("embed_tokens.weight", "proj.weight")):
+                weight *= 2.5
+        model.lm_head.weight *= 5
+    model.save_pretrained(folder)
+    return folder
 
 
 def write_adapter(folder: Path, model: PreTrainedModel, **settings: object) -> PeftModel:

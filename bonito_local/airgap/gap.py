@@ -46,6 +46,11 @@ class Enforcement:
         """Whether native code and started programs are held too, not only Python."""
         return NAMESPACE in self.layers or SECCOMP in self.layers
 
+    @property
+    def loopback(self) -> bool:
+        """Whether sockets that stay on this machine can be left open without others."""
+        return NAMESPACE in self.layers or SECCOMP not in self.layers
+
     def __str__(self) -> str:
         if self.online:
             return "none: the network was allowed"

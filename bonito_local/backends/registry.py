@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import partial
@@ -12,6 +13,7 @@ from pathlib import Path
 from bonito_local.backends.base import Backend, EngineOptions, ModelFormat, Plan
 from bonito_local.errors import BackendError, UsageError, did_you_mean
 
+FLAGS = ("endpoint", "remote", "adapter", "quantization")  # of `generate`; others: job files only
 DTYPES = ("", "bfloat16", "float16", "float32")
 AUTO = "auto"  # not a backend: the one that suits model and machine is chosen
 
@@ -25,6 +27,8 @@ class Capabilities:
         guided: keeps completions in a shape.
         seeds: a sample's seed decides what is drawn, but for rounding.
         reproducible: the same bits each run, where asked for.
+        local_sockets: its processes talk to each other over sockets of this machine.
+        hottest: the highest temperature that it draws at.
         options: the fields of `EngineOptions` that mean something to it.
         quantizations: to which it can quantize weights as they load.
     """
@@ -33,6 +37,8 @@ class Capabilities:
     guided: bool = False
     seeds: bool = True
     reproducible: bool = False
+    local_sockets: bool = False
+    hottest: float = math.inf
     options: tuple[str, ...] = ()
     quantizations: tuple[str, ...] = ()
 
@@ -44,7 +50,7 @@ class Engine:
     Attributes:
         target: the function that opens it.
         package: the distribution that its engine comes in; empty where it has none.
-        modules: what has to be importable for it.
+        modules: what has to be importable for it, the engine first.
         extra: the extra of this package that installs those; None for the package itself.
         able: what it can do.
     """
@@ -85,6 +91,19 @@ BACKENDS: dict[str, Engine] = {
             ("checkpoint",), reproducible=True, options=("quantization",), quantizations=("nf4",)
         ),
     ),
+    "vllm": Engine(
+        "bonito_local.backends.vllm.engine.open_planned",
+        "vllm",
+        ("vllm",),
+        "vllm",
+        Capabilities(
+            ("checkpoint",),
+            local_sockets=True,
+            hottest=2.0,
+            options=("adapter", "quantization", "dtype", "tensor_parallel", "memory_fraction"),
+            quantizations=("nf4", "fp8"),
+        ),
+    ),
     "openai": Engine(
         "bonito_local.backends.openai_api.open_planned",
         "",
@@ -122,9 +141,16 @@ def capabilities(name: str) -> Capabilities:
     return _engine(name).able
 
 
-def check_capable(name: str, *, guided: bool = False, plan: Plan | None = None) -> None:
+def check_capable(
+    name: str, *, guided: bool = False, temperature: float = 0.0, plan: Plan | None = None
+) -> None:
     """Raise UsageError for what is asked of a backend that it cannot do."""
     able, plan = capabilities(name), plan or Plan()
+    if temperature > able.hottest:
+        raise UsageError(
+            f"The {name} backend cannot draw at a temperature of {temperature:g}.",
+            f"Use {able.hottest:g} or less.",
+        )
     if guided and not able.guided:
         raise _unable(name, "guided rows", "--guided", lambda other: other.guided)
     if plan.reproducible and not able.reproducible:
@@ -134,7 +160,8 @@ def check_capable(name: str, *, guided: bool = False, plan: Plan | None = None) 
     for option in _given(plan.options):
         if option not in able.options:
             can = partial(_takes, option)
-            raise _unable(name, _MEANS[option], f"engine.{option}", can)
+            flag = f"--{option}" if option in FLAGS else f"engine.{option}"
+            raise _unable(name, _MEANS[option], flag, can)
     _check_values(plan.options)
     wanted = plan.options.quantization
     if wanted and wanted not in able.quantizations:
@@ -177,6 +204,16 @@ _MEANS = {
     "tensor_parallel": "layers shared by GPUs",
     "memory_fraction": "a choice of memory",
 }
+
+
+def check_installed(name: str) -> None:
+    """Raise BackendError where the engine is not there; the remedy says how to install it."""
+    engine = _engine(name)
+    if not engine.installed:
+        raise BackendError(
+            f"The {name} backend's engine is not installed.",
+            f"Install it: {engine.how_to_install}",
+        )
 
 
 def _check_values(options: EngineOptions) -> None:

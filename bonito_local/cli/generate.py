@@ -25,7 +25,8 @@ _PATH = click.Path(path_type=Path)
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine, or auto.")
 @click.option("--endpoint", default="", help="With --backend openai: http://127.0.0.1:8080.")
 @click.option("--remote", is_flag=True, help="--endpoint may be another machine: it sees passages.")
-@click.option("--quantization", default="", help="Quantize a checkpoint as it loads: nf4.")
+@click.option("--adapter", default="", help="Folder of a LoRA adapter, applied unmerged.")
+@click.option("--quantization", default="", help="Quantize a checkpoint as it loads: nf4, fp8.")
 @click.option("--cluster", default="", help="Engines in many processes: ray.")
 @click.option("--cluster-address", default="", help="HOST:PORT of one you run: it sees passages.")
 @click.option("--actors", default=0, help="Engines on the cluster; else what suits.")
@@ -58,6 +59,7 @@ def command(
     backend: str,
     endpoint: str,
     remote: bool,
+    adapter: str,
     quantization: str,
     cluster: str,
     cluster_address: str,
@@ -105,6 +107,6 @@ def command(
         tune=tune,
         reproducible=reproducible,
         cluster=ClusterOptions(cluster, cluster_address, actors),
-        engine=EngineOptions(endpoint=endpoint, remote=remote, quantization=quantization),
+        engine=EngineOptions(endpoint, remote, adapter, quantization),
     )
     return run_here(wanted, online=online)

@@ -8,11 +8,19 @@ from pathlib import Path
 
 from bonito_local import airgap
 from bonito_local.airgap.gap import NAMESPACE, Enforcement
+from bonito_local.backends.adapter import read_adapter
 from bonito_local.backends.base import Backend, EngineOptions, Plan
 from bonito_local.backends.cluster.options import check_cluster
 from bonito_local.backends.endpoint import check_reachable, parse_endpoint
 from bonito_local.backends.gpus import find_gpus
-from bonito_local.backends.registry import AUTO, BACKENDS, capabilities, check_capable, open_backend
+from bonito_local.backends.registry import (
+    AUTO,
+    BACKENDS,
+    capabilities,
+    check_capable,
+    check_installed,
+    open_backend,
+)
 from bonito_local.errors import AirGapError, UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.models.catalog import ModelFile, resolve_model
@@ -50,18 +58,23 @@ def check_engine(wanted: Generation) -> Model:
             f"The {wanted.backend} backend asks a server, which a cluster has no use for.",
             "Leave the cluster out; the server spreads the work.",
         )
-    return find_model(wanted.model, wanted.backend, _plan(wanted), guided=wanted.guided)
+    hot = wanted.sampling.temperature
+    check_capable(wanted.backend, guided=wanted.guided, temperature=hot, plan=_plan(wanted))
+    model = find_model(wanted.model, wanted.backend, wanted.engine)
+    check_installed(wanted.backend)
+    return model
 
 
-def find_model(name: str, backend: str, plan: Plan, *, guided: bool = False) -> Model:
-    """Return the model of this name, of a format that `backend` takes.
+def find_model(name: str, backend: str, options: EngineOptions) -> Model:
+    """Return the model of this name, of a format that `backend` takes, and its adapter.
 
     Raises:
-        BonitoError: the engine cannot do what is asked, or the model is not there.
+        BonitoError: one of them is not there, or the endpoint is no address or not allowed.
     """
-    check_capable(backend, guided=guided, plan=plan)
-    way_out(plan.options)
-    return Model(resolve_model(name, capabilities(backend).formats))
+    way_out(options)
+    file = resolve_model(name, capabilities(backend).formats)
+    adapter = options.adapter
+    return Model(file, read_adapter(Path(adapter).expanduser()).sha256 if adapter else "")
 
 
 def open_engine(wanted: Generation, model: Model, plan: Plan) -> Backend:
@@ -110,15 +123,17 @@ def give_up_network(wanted: Generation, *, online: bool = False) -> Enforcement:
         UsageError: an address is none, or is not allowed.
         AirGapError: this system cannot leave open what is needed and nothing else.
     """
-    local = wanted.cluster.local
+    sockets = wanted.backend in BACKENDS and capabilities(wanted.backend).local_sockets
+    local = wanted.cluster.local or sockets
     joins = bool(wanted.cluster.address)
     held = airgap.enter(
         online=online or joins, local_sockets=local, endpoint=way_out(wanted.engine)
     )
     if local and NAMESPACE not in held.layers and held.by_the_kernel:
         raise AirGapError(
-            "This system has no network namespaces, without which Ray cannot be kept on it.",
-            "Run the job without a cluster.",
+            f"{'vLLM' if sockets else 'Ray'} needs sockets of this machine, which the air gap can "
+            f"leave open only in a network namespace. {' '.join(held.limits)}".strip(),
+            "Use another --backend, or --online." if sockets else "Run the job without a cluster.",
         )
     return held
 

@@ -17,13 +17,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bonito_local import airgap
 from bonito_local.backends.base import Backend, Completion, Request, Sample
+from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.backends.registry import open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, JobError
-from bonito_local.jobs.engine import check_engine, engine_plan, settle, way_out
+from bonito_local.jobs.engine import check_engine, engine_plan, give_up_network, settle
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
@@ -112,7 +112,8 @@ def main() -> int:
     request = json.loads(sys.stdin.buffer.read())
     wanted = from_json(request["wanted"], Path(request["output"]))
     try:
-        airgap.enter(endpoint=way_out(wanted.engine))
+        wanted, _ = settle(replace(wanted, cluster=ClusterOptions()))  # a look needs one engine
+        give_up_network(wanted)
         for kind, data in find(wanted, request["rows"]):
             tell(kind, **data)
     except BonitoError as error:
@@ -130,7 +131,6 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     import time
 
     yield "note", {"text": f"Loading {wanted.model}"}
-    wanted, _ = settle(wanted)
     model = check_engine(wanted)
     plan = replace(engine_plan(wanted, model), tune=False)
     with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:

@@ -22,7 +22,7 @@ def test_opens_by_name() -> None:
     ("name", "remedy"),
     [
         ("llamacp", "Did you mean 'llamacpp'?"),
-        ("zzz", "Known: llamacpp, transformers, openai, fake, auto."),
+        ("zzz", "Known: llamacpp, transformers, vllm, openai, fake, auto."),
     ],
 )
 def test_unknown_name(name: str, remedy: str) -> None:

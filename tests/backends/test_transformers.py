@@ -6,12 +6,17 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from asking import GREEDY, ask, by_sample, text_of
+from chi_squared import check_same_distribution
 from one_by_one import Reference
-from tiny_checkpoint import byte_level_tokenizer, sentencepiece_tokenizer, write_checkpoint
+from tiny_checkpoint import (
+    byte_level_tokenizer,
+    sentencepiece_tokenizer,
+    write_checkpoint,
+    write_decided,
+)
 from tokenizers import decoders
 
 from bonito_local.backends.base import Completion, EngineOptions, Plan, Request, Sampling
@@ -22,18 +27,6 @@ from bonito_local.backends.transformers.batch import draw
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.convert.pipeline import convert
 from bonito_local.errors import BackendError, ModelError
-
-
-def write_decided(folder: Path, **settings: object) -> Path:
-    """Save a random model whose logits are spread as a trained one's are: few near-ties."""
-    model = write_checkpoint(folder, dtype=torch.float32, layers=2, **settings)  # type: ignore[arg-type]
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if name.endswith(("embed_tokens.weight", "proj.weight")):
-                weight *= 2.5
-        model.lm_head.weight *= 5
-    model.save_pretrained(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -108,17 +101,7 @@ def test_what_is_drawn_is_distributed_as_llamacpps(
     other = Counter(c.text for c in llama.generate([request]))
     llama.close()
     assert first.total() == other.total() == 1500
-    common = [text for text in first | other if first[text] + other[text] >= 10]
-    assert len(common) >= 5
-    table = np.array([[counts[text] for text in common] for counts in (first, other)], float)
-    rest = 1500 - table.sum(1, keepdims=True)
-    if rest.sum() >= 10:
-        table = np.hstack([table, rest])
-    wanted = table.sum(1, keepdims=True) * table.sum(0) / table.sum()
-    statistic, freedom = ((table - wanted) ** 2 / wanted).sum(), table.shape[1] - 1
-    # Wilson and Hilferty's bound: one in a thousand such tests would fail by chance.
-    cube = 1 - 2 / (9 * freedom) + 3.09 * (2 / (9 * freedom)) ** 0.5
-    assert statistic < freedom * cube**3
+    check_same_distribution(first, other)
 
 
 def test_top_p_and_temperature_against_plain_arithmetic() -> None:

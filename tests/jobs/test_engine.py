@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bonito_local.backends.base import EngineOptions
+from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.backends.gpus import Gpu
 from bonito_local.backends.registry import BACKENDS, Engine
-from bonito_local.errors import BonitoError, ModelError, UsageError
+from bonito_local.errors import BackendError, BonitoError, ModelError, UsageError
 from bonito_local.jobs import engine
 from bonito_local.jobs.engine import check_engine, sent_to, settle, way_out
 from bonito_local.jobs.generate import generate, prepare
@@ -18,6 +18,7 @@ from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.tasks import task_type
 
 SERVER = EngineOptions(endpoint="http://127.0.0.1:8080")
+FP8 = EngineOptions(quantization="fp8")
 NF4 = EngineOptions(quantization="nf4")
 
 
@@ -43,7 +44,7 @@ def wanted(tmp_path: Path, tiny_gguf: Path) -> Generation:
         (
             {"engine": NF4},
             "The llamacpp backend cannot give weights that are quantized as they load.",
-            "Leave engine.quantization out, or use --backend transformers",
+            "Leave --quantization out, or use --backend transformers or vllm.",
         ),
         (
             {"backend": "transformers", "engine": EngineOptions(quantization="nf5")},
@@ -51,9 +52,24 @@ def wanted(tmp_path: Path, tiny_gguf: Path) -> Generation:
             "Leave --quantization out.",
         ),
         (
+            {"backend": "transformers", "engine": FP8},
+            "The transformers backend cannot give fp8 weights.",
+            "Leave --quantization out, or use --backend vllm.",
+        ),
+        (
+            {"backend": "transformers", "engine": EngineOptions(adapter="a")},
+            "The transformers backend cannot give rows of an adapter that is not merged.",
+            "Leave --adapter out, or use --backend vllm.",
+        ),
+        (
+            {"backend": "vllm", "sampling": Sampling(temperature=2.5)},
+            "The vllm backend cannot draw at a temperature of 2.5.",
+            "Use 2 or less.",
+        ),
+        (
             {"engine": SERVER},
             "The llamacpp backend cannot give rows of a server.",
-            "Leave engine.endpoint out, or use --backend openai.",
+            "Leave --endpoint out, or use --backend openai.",
         ),
         (
             {"backend": "openai"},
@@ -100,6 +116,10 @@ def test_a_model_of_another_format_is_an_error_before_anything_is_made(
         (False, "transformers vllm gpu", {}, "llamacpp", "the model is a GGUF file"),
         (True, "transformers", {}, "transformers", "there is no NVIDIA GPU"),
         (True, "transformers vllm", {}, "transformers", "there is no NVIDIA GPU"),
+        (True, "transformers gpu", {}, "transformers", "(vllm would be faster: pip install"),
+        (True, "transformers vllm gpu", {}, "vllm", "there is an NVIDIA GPU"),
+        (True, "vllm", {}, "vllm", "there is no NVIDIA GPU"),
+        (True, "transformers vllm", {"engine": FP8}, "vllm", "there is no NVIDIA GPU"),
         (True, "transformers vllm gpu", {"reproducible": True}, "transformers", "NVIDIA GPU"),
         (False, "", {"engine": SERVER}, "openai", "an endpoint is named"),
     ],
@@ -140,6 +160,16 @@ def machine(monkeypatch: pytest.MonkeyPatch, there: str) -> None:
     )
     gpus = [Gpu("NVIDIA", "H200")] if "gpu" in there else []
     monkeypatch.setattr(engine, "find_gpus", lambda: gpus)
+
+
+def test_an_engine_that_is_missing_is_an_error_before_anything_is_made(
+    wanted: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine(monkeypatch, "")
+    with pytest.raises(BackendError, match="engine is not installed") as caught:
+        generate(wanted)
+    assert caught.value.remedy.startswith("Install it: pip install")
+    assert not wanted.output.exists()
 
 
 def test_the_way_out_is_the_servers_address() -> None:

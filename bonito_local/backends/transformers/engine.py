@@ -24,6 +24,7 @@ from bonito_local.backends.transformers.loading import (
     last_tokens,
     load_model,
     load_tokenizer,
+    text_after,
 )
 from bonito_local.errors import BackendError
 
@@ -151,16 +152,7 @@ class Transformers:
         return None
 
     def _text(self, one: Live, drawn: list[int]) -> str:
-        # Decoded after the prompt's last token: a decoder drops the space of a text's first word.
-        before = one.row.tokens[-1:]
-        whole = self._decode([*before, *drawn])
-        return whole[len(self._decode(before)) :]
-
-    def _decode(self, tokens: list[int]) -> str:
-        text: str = self._tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text
+        return text_after(self._tokenizer, one.row.tokens[-1:], drawn)
 
     def _finish(self, one: Live, reason: FinishReason, text: str) -> Completion:
         row = one.row

@@ -85,6 +85,18 @@ def first_tokens(tokenizer: Any) -> list[int]:
     return first if first == [tokenizer.bos_token_id] else []
 
 
+def text_after(tokenizer: Any, before: list[int], drawn: list[int]) -> str:
+    """Decode `drawn` as it stands after `before`: a decoder drops the space of a first word."""
+
+    def decode(tokens: list[int]) -> str:
+        text: str = tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text
+
+    return decode([*before, *drawn])[len(decode(before)) :]
+
+
 def last_tokens(model: Any, tokenizer: Any) -> set[int]:
     """Tokens that end a text, as model and tokenizer name them."""
     found = {tokenizer.eos_token_id}

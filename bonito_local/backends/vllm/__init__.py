@@ -1,0 +1,1 @@
+"""vLLM: a checkpoint folder on one or several GPUs, or on the CPU."""

@@ -39,7 +39,7 @@ def test_what_had_finished_is_written_however_it_ends(
             raise stopped_by
         return unique(request, sample)
 
-    monkeypatch.setattr(job, "open_backend", lambda *_: Scripted(answer))
+    monkeypatch.setattr(job, "open_engine", lambda *_: Scripted(answer))
     if isinstance(stopped_by, BackendError):
         with pytest.raises(
             BackendError, match=r"It died\. Restart\. 5 rows are in .*out: the same"
@@ -49,7 +49,7 @@ def test_what_had_finished_is_written_however_it_ends(
         summary = generate(wanted)
         assert (summary.stopped, summary.rows, summary.ledger.pending) == (True, 5, 4)
     assert rows(wanted) == 5
-    monkeypatch.setattr(job, "open_backend", lambda *_: Scripted(unique))
+    monkeypatch.setattr(job, "open_engine", lambda *_: Scripted(unique))
     summary = generate(wanted)
     assert (summary.stopped, summary.rows, rows(wanted)) == (False, 9, 9)
     assert json.loads((wanted.output / "ledger.json").read_text())["planned"] == 9
@@ -64,7 +64,7 @@ def test_the_engine_is_closed_and_the_job_unlocked(
         def close(self) -> None:
             closed.append(self.name)
 
-    monkeypatch.setattr(job, "open_backend", lambda *_: Closing(unique))
+    monkeypatch.setattr(job, "open_engine", lambda *_: Closing(unique))
     generate(wanted)
     generate(wanted)
     assert closed == ["scripted", "scripted"]
@@ -90,7 +90,7 @@ def test_memory_that_runs_out_is_one_error_and_noted(
             raise MemoryError
         return unique(request, sample)
 
-    monkeypatch.setattr(job, "open_backend", lambda *_: Scripted(answer))
+    monkeypatch.setattr(job, "open_engine", lambda *_: Scripted(answer))
     with pytest.raises(JobError, match=r"Memory ran out\."):
         generate(wanted)
     state = job_state(wanted.output)

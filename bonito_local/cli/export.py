@@ -16,7 +16,7 @@ from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.jobfile import read_job
 
-_FORMATS = "\b\n" + "\n".join(f"{form.name:18}{form.meaning}" for form in FORMATS)
+_FORMATS = "\b\n" + "\n".join(f"{form.name:19}{form.meaning}" for form in FORMATS)
 
 
 @click.command("export", epilog=f"Formats:\n\n{_FORMATS}")

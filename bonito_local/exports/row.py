@@ -92,4 +92,4 @@ def document_of(row: Row) -> str:
     return f"{row.source_sha256} {row.heading}" if kind in _TABLES else row.source_sha256
 
 
-_TABLES = ("jsonl", "ndjson", "csv", "tsv", "parquet")
+_TABLES = ("jsonl", "ndjson", "csv", "tsv", "parquet", "arrow")

@@ -191,9 +191,9 @@ _PLAIN = {
 
 
 def _labels(tally: Tally) -> Iterator[Block]:
-    for task, seen in tally.label_sets().items():
+    for at, (task, seen) in enumerate(tally.label_sets().items(), 1):
         title = f"Responses of {task}"
-        yield Plot(f"labels-{task}", title, plots.bars(dict(seen.most_common()), title))
+        yield Plot(f"labels-{at}", title, plots.bars(dict(seen.most_common()), title))
 
 
 def _lengths(tally: Tally) -> Iterator[Block]:

@@ -40,8 +40,11 @@ def test_the_form_says_what_is_written(job: Path) -> None:
         await until(pilot, lambda: "# Instruction-tuning dataset\n" in text_of(app))
         await pilot.press("ctrl+s")
         await until(pilot, lambda: "2 rows in" in text_of(app))
+        await pilot.press("ctrl+r")
+        await until(pilot, lambda: "The report is" in text_of(app))
 
     drive(script)
+    assert "6 rows of instruction" in (job / "report.html").read_text(encoding="utf-8")
     lines = (job / "exports" / "openai" / "train.jsonl").read_text().splitlines()
     assert len(lines) == 2
     assert not (job / "exports" / "openai" / "provenance").exists()

@@ -43,11 +43,14 @@ class ExportScreen(Page):
         "Writes the dataset as it was reviewed: rows you rejected are left out, rows you accepted "
         "are in, and your texts take the place of the model's. As it stands, the job's own folder "
         "is written again; another format, choice or split goes to a folder of its own. Splits "
-        "are by document: no document is in two. What comes back from a spreadsheet is read by "
-        "`bonito-local import`."
+        "are by document: no document is in two. The report is a page about the job that opens "
+        "without a network. What comes back from a spreadsheet is read by `bonito-local import`."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "write", "Write", tooltip="Write the dataset", priority=True),
+        Binding(
+            "ctrl+r", "report", "Report", tooltip="Write a page about the dataset", priority=True
+        ),
     ]
 
     def __init__(self, output: Path) -> None:
@@ -163,6 +166,12 @@ class ExportScreen(Page):
     def _written(self, folder: Path, said: str) -> None:
         loads = f'\nload_dataset("{folder}")'
         self._tell([(said.rstrip(), GOOD), *self._warnings, (loads, STRONG)])
+
+    def action_report(self) -> None:
+        """Write the page about the job, which a browser opens."""
+        self._tell([("Writing …", DIM)])
+        command = ("report", str(self.output))
+        self.ask(lambda: run_command(*command), lambda said: self._tell([(said.rstrip(), GOOD)]))
 
     def _tell(self, pieces: list[Piece]) -> None:
         self.query_one("#summary", Static).update(content(pieces))

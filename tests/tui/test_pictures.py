@@ -16,6 +16,7 @@ from textual.pilot import Pilot
 
 from bonito_local.doctor import Check
 from bonito_local.tui.app import BonitoApp
+from bonito_local.tui.screens.page import Page
 
 PICTURES = Path(__file__).parent / "pictures"
 SIZES = ((80, 24), (120, 40))
@@ -54,13 +55,14 @@ def settled(steps: str) -> Callable[[BonitoApp, Pilot[None]], Awaitable[None]]:
     pressed, shown, screen = SCENES[steps]
 
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
-        # The footer is drawn last.
-        await until(pilot, lambda: "6 accepted" in text_of(app) and "? Help" in text_of(app))
+        await until(pilot, lambda: "6 accepted" in text_of(app))
         for key in pressed.split():
             await pilot.press(key)
             await pilot.pause(0.3)
         await keys(pilot, "", shown, screen)
         await pilot.pause(0.3)
+        # The footer is drawn last, and anew when other keys work.
+        await until(pilot, lambda: not isinstance(app.screen, Page) or "? Help" in text_of(app))
 
     return script
 

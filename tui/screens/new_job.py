@@ -74,12 +74,12 @@ class NewJobScreen(Page):
                 yield SettingsStep(self._draft)
             with TabPane("4 Preview", id="preview"):
                 yield PreviewStep()
-        with Horizontal(id="bottom"):
-            with Vertical():
+        with Vertical(id="bottom"):
+            with Horizontal():
                 yield Static("", id="chosen-line", markup=False)
-                yield Static("", id="estimate", markup=False)
-            yield Button("Next", id="next")
-            yield Button("Start", id="start", variant="primary")
+                yield Button("Next", id="next")
+                yield Button("Start", id="start", variant="primary")
+            yield Static("", id="estimate", markup=False)
 
     def on_mount(self) -> None:
         """Begin with the tree; look for models meanwhile."""

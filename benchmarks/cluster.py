@@ -1,6 +1,6 @@
 """What a Ray cluster on this machine costs beside plain processes, and where its driver saturates.
 
-    python benchmarks/cluster.py overhead --rows 400
+    python benchmarks/cluster.py overhead --rows 400 --rounds 5
     python benchmarks/cluster.py driver --passages 100000
 
 `overhead`: one job by two engines on a cluster, against two processes that each run half of it
@@ -62,6 +62,11 @@ class Clock:
         self.begun = time.monotonic()
         self.processor = 0.0  # seconds of this process, all threads, since generating began
 
+    @property
+    def rate(self) -> float:
+        """Rows/s from the first rows on, which had to wait for the model and for a whole block."""
+        return (self.done - self.lines[0][1]) / max(1e-9, self.last - self.first)
+
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         if progress.phase != "generating":
@@ -117,14 +122,14 @@ def run(backend: Backend, first: int, count: int, max_tokens: int, folder: Path)
 
 
 def half(model: Path, first: int, count: int, max_tokens: int, cores: set[int]) -> None:
-    """Be one of the plain processes: print when the first and the last row came."""
+    """Be one of the plain processes: print its rate."""
     if cores:
         os.sched_setaffinity(0, cores)
     with tempfile.TemporaryDirectory() as folder:
         backend = open_backend("llamacpp", model)
         clock = run(backend, first, count, max_tokens, Path(folder))
         backend.close()
-    print(clock.begun, clock.last, clock.done)
+    print(clock.rate)
 
 
 def overhead(rows: int, rounds: int, max_tokens: int) -> None:
@@ -134,7 +139,7 @@ def overhead(rows: int, rounds: int, max_tokens: int) -> None:
         model = write_tiny_gguf(folder / "m.gguf", layers=8, width=512, heads=8, ff=1024)
         ratios = []
         for at in range(rounds):
-            plain, begun = [], time.monotonic()
+            plain = []
             for part in range(2):
                 mine = ",".join(map(str, cores[part::2] if len(cores) > 1 else cores))
                 command = [sys.executable, __file__, "half", str(model), mine]
@@ -142,20 +147,13 @@ def overhead(rows: int, rounds: int, max_tokens: int) -> None:
                 plain.append(
                     subprocess.Popen([*command, *numbers], stdout=subprocess.PIPE, text=True)
                 )
-            told = [process.communicate()[0].split() for process in plain]
-            alone = max(float(t[1]) for t in told) - min(float(t[0]) for t in told)
+            alone = sum(float(process.communicate()[0]) for process in plain)
             backend = open_cluster(ClusterOptions("ray", "", 2), "llamacpp", model, Plan())
-            clock = run(backend, 0, rows, max_tokens, folder)
+            together = run(backend, 0, rows, max_tokens, folder).rate
             backend.close()
-            together = clock.last - clock.first
-            # The first block's rows come at once, after the time that drawing it took.
             ratios.append(together / alone)
-            print(
-                f"round {at}: two processes {rows / alone:.2f} rows/s in {alone:.1f} s "
-                f"(with start {time.monotonic() - begun:.0f} s), cluster from its first rows "
-                f"{(rows - clock.lines[0][1]) / together:.2f} rows/s in {together:.1f} s"
-            )
-        print(f"seconds, cluster / processes: median {statistics.median(ratios):.3f}")
+            print(f"round {at}: two processes {alone:.2f} rows/s, cluster {together:.2f} rows/s")
+        print(f"rows/s, cluster / processes: median {statistics.median(ratios):.3f}")
 
 
 def driver(count: int) -> None:

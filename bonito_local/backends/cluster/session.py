@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -107,10 +107,22 @@ class Session:
     def close(self) -> None:
         """End it; what its actors were drawing is dropped."""
         if self._ray.is_initialized():
+            threading.excepthook = _pass_over_ray(threading.excepthook)
             self._ray.shutdown()
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
+
+
+def _pass_over_ray(usual: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Ray Data's threads outlive the connection for a moment, and end with an error by that."""
+
+    def hook(told: Any) -> None:
+        name = told.thread.name if told.thread else ""
+        if not name.startswith(("ray-data", "StreamingExecutor", "Prefetcher")):
+            usual(told)
+
+    return hook
 
 
 def _import_ray() -> Any:

@@ -59,7 +59,7 @@ def generate(
     """Run `bonito-local generate` under another program."""
     output = documents.parent / "out"
     command = [*before, sys.executable, "-m", "bonito_local", "generate", str(documents)]
-    options = ["-t", "exqa,ynqa", "-o", str(output), "--model", str(model), "--max-tokens", "8"]
+    options = ["-t", "exqa,ynqa", "-o", str(output), "--model", str(model), "--max-tokens", "40"]
     return subprocess.run(
         [*command, *options, *more],
         capture_output=True,

@@ -9,7 +9,12 @@ from mix import WEIGHTS
 
 from bonito_local.convert.pipeline import convert
 
-PASSAGE_TOKENS = 112  # about 70 words, near the mean of what rows were made from
+METADATA: dict[str, str | int] = {
+    "general.name": "bonito-tiny",
+    "general.license": "cc-by-sa-4.0",
+    "bonito.passage_tokens": 112,  # about 70 words, near the mean of what rows were made from
+    "bonito.task_types": ",".join(WEIGHTS),
+}
 
 
 def main() -> None:
@@ -26,12 +31,7 @@ def main() -> None:
         adapters=[args.adapter],
         quant=args.quant,
         merge_into=args.merge_into,
-        metadata={
-            "general.name": "bonito-tiny",
-            "general.license": "cc-by-sa-4.0",
-            "bonito.passage_tokens": PASSAGE_TOKENS,
-            "bonito.task_types": ",".join(WEIGHTS),
-        },
+        metadata=METADATA,
     )
 
 

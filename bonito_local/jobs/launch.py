@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from bonito_local.backends.base import EngineOptions
+from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import BonitoError
 from bonito_local.jobs.exportspec import Export
@@ -59,6 +60,7 @@ def save(wanted: Generation, file: Path) -> None:
     others: dict[str, object] = {
         **_unusual(wanted.checks),
         **_unusual(wanted.engine),
+        **_unusual(wanted.cluster),
         **_exports(wanted.exports),
         "prompt": wanted.prompt if wanted.prompt != "auto" else None,
         "evaluation": [str(folder / path) for path in wanted.evaluation] or None,
@@ -104,7 +106,7 @@ def _exports(exports: Sequence[Export]) -> dict[str, object]:
     }
 
 
-def _unusual(options: Thresholds | EngineOptions) -> dict[str, object]:
+def _unusual(options: Thresholds | EngineOptions | ClusterOptions) -> dict[str, object]:
     """The fields that have another value than they usually have."""
     usual = type(options)()
     return {

@@ -100,7 +100,7 @@ def test_a_model_is_of_a_format_that_the_backend_takes(folder: Path, tiny_gguf: 
     assert (found.name, found.path, len(found.sha256)) == ("copy", folder, 64)
     with pytest.raises(ModelError, match="is a folder") as caught:
         resolve_model(str(folder))
-    assert "--backend transformers" in caught.value.remedy
+    assert "--backend auto" in caught.value.remedy
     with pytest.raises(ModelError, match="is a GGUF file; this backend loads checkpoint"):
         resolve_model(str(tiny_gguf), ("checkpoint",))
     with pytest.raises(ModelError, match="is a GGUF file"):

@@ -98,9 +98,9 @@ def test_another_file_or_machine_was_not_measured(
     other.write_bytes(tiny_gguf.read_bytes() + b"more")
     assert speeds(other) == []
     assert speeds(tmp_path / "gone.gguf") == []
-    monkeypatch.setattr(speeds_module, "processor", lambda: "another")
-    assert speeds(tiny_gguf) == []
-    monkeypatch.undo()
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(speeds_module, "processor", lambda: "another")
+        assert speeds(tiny_gguf) == []
     file.write_text("{")
     assert speeds(tiny_gguf) == []
 

@@ -65,7 +65,7 @@ def test_noise_becomes_rows(
     assert set(responses["topic_class"]) <= {"law", "tax"}
     (counts,) = [line.split() for line in capsys.readouterr().out.splitlines() if line[:3] == "all"]
     assert counts[3] == "0"  # unparseable
-    assert len(rows) == 12
+    assert len(rows) == int(counts[1]) >= 12
     # What it asks is noise all the same.
     assert not {row.reason for row in rows} & {"response is not in the passage", *NOT_LABELS}
     assert run([*guided[:-2], "--labels", "law,tort"]) == 1

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import JobError
 from bonito_local.exports.splits import Split
@@ -116,6 +117,7 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         folder=tmp_path,
         prompt="instruct",
         balance=True,
+        cluster=ClusterOptions("ray", "node:6379", 2),
         exports=tuple(
             Export(name, Split((90, 5, 5)), Choice((), ("rejected",), "accepted"), True)
             for name in ("openai", "hf")

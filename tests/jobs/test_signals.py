@@ -17,9 +17,10 @@ def test_the_first_signal_does_not_cut_a_callback() -> None:
 
 
 def test_where_it_may_a_signal_interrupts_at_once() -> None:
+    before = signal.getsignal(signal.SIGTERM)
     with StopSignals() as signals:
         signals.interrupts = True
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGTERM)
         assert signals.received == signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before

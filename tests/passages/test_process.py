@@ -144,6 +144,9 @@ def test_reading_that_is_left_in_the_middle_leaves_no_thread_and_no_process(
         assert isinstance(next(items), Passage)
     assert len(_children()) > children
     del items
+    deadline = time.monotonic() + 10  # the clock of a reader looks up four times a second
+    while threading.active_count() > threads and time.monotonic() < deadline:
+        time.sleep(0.05)
     assert threading.active_count() == threads
     assert len(_children()) == children
 

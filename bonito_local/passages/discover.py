@@ -93,7 +93,7 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         folders[:] = sorted(
             name
             for name in folders
-            if not name.startswith(".") and not Path(parent, name, JOB_FOLDER).is_dir()
+            if not name.startswith(".") and not _is_ours(Path(parent, name))
         )
         yield from unreadable
         unreadable.clear()
@@ -126,6 +126,17 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         )
     if empty:
         yield Problem(str(folder), "The folder holds no documents.", _REMEDY)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a job or an export of bonito-local wrote the folder."""
+    if (folder / JOB_FOLDER).is_dir():
+        return True
+    try:
+        with (folder / "export.json").open("rb") as file:
+            return b'"made_by": "bonito-local"' in file.read(64)
+    except OSError:
+        return False
 
 
 def _reason(error: OSError) -> str:

@@ -36,6 +36,11 @@ def test_a_folder_is_read_recursively_in_order_without_hidden_files(folder: Path
 def test_a_dataset_among_the_documents_is_read_only_where_it_is_named(folder: Path) -> None:
     (folder / "out" / ".job").mkdir(parents=True)
     (folder / "out" / "rows.jsonl").write_text("x")
+    (folder / "exported").mkdir()
+    (folder / "exported" / "rows.jsonl").write_text("x")
+    (folder / "exported" / "export.json").write_text(
+        '{\n  "made_by": "bonito-local",\n  "files": []}'
+    )
     assert names(list(find_documents([folder])), folder) == ["a.MD", "b.txt", "sub/c.pdf"]
     assert names(list(find_documents([folder / "out"])), folder) == ["out/rows.jsonl"]
 

@@ -83,6 +83,8 @@ def test_a_folder_of_ones_own_is_kept_and_a_foreign_one_is_refused(job: Path, ho
         await pilot.press("ctrl+s")
         await on(pilot, "ErrorScreen")
         await until(pilot, lambda: "was not made by bonito-local" in text_of(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "Nothing was written." in text_of(app))
 
     drive(script)
     assert [path.name for path in (home / "mine").iterdir()] == ["a.txt"]

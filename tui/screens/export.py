@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
-from bonito_local.errors import UsageError
+from bonito_local.errors import BonitoError, UsageError
 from bonito_local.exports.formats import FORMATS
 from bonito_local.exports.splits import parse_split
 from bonito_local.jobs.chosen import Choice, Reviewed
@@ -160,8 +161,7 @@ class ExportScreen(Page):
         command = ["export", str(self.output)]
         if wanted != Export() or folder != self.output.absolute():
             command += [*_options(wanted), "-o", str(folder)]
-        self._tell([("Writing …", DIM)])
-        self.ask(lambda: run_command(*command), lambda said: self._written(folder, said))
+        self._run(command, lambda said: self._written(folder, said))
 
     def _written(self, folder: Path, said: str) -> None:
         loads = f'\nload_dataset("{folder}")'
@@ -169,9 +169,20 @@ class ExportScreen(Page):
 
     def action_report(self) -> None:
         """Write the page about the job, which a browser opens."""
+        self._run(["report", str(self.output)], lambda said: self._tell([(said.rstrip(), GOOD)]))
+
+    def _run(self, command: list[str], then: Callable[[str], object]) -> None:
+        """Run a command in a process of its own; what it did is shown, or that it did nothing."""
+
+        def write() -> str:
+            try:
+                return run_command(*command)
+            except BonitoError:
+                self.app.call_from_thread(self._tell, [("Nothing was written.", WARN)])
+                raise
+
         self._tell([("Writing …", DIM)])
-        command = ("report", str(self.output))
-        self.ask(lambda: run_command(*command), lambda said: self._tell([(said.rstrip(), GOOD)]))
+        self.ask(write, then)
 
     def _tell(self, pieces: list[Piece]) -> None:
         self.query_one("#summary", Static).update(content(pieces))

@@ -96,25 +96,34 @@ def test_time_and_the_user_end_it(
     assert len(tune(tiny_gguf, MIX, stop=lambda: next(asked)).tried) == 2
 
 
-def test_measuring_a_real_model(tiny_gguf: Path) -> None:
+def test_measuring_a_real_model(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed: list[float] = []
+    fastest = tuning._fastest
+
+    def noted(run: Callable[[], None]) -> float:
+        timed.append(fastest(run))
+        return timed[-1]
+
+    monkeypatch.setattr(tuning, "_fastest", noted)
     model = Model(tiny_gguf)
-    many, one = (
-        tuning.measure(model, Settings(n, threads=1, prefill_threads=1), MIX) for n in (8, 1)
+    one, many = (
+        tuning.measure(model, Settings(n, threads=1, prefill_threads=1), MIX) for n in (1, 8)
     )
-    for found in (many, one):
-        assert found.prefill > 0
-        assert found.decode > 0
+    for found, (prefill, decode) in ((one, timed[:2]), (many, timed[2:])):
+        assert found.prefill == pytest.approx(40 / prefill)
+        assert found.decode == pytest.approx(found.settings.n_seq / decode)
         assert found.seconds == pytest.approx(40 / found.prefill + 20 / found.decode)
-    # A tiny model is all overhead: a step for eight costs less than eight for one.
-    assert many.decode > one.decode
     drafted = tuning.measure(model, Settings(1, threads=1, prefill_threads=1, draft=4), MIX)
-    assert drafted.decode > 0
+    assert drafted.decode == pytest.approx((1 + tuning._KEPT[4]) / timed[-1])
     shared = tuning.measure(model, many.settings, Mix(40, 20, n=4))
     assert shared.seconds == pytest.approx(10 / shared.prefill + 20 / shared.decode)
+    # A rate that the difference does not touch is taken over.
+    timed.clear()
     reread = tuning.measure(model, replace(one.settings, ubatch=256), MIX, known=one)
-    assert (reread.decode, reread.prefill == one.prefill) == (one.decode, False)
+    assert (reread.prefill, reread.decode) == (pytest.approx(40 / timed[0]), one.decode)
     redrawn = tuning.measure(model, replace(one.settings, n_seq=2), MIX, known=one)
-    assert (redrawn.prefill, redrawn.decode == one.decode) == (one.prefill, False)
+    assert (redrawn.prefill, redrawn.decode) == (one.prefill, pytest.approx(2 / timed[1]))
+    assert len(timed) == 2
     model.close()
 
 

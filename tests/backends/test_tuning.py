@@ -120,9 +120,11 @@ def test_measuring_a_real_model(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
     # A rate that the difference does not touch is taken over.
     timed.clear()
     reread = tuning.measure(model, replace(one.settings, ubatch=256), MIX, known=one)
-    assert (reread.prefill, reread.decode) == (pytest.approx(40 / timed[0]), one.decode)
+    assert reread.prefill == pytest.approx(40 / timed[0])
+    assert reread.decode == one.decode
     redrawn = tuning.measure(model, replace(one.settings, n_seq=2), MIX, known=one)
-    assert (redrawn.prefill, redrawn.decode) == (one.prefill, pytest.approx(2 / timed[1]))
+    assert redrawn.decode == pytest.approx(2 / timed[1])
+    assert redrawn.prefill == one.prefill
     assert len(timed) == 2
     model.close()
 

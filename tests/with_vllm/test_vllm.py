@@ -33,8 +33,7 @@ pytestmark = pytest.mark.filterwarnings("default")
 FLOAT32 = EngineOptions(dtype="float32")
 # vLLM's processes talk through sockets of their own namespace.
 CLOSED = (
-    "empty network namespace, seccomp filter, Python audit hook, "
-    "open to this machine's own sockets"
+    "empty network namespace, seccomp filter, Python audit hook, open to this machine's own sockets"
 )
 
 

@@ -25,8 +25,10 @@ endif
 demo: $(VENV)/installed
 	$(BIN)/bonito-local generate examples/documents --task exqa,ynqa --model bonito-tiny -o demo-out
 
+# Ray leaves threads behind in the process that used it.
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/with_ray
 
 test-vllm: $(VLLM)/installed
 	$(VLLM)/bin/python -m pytest tests/with_vllm

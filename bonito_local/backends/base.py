@@ -104,6 +104,12 @@ class Completion:
     error: str = ""
 
 
+def too_long(request: Request, sample: int, tokens: int, context: int) -> Completion:
+    """How a sample ends whose prompt, of so many tokens, leaves no room in the context."""
+    error = f"The prompt has {tokens} tokens; the context holds {context}."
+    return Completion(request.id, sample, "", tokens, 0, "failed", error)
+
+
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """What the user may say about an engine; which takes what is in the registry.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from bonito_local.backends.base import Completion, Request, Sample
+from bonito_local.backends.base import Completion, Request, Sample, too_long
 
 _AHEAD = 4  # batches' worth of rows are pulled, and sorted by length
 
@@ -74,8 +74,7 @@ def _rows(request: Request, tokens: list[int], context: int) -> Iterator[Row | C
     room = context - len(tokens)
     for sample in request.samples:
         if room < 1:
-            error = f"The prompt has {len(tokens)} tokens; the context holds {context}."
-            yield Completion(request.id, sample.index, "", len(tokens), 0, "failed", error)
+            yield too_long(request, sample.index, len(tokens), context)
         else:
             yield Row(request, sample, tokens, min(request.sampling.max_tokens, room))
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from bonito_local.backends.base import Completion, FinishReason, Plan, Request, Sample
+from bonito_local.backends.base import Completion, FinishReason, Plan, Request, Sample, too_long
 from bonito_local.tasks import PIPE
 
 _PROMPT = re.compile(r"<\|tasktype\|>\n(.*?)\n<\|context\|>\n(.*)\n<\|task\|>\n", re.DOTALL)
@@ -63,8 +63,7 @@ class Fake:
     def _complete(self, request: Request, sample: Sample) -> Completion:
         asked = self.count_tokens(request.prompt)
         if asked + 1 > self.context_length:
-            error = f"The prompt has {asked} tokens; the context holds {self.context_length}."
-            return Completion(request.id, sample.index, "", asked, 0, "failed", error)
+            return too_long(request, sample.index, asked, self.context_length)
         text = _answer(request.prompt, sample.seed)
         for stop in request.sampling.stop:
             text = text.split(stop)[0]

@@ -15,6 +15,7 @@ from typing import Any
 from bonito_local.backends.base import Completion, FinishReason, Plan, Request, Sample
 from bonito_local.backends.batching import cut_at_stop
 from bonito_local.backends.endpoint import Endpoint, parse_endpoint
+from bonito_local.backends.exclusive import Exclusive
 from bonito_local.backends.http_json import KEY, Aborted, Client, Patience, Refused, Unanswered
 from bonito_local.errors import BackendError, BonitoError, UsageError, did_you_mean
 
@@ -66,7 +67,7 @@ class OpenAI:
         self._patience = patience or Patience()
         self._at_once = at_once
         self._client = Client(endpoint, self._patience)
-        self._running = False
+        self._exclusive = Exclusive()
         try:
             listed = self._listed()
             self.model = _known(model, list(listed), endpoint) if listed else model
@@ -90,11 +91,10 @@ class OpenAI:
             BackendError: the server is gone, refuses everything, or fails at everything; or
                 the engine is generating already.
         """
-        if self._running:
-            raise BackendError(
-                "The engine is generating already.", "Exhaust or close the other iterator first."
-            )
-        self._running = True
+        with self._exclusive:
+            yield from self._run(requests)
+
+    def _run(self, requests: Iterable[Request]) -> Iterator[Completion]:
         client = Client(self._endpoint, self._patience)
         done: SimpleQueue[Completion | BonitoError] = SimpleQueue()
 
@@ -132,7 +132,6 @@ class OpenAI:
             client.abort()
             pool.shutdown(cancel_futures=True)
             client.close()
-            self._running = False
 
     def close(self) -> None:
         """Close the connections; the server keeps its model."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from bonito_local.backends.base import Completion, Request
+from bonito_local.backends.exclusive import Exclusive
 from bonito_local.backends.llamacpp.context import Context, cell_bytes
 from bonito_local.backends.llamacpp.generation import Generation, Stats
 from bonito_local.backends.llamacpp.machine import available_memory
@@ -46,7 +47,7 @@ class LlamaCpp:
         self._model = Model(path, repack=settings.repack, gpu_layers=settings.gpu_layers)
         self.metadata = self._model.metadata
         self.stats = Stats()
-        self._running = False
+        self._exclusive = Exclusive()
         try:
             n_cells = _cells(self._model, settings) if n_ctx is None else n_ctx
             self._context = Context(self._model, settings, n_cells)
@@ -76,15 +77,8 @@ class LlamaCpp:
         """
         if self._model.handle is None:
             raise BackendError("The engine is closed.", "Open the model again.")
-        if self._running:
-            raise BackendError(
-                "The engine is generating already.", "Exhaust or close the other iterator first."
-            )
-        self._running = True
-        try:
+        with self._exclusive:
             yield from Generation(self._context, self.stats, requests).run()
-        finally:
-            self._running = False
 
     def close(self) -> None:
         """Free the model's memory."""

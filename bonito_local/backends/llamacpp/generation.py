@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from bonito_local.backends.base import Completion, FinishReason, Request
+from bonito_local.backends.base import Completion, FinishReason, Request, too_long
 from bonito_local.backends.llamacpp.bindings import (
     Batch,
     first_error,
@@ -104,9 +104,8 @@ class Generation:
         room = self.context.limit - len(tokens)
         limit = min(request.sampling.max_tokens, room)
         if not len(tokens) or room < 1:
-            error = f"The prompt has {len(tokens)} tokens; the context holds {self.context.limit}."
             return [
-                Completion(request.id, sample.index, "", len(tokens), 0, "failed", error)
+                too_long(request, sample.index, len(tokens), self.context.limit)
                 for sample in request.samples
             ]
         if request.samples:

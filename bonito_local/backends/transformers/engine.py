@@ -16,16 +16,15 @@ from transformers.utils import logging
 from bonito_local.backends.base import Completion, FinishReason, Plan, Request
 from bonito_local.backends.batching import Row, batches, cut_at_stop
 from bonito_local.backends.checkpoint import read_checkpoint
+from bonito_local.backends.exclusive import Exclusive
 from bonito_local.backends.transformers.batch import Batch, Live
 from bonito_local.backends.transformers.loading import (
     affordable_cells,
     find_device,
-    first_tokens,
     last_tokens,
     load_model,
-    load_tokenizer,
-    text_after,
 )
+from bonito_local.backends.transformers.texts import Texts
 from bonito_local.errors import BackendError
 
 _ROWS = {"cpu": 32, "cuda": 128, "mps": 32}
@@ -69,17 +68,16 @@ class Transformers:
         logging.disable_progress_bar()
         self.device = find_device()
         self._model = load_model(checkpoint, four_bit, dtype, self.device)
-        self._tokenizer = load_tokenizer(folder)
-        self._bos = first_tokens(self._tokenizer)
-        self._ends = last_tokens(self._model, self._tokenizer)
+        self._texts = Texts(folder)
+        self._ends = last_tokens(self._model, self._texts.tokenizer)
         self.context_length = checkpoint.context_length
         self._rows = rows or _ROWS[self.device]
         self._cells = affordable_cells(checkpoint, dtype, self.device)
-        self._running = False
+        self._exclusive = Exclusive()
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""
-        return len(self._encode(text)) - len(self._bos)
+        return self._texts.count(text)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield every sample's completion as it finishes, batch after batch.
@@ -91,32 +89,20 @@ class Transformers:
         """
         if self._model is None:
             raise BackendError("The engine is closed.", "Open the model again.")
-        if self._running:
-            raise BackendError(
-                "The engine is generating already.", "Exhaust or close the other iterator first."
-            )
-        self._running = True
-        try:
+        with self._exclusive:
             for batch in batches(
-                requests, self._encode, self.context_length, self._rows, self._cells
+                requests, self._texts.encode, self.context_length, self._rows, self._cells
             ):
                 if isinstance(batch, Completion):
                     yield batch
                 else:
                     yield from self._run(batch)
-        finally:
-            self._running = False
 
     def close(self) -> None:
         """Free the model's memory."""
         self._model = None
         if self.device == "cuda":
             torch.cuda.empty_cache()
-
-    def _encode(self, text: str) -> list[int]:
-        """BOS and the tokens of `text`; special tokens' names in it are plain text."""
-        found = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
-        return [*self._bos, *found["input_ids"]]
 
     def _run(self, rows: list[Row]) -> Iterator[Completion]:
         live = [Live(row, random.Random(row.sample.seed)) for row in rows]
@@ -152,7 +138,7 @@ class Transformers:
         return None
 
     def _text(self, one: Live, drawn: list[int]) -> str:
-        return text_after(self._tokenizer, one.row.tokens[-1:], drawn)
+        return self._texts.decode_after(one.row.tokens[-1:], drawn)
 
     def _finish(self, one: Live, reason: FinishReason, text: str) -> Completion:
         row = one.row

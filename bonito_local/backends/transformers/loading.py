@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from bonito_local.backends.checkpoint import Checkpoint
 from bonito_local.backends.llamacpp.machine import available_memory
@@ -67,34 +66,6 @@ def load_model(checkpoint: Checkpoint, four_bit: bool, dtype: torch.dtype, devic
             f"{folder} is incomplete: it lacks {lacking[0]}.", "Download or save it again."
         )
     return model.eval()
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """Load the tokenizer, or raise ModelError."""
-    try:
-        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"The tokenizer of {folder} cannot be loaded.", "Download or save it again."
-        ) from error
-
-
-def first_tokens(tokenizer: Any) -> list[int]:
-    """BOS, where the tokenizer begins texts with it."""
-    first: list[int] = tokenizer("")["input_ids"][:1]
-    return first if first == [tokenizer.bos_token_id] else []
-
-
-def text_after(tokenizer: Any, before: list[int], drawn: list[int]) -> str:
-    """Decode `drawn` as it stands after `before`: a decoder drops the space of a first word."""
-
-    def decode(tokens: list[int]) -> str:
-        text: str = tokenizer.decode(
-            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        return text
-
-    return decode([*before, *drawn])[len(decode(before)) :]
 
 
 def last_tokens(model: Any, tokenizer: Any) -> set[int]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local.backends.adapter import read_adapter
-from bonito_local.backends.base import Completion, EngineOptions, Plan, Request
+from bonito_local.backends.base import Completion, EngineOptions, Plan, Request, too_long
 from bonito_local.backends.checkpoint import read_checkpoint
+from bonito_local.backends.exclusive import Exclusive
 from bonito_local.backends.vllm.loading import load_engine
 from bonito_local.errors import BackendError
 
@@ -53,26 +54,20 @@ class VLLM:
         # Only now: both import torch, which takes the devices as vLLM has set them up.
         from vllm.lora.request import LoRARequest
 
-        from bonito_local.backends.transformers.loading import (
-            first_tokens,
-            load_tokenizer,
-            text_after,
-        )
+        from bonito_local.backends.transformers.texts import Texts
 
-        self._text_after = text_after
-        self._tokenizer = load_tokenizer(folder)
-        self._bos = first_tokens(self._tokenizer)
+        self._texts = Texts(folder)
         self._adapter = LoRARequest("adapter", 1, str(adapter.folder)) if adapter else None
         config = self._engine.vllm_config
         self.context_length: int = config.model_config.max_model_len
         self._most = _AHEAD * config.scheduler_config.max_num_seqs
         self.cached_tokens = 0
         self._count = 0
-        self._running = False
+        self._exclusive = Exclusive()
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""
-        return len(self._encode(text)) - len(self._bos)
+        return self._texts.count(text)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield every sample's completion as it finishes.
@@ -84,12 +79,16 @@ class VLLM:
         """
         if self._engine is None:
             raise BackendError("The engine is closed.", "Open the model again.")
-        if self._running:
-            raise BackendError(
-                "The engine is generating already.", "Exhaust or close the other iterator first."
-            )
-        self._running = True
-        pulled = iter(requests)
+        with self._exclusive:
+            yield from self._run(iter(requests))
+
+    def close(self) -> None:
+        """Free the model's memory."""
+        if self._engine is not None:
+            self._engine.engine_core.shutdown()
+            self._engine = None
+
+    def _run(self, pulled: Iterator[Request]) -> Iterator[Completion]:
         live: dict[str, tuple[Request, int]] = {}
         try:
             while True:
@@ -104,28 +103,18 @@ class VLLM:
         finally:
             if live and self._engine is not None:
                 self._engine.abort_request(list(live))
-            self._running = False
-
-    def close(self) -> None:
-        """Free the model's memory."""
-        if self._engine is not None:
-            self._engine.engine_core.shutdown()
-            self._engine = None
 
     def _add(self, request: Request, live: dict[str, tuple[Request, int]]) -> Iterator[Completion]:
         """Hand a request's samples to the engine; one that does not fit comes back failed."""
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        tokens = self._encode(request.prompt)
+        tokens = self._texts.encode(request.prompt)
         sampling = request.sampling
         room = self.context_length - len(tokens)
         for sample in request.samples:
             if room < 1:
-                error = (
-                    f"The prompt has {len(tokens)} tokens; the context holds {self.context_length}."
-                )
-                yield Completion(request.id, sample.index, "", len(tokens), 0, "failed", error)
+                yield too_long(request, sample.index, len(tokens), self.context_length)
                 continue
             self._count += 1
             name = str(self._count)
@@ -155,11 +144,6 @@ class VLLM:
             ) from error
         return found
 
-    def _encode(self, text: str) -> list[int]:
-        """BOS and the tokens of `text`; special tokens' names in it are plain text."""
-        found = self._tokenizer(text, add_special_tokens=False, split_special_tokens=True)
-        return [*self._bos, *found["input_ids"]]
-
     def _completion(self, request: Request, sample: int, output: Any) -> Completion:
         drawn = output.outputs[0]
         asked, count = output.prompt_token_ids, len(drawn.token_ids)
@@ -168,5 +152,5 @@ class VLLM:
             return Completion(request.id, sample, "", len(asked), count, "failed", error)
         text = drawn.text
         if not request.sampling.stop:
-            text = self._text_after(self._tokenizer, asked[-1:], list(drawn.token_ids))
+            text = self._texts.decode_after(asked[-1:], list(drawn.token_ids))
         return Completion(request.id, sample, text, len(asked), count, drawn.finish_reason)

@@ -1,0 +1,48 @@
+"""A checkpoint's tokenizer, as engines of checkpoints use it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transformers import AutoTokenizer
+
+from bonito_local.errors import ModelError
+
+
+class Texts:
+    """Prompts to tokens and drawn tokens to text."""
+
+    def __init__(self, folder: Path) -> None:
+        """Load the tokenizer.
+
+        Raises:
+            ModelError: it cannot be loaded.
+        """
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"The tokenizer of {folder} cannot be loaded.", "Download or save it again."
+            ) from error
+        first: list[int] = self.tokenizer("")["input_ids"][:1]
+        # BOS, where the tokenizer begins texts with it.
+        self._bos = first if first == [self.tokenizer.bos_token_id] else []
+
+    def encode(self, text: str) -> list[int]:
+        """BOS and the tokens of `text`; special tokens' names in it are plain text."""
+        found = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
+        return [*self._bos, *found["input_ids"]]
+
+    def count(self, text: str) -> int:
+        """Number of tokens in `text`, without BOS."""
+        return len(self.encode(text)) - len(self._bos)
+
+    def decode_after(self, before: list[int], drawn: list[int]) -> str:
+        """Decode `drawn` as it stands after `before`: a decoder drops the space of a first word."""
+        return self._decode([*before, *drawn])[len(self._decode(before)) :]
+
+    def _decode(self, tokens: list[int]) -> str:
+        text: str = self.tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return text

@@ -33,14 +33,8 @@ class Choice:
             values += self.outcomes
         elif self.decision in ("", "none"):
             where.append("coalesce(nullif(r.decision, ''), s.outcome) = 'accepted'")
-        if self.decision == "none":
-            where.append("coalesce(r.decision, '') = ''")
-        elif self.decision == "any":
-            where.append("r.decision != ''")
-        elif self.decision:
-            where.append("r.decision = ?")
-            values.append(self.decision)
-        return " AND ".join(where), values
+        decided, decision = of_decision(self.decision)
+        return " AND ".join(where + decided), values + decision
 
     def __str__(self) -> str:
         of = f" of {', '.join(self.tasks)}" if self.tasks else ""
@@ -58,6 +52,15 @@ _DECISIONS = {
 DECISIONS = tuple(_DECISIONS)
 _HAS_TEXT = """coalesce(r.instruction, s.instruction, '') != ''
     AND coalesce(r.response, s.response, '') != ''"""
+
+
+def of_decision(decision: str) -> tuple[list[str], list[str]]:
+    """Conditions of SQL for what a person said, "any" or "none" included, and their values."""
+    if decision == "none":
+        return ["coalesce(r.decision, '') = ''"], []
+    if decision == "any":
+        return ["r.decision != ''"], []
+    return (["r.decision = ?"], [decision]) if decision else ([], [])
 
 
 def _marks(values: tuple[str, ...]) -> str:

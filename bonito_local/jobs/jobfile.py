@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -26,6 +25,7 @@ from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.prompts import STYLES
 from bonito_local.jobs.spec import check_sampling, parse_tasks
+from bonito_local.jobs.tomlfile import read_toml
 
 # Key -> what its value is, as the error about another one says.
 _TEXTS, _TEXT, _WHOLE, _NUMBER, _FLAG = (
@@ -111,17 +111,7 @@ def read_job(path: Path) -> Generation:
     Raises:
         UsageError: it cannot be read, or says something that cannot be; one key is named.
     """
-    try:
-        data = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"The job file {path} cannot be read: {error.strerror}.",
-            "`bonito-local new` writes one.",
-        ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(
-            f"{path} is not TOML: {error}.", "Text goes in quotes; lists in [ and ]."
-        ) from error
+    data = read_toml(path, "job file", "`bonito-local new` writes one.")
     try:
         return _generation(path, data)
     except BonitoError as error:

@@ -6,7 +6,6 @@ A job keeps the definitions it was planned with: the file may move or go.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ from bonito_local.checks.rules import REASONS
 from bonito_local.checks.thresholds import Thresholds, check_thresholds
 from bonito_local.errors import BonitoError, OtherSettingsError, UsageError, did_you_mean
 from bonito_local.jobs.journal import Journal
+from bonito_local.jobs.tomlfile import read_toml
 from bonito_local.tasks import CONTEXT, LABELS, MARKERS, TASK_TYPES, TaskType, task_type
 
 _KEYS = ("name", "meaning", "instructions", "labels", "example", "checks")
@@ -48,16 +48,7 @@ def read_task(path: Path) -> TaskType:
     Raises:
         UsageError: it cannot be read, or says something that cannot be; one key is named.
     """
-    try:
-        data = tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"The task file {path} cannot be read: {error.strerror}.", "See docs/tasks.md."
-        ) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(
-            f"{path} is not TOML: {error}.", "Text goes in quotes; lists in [ and ]."
-        ) from error
+    data = read_toml(path, "task file", "See docs/tasks.md.")
     try:
         return _task(path.stem, data)
     except BonitoError as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from bonito_local.jobs.chosen import Chooser
+from bonito_local.jobs.chosen import Chooser, of_decision
 
 Decision = Literal["", "accepted", "rejected"]
 _FETCH = 5000
@@ -73,13 +73,9 @@ class Filter:
         where, values = ["s.outcome != 'pending'"], list[str | int]()
         if self.outcome:
             where, values = ["s.outcome = ?"], [self.outcome]
-        if self.decision == "none":
-            where.append("coalesce(r.decision, '') = ''")
-        elif self.decision == "any":
-            where.append("r.decision != ''")
-        elif self.decision:
-            where.append("r.decision = ?")
-            values.append(self.decision)
+        decided, decision = of_decision(self.decision)
+        where += decided
+        values += decision
         if self.task:
             where.append("s.task = ?")
             values.append(self.task)

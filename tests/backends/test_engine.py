@@ -16,7 +16,6 @@ from one_by_one import Drawn, Reference
 from tiny_model import write_tiny_gguf
 
 from bonito_local.backends.base import Request, Sample, Sampling, Shape
-from bonito_local.backends.llamacpp import draw
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import BackendError
@@ -162,22 +161,6 @@ def test_same_seed_draws_the_same_and_top_p_narrows(single: LlamaCpp, reference:
         next(single.generate([ask("r", prompt, narrow, 5)])).text
         == reference.greedy(prompt, 16).text()
     )
-
-
-def test_picking_in_threads_draws_the_same(
-    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sampling = Sampling(7, temperature=1.0, max_tokens=16)
-    requests = [ask(str(i), text_of(i, 5 + i), sampling, *range(7)) for i in range(5)]
-    backend = LlamaCpp(tiny_gguf, Settings(n_seq=7, threads=3))
-    drawn = []
-    for worth in (1 << 60, 1):
-        monkeypatch.setattr(draw, "_WORTH_THREADS", worth)
-        done = by_sample(backend.generate(requests))
-        drawn.append({key: completion.text for key, completion in done.items()})
-    backend.close()
-    assert drawn[0] == drawn[1]
-    assert len(set(drawn[0].values())) > 30
 
 
 def test_top_p_cuts_the_distribution_after_temperature(

@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bonito_local.backends.base import Sampling
-
-__all__ = ["Batch", "Handle", "first_error", "forget_errors", "lib", "new_sampler"]
+__all__ = ["Batch", "Handle", "first_error", "forget_errors", "lib"]
 
 try:
     import llama_cpp as lib
@@ -24,7 +22,6 @@ except (RuntimeError, OSError) as error:  # a shared library that is missing or 
 
 Handle = Any  # a ctypes pointer to what llama.cpp owns
 _GGML_LOG_ERROR = 4
-_NEGLIGIBLE = 1e-9  # a token so much less likely than the best
 _errors: deque[str] = deque(maxlen=32)
 
 
@@ -87,25 +84,3 @@ class Batch:
 
 def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
     return array.ctypes.data_as(ctypes.POINTER(kind))
-
-
-def new_sampler(sampling: Sampling, seed: int) -> Handle:
-    """Make a sampler chain; free it with `lib.llama_sampler_free`.
-
-    Temperature comes before top_p, as in vLLM and transformers (llama.cpp's own tools
-    do it the other way round): top_p cuts the distribution that is drawn from.
-    """
-    chain: Handle = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-    if sampling.temperature <= 0:
-        steps = [lib.llama_sampler_init_greedy()]
-    else:
-        steps = [lib.llama_sampler_init_temp(sampling.temperature)]
-        if sampling.top_p < 1:
-            # Spares top_p most of the vocabulary; what it drops weighs less than rounding does.
-            steps.append(lib.llama_sampler_init_min_p(_NEGLIGIBLE, 1))
-            steps.append(lib.llama_sampler_init_top_p(sampling.top_p, 1))
-        # 0xFFFFFFFF asks llama.cpp for a random seed.
-        steps.append(lib.llama_sampler_init_dist(seed % 0xFFFFFFFF))
-    for step in steps:
-        lib.llama_sampler_chain_add(chain, step)
-    return chain

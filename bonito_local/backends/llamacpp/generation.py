@@ -19,13 +19,12 @@ from bonito_local.backends.llamacpp.bindings import (
     Batch,
     first_error,
     forget_errors,
-    lib,
-    new_sampler,
 )
 from bonito_local.backends.llamacpp.context import Context
-from bonito_local.backends.llamacpp.draw import Draw, Picker
+from bonito_local.backends.llamacpp.draw import Draw
 from bonito_local.backends.llamacpp.guide import Guide
 from bonito_local.backends.llamacpp.lookup import Lookup
+from bonito_local.backends.llamacpp.sampler import Sampler
 from bonito_local.backends.llamacpp.scheduler import Chunk, Prompt, Scheduler, Sequence
 from bonito_local.errors import BackendError
 
@@ -63,7 +62,6 @@ class Generation:
         self._requests = iter(requests)
         self._waiting: deque[Prompt] = deque()
         self._draws: dict[int, Draw] = {}
-        self._picker = Picker(context, self.settings.threads)
         self._places = np.arange(context.limit, dtype=np.int32)
 
     def run(self) -> Iterator[Completion]:
@@ -83,10 +81,7 @@ class Generation:
                     resumed = perf_counter()
         finally:
             self.stats.seconds += perf_counter() - resumed
-            for draw in self._draws.values():
-                lib.llama_sampler_free(draw.sampler)
             self._draws.clear()
-            self._picker.close()
             self.context.clear()
 
     def _pull(self) -> list[Completion]:
@@ -140,16 +135,11 @@ class Generation:
         prompt = sequence.prompt
         shape, tokens = prompt.request.shape, prompt.tokens
         self._draws[sequence.slot] = Draw(
-            new_sampler(prompt.request.sampling, sequence.sample.seed),
+            Sampler(prompt.request.sampling, sequence.sample.seed),
             int(tokens[-1]),
             Guide(self.model.vocabulary, shape, prompt.limit) if shape else None,
             Lookup(tokens.tolist()) if self.settings.draft else None,
         )
-
-    def _end(self, sequence: Sequence) -> Draw:
-        draw = self._draws.pop(sequence.slot)
-        lib.llama_sampler_free(draw.sampler)
-        return draw
 
     def _step(self) -> list[Completion]:
         step = self.scheduler.plan()
@@ -210,21 +200,18 @@ class Generation:
         return end
 
     def _draw(self, sequences: list[Sequence]) -> list[Completion]:
-        """Pick the next token of each, and go on for as long as its draft has it right."""
-        draws = [self._draws[sequence.slot] for sequence in sequences]
-        widths = [1 + len(draw.draft) for draw in draws]
+        """Draw the next token of each, and go on for as long as its draft has it right."""
+        widths = [1 + len(self._draws[sequence.slot].draft) for sequence in sequences]
         rows = [end - width for end, width in zip(accumulate(widths), widths, strict=True)]
-        picked = self._picker.pick(draws, rows)
-        found = map(self._take_all, sequences, rows, picked)
+        found = map(self._take_all, sequences, rows)
         return [completion for completion in found if completion]
 
-    def _take_all(self, sequence: Sequence, row: int, token: int) -> Completion | None:
+    def _take_all(self, sequence: Sequence, row: int) -> Completion | None:
         draw = self._draws[sequence.slot]
         draft = draw.draft
         self.stats.drafted += len(draft)
         for place in range(1 + len(draft)):
-            if place:
-                (token,) = self._picker.pick([draw], [row + place])
+            token = draw.pick(self.context.logits(row + place))
             sequence.cached += 1
             if completion := self._take(sequence, token):
                 return completion
@@ -248,7 +235,7 @@ class Generation:
 
     def _finish(self, sequence: Sequence, reason: FinishReason) -> Completion:
         prompt, sample = sequence.prompt, sequence.sample
-        draw = self._end(sequence)
+        draw = self._draws.pop(sequence.slot)
         if self.scheduler.finish(sequence):
             self.context.remove(sequence.slot, prompt.prefix)
             self._begin(sequence)

@@ -170,7 +170,7 @@ def scores(rows: list[tuple[dict[str, Any], Pair]]) -> list[dict[str, float]]:
         for at, (row, pair) in enumerate(rows)
     ]
     path = resolve_model("bonito-tiny").path
-    with closing(LlamaCpp(path, Settings(n_seq=1))) as engine, Scorer(engine) as scorer:
+    with closing(LlamaCpp(path, Settings(n_seq=1))) as engine, closing(Scorer(engine)) as scorer:
         return score_rows(engine, scorer, BONITO, types, asked)
 
 

@@ -9,8 +9,10 @@ from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from bonito_local.backends.base import Backend, EngineOptions, ModelFormat, Plan
+from bonito_local.backends.likelihood import Scorer
 from bonito_local.errors import BackendError, UsageError, did_you_mean
 
 FLAGS = ("endpoint", "remote", "adapter", "quantization")  # of `generate`; others: job files only
@@ -53,6 +55,7 @@ class Engine:
         modules: what has to be importable for it, the engine first.
         extra: the extra of this package that installs those; None for the package itself.
         able: what it can do.
+        scorer: the class that tells how likely its models find a text; empty where none does.
     """
 
     target: str
@@ -60,6 +63,7 @@ class Engine:
     modules: tuple[str, ...]
     extra: str | None
     able: Capabilities
+    scorer: str = ""
 
     @property
     def installed(self) -> bool:
@@ -81,6 +85,7 @@ BACKENDS: dict[str, Engine] = {
         ("llama_cpp",),
         None,
         Capabilities(("gguf",), guided=True, reproducible=True),
+        "bonito_local.backends.llamacpp.scoring.Scorer",
     ),
     "transformers": Engine(
         "bonito_local.backends.transformers.engine.open_planned",
@@ -90,6 +95,7 @@ BACKENDS: dict[str, Engine] = {
         Capabilities(
             ("checkpoint",), reproducible=True, options=("quantization",), quantizations=("nf4",)
         ),
+        "bonito_local.backends.transformers.scoring.Scorer",
     ),
     "vllm": Engine(
         "bonito_local.backends.vllm.engine.open_planned",
@@ -184,15 +190,40 @@ def open_backend(name: str, model: Path, plan: Plan | None = None) -> Backend:
         ModelError: the model cannot be opened.
     """
     engine = _engine(name)
-    module, _, function = engine.target.rpartition(".")
     try:
-        backend: Backend = getattr(import_module(module), function)(model, plan or Plan())
+        backend: Backend = _imported(engine.target)(model, plan or Plan())
     except ImportError as error:
         raise BackendError(
             f"The {name} backend cannot be imported: {error}.",
             f"Install its engine: {engine.how_to_install}",
         ) from error
     return backend
+
+
+def check_scores(name: str) -> None:
+    """Raise UsageError for a backend that cannot tell how likely its model finds a text."""
+    if not _engine(name).scorer:
+        able = [other for other, engine in BACKENDS.items() if engine.scorer]
+        raise UsageError(
+            f"The {name} backend gives no probabilities.",
+            f"Only jobs of these backends can be scored: {', '.join(able)}.",
+        )
+
+
+def open_scorer(name: str, backend: Backend) -> Scorer:
+    """Open what scores texts with the model of an open backend of this name.
+
+    Raises:
+        UsageError: the backend has none.
+    """
+    check_scores(name)
+    scorer: Scorer = _imported(_engine(name).scorer)(backend)
+    return scorer
+
+
+def _imported(target: str) -> Any:
+    module, _, name = target.rpartition(".")
+    return getattr(import_module(module), name)
 
 
 _MEANS = {

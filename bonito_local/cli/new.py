@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from bonito_local.errors import UsageError
-from bonito_local.jobs.jobfile import write_job
+from bonito_local.jobs.newjob import write_job
 from bonito_local.jobs.own_tasks import find_tasks
 from bonito_local.jobs.spec import parse_tasks
 

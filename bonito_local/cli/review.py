@@ -16,9 +16,9 @@ from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.errors import UsageError, did_you_mean
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.ledger import OUTCOMES
+from bonito_local.jobs.own_tasks import held_task
 from bonito_local.jobs.review import Review, open_review
 from bonito_local.jobs.rows import Decision, Filter, Shown
-from bonito_local.tasks import task_type
 
 _PAGE = 500
 
@@ -99,7 +99,7 @@ def command(
         wanted = Filter(
             outcome or "",
             decision or "",
-            task_type(task).short if task else "",
+            held_task(review, task) if task else "",
             _document(review, document) if document else 0,
             text,
         )

@@ -7,9 +7,10 @@ import click
 from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.cli.progress import reporter
 from bonito_local.errors import UsageError
+from bonito_local.exports.row import SCORES
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.scoring import score_job
-from bonito_local.jobs.selection import SCORES, Selection, check_selection
+from bonito_local.jobs.selection import Selection, check_selection
 from bonito_local.jobs.signals import StopSignals
 
 

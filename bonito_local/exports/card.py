@@ -98,7 +98,7 @@ def right_columns(table: Table) -> list[bool]:
     cells = zip(*table.rows, strict=True) if table.rows else ([] for _ in table.columns)
     return [
         bool(column)
-        and all(cell.replace(",", "").replace(".", "").rstrip("%").isdecimal() for cell in column)
+        and all(cell.replace(",", "").replace(".", "").strip("-%").isdecimal() for cell in column)
         for column in map(list, cells)
     ]
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+Score = Literal["agreement", "support", "gain"]
+SCORES: tuple[Score, ...] = ("agreement", "support", "gain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +17,9 @@ class Row:
     long as the text the model wrote does. `passage` is what the row is about; it stands in
     document `source` (with SHA-256 `source_sha256`) on `page`, at characters `start` to
     `end`, under `heading`. `seed` is the sample's own, `sample` its index among the
-    passage's n. `outcome` and `reason` are what the checks said, `decision`,
-    `decision_reason`, `score`, `tags` and `note` what a person did; `edited` tells that a
+    passage's n. `outcome` and `reason` are what the checks said; `agreement`, `support` and
+    `gain` are the model's own scores of it, where it was asked. `decision`,
+    `decision_reason`, `score`, `tags` and `note` are what a person did; `edited` tells that a
     person wrote `input` or `output`.
     """
 
@@ -42,6 +47,9 @@ class Row:
     version: str
     outcome: str
     reason: str
+    agreement: float | None
+    support: float | None
+    gain: float | None
     decision: str
     decision_reason: str
     edited: bool
@@ -58,7 +66,7 @@ PROVENANCE = tuple(name for name in COLUMNS if name not in ("input", "output", "
 # What a person looks at in a spreadsheet, and what comes back from it.
 REVIEWED = (
     *("id", "task_type", "input", "output", "decision", "decision_reason", "score", "tags"),
-    *("note", "outcome", "reason", "source", "page", "heading", "passage"),
+    *("note", "outcome", "reason", *SCORES, "source", "page", "heading", "passage"),
 )
 
 MEANINGS: tuple[tuple[str, str], ...] = (
@@ -74,6 +82,7 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     ("`seed`, `sample`", "the row's own seed, and its index among the passage's rows"),
     ("`version`", "of bonito-local"),
     ("`outcome`, `reason`", "what the checks said"),
+    ("`agreement`, `support`, `gain`", "the model's own scores of the row, where it was asked"),
     ("`decision`, `decision_reason`", "what a person decided; empty where nobody did"),
     ("`edited`", "whether a person wrote the input or the output"),
     ("`score`, `tags`, `note`", "a person's 1 to 5, words, and note"),

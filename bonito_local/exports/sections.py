@@ -75,6 +75,7 @@ def sections(account: Account, made: Made, tally: Tally) -> list[Section]:
         Section("What is in it", tuple(_contents(account, made, tally))),
         Section("How every planned row ended", tuple(_ledger(account))),
         Section("What the checks and the review did", tuple(_checks(account, tally))),
+        Section("Scores of the model itself", tuple(_scores(tally))),
         Section("Labels", tuple(_labels(tally))),
         Section("Lengths", tuple(_lengths(tally))),
         Section("Examples", tuple(map(_example, tally.examples.values()))),
@@ -188,6 +189,22 @@ _PLAIN = {
     "unparseable": "no instruction and response could be told apart",
     "duplicate": "the same as another row",
 }
+
+
+def _scores(tally: Tally) -> Iterator[Block]:
+    lines = []
+    for name, counts in tally.scores.items():
+        if counts:
+            ends = [quantile(counts, share) / 100 for share in (0.05, 0.5, 0.95)]
+            lines.append((name, f"{counts.total():,}", *(f"{end:.2f}" for end in ends)))
+    if not lines:
+        return
+    yield (
+        "The model that wrote the rows was asked about them. Agreement: how alike three more of "
+        "its answers are to the row's, 0 to 1. Support: the mean log-probability of the "
+        "response's tokens. Gain: by how much that is more than without the passage."
+    )
+    yield Table(("score", "rows", "5%", "median", "95%"), tuple(lines))
 
 
 def _labels(tally: Tally) -> Iterator[Block]:

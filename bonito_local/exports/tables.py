@@ -107,6 +107,7 @@ def schema(columns: Sequence[str]) -> pa.Schema:
         "int": pa.int64(),
         "int | None": pa.int64(),
         "float": pa.float64(),
+        "float | None": pa.float64(),
         "bool": pa.bool_(),
     }
     kinds = {field.name: types[str(field.type)] for field in fields(Row)}

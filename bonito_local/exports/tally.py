@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from bonito_local.exports.row import Row
+from bonito_local.exports.row import SCORES, Row
 
 _MOST_LABELS = 12
 _LONGEST_LABEL = 40  # characters
@@ -22,13 +22,17 @@ class Tally:
     """Counts over rows.
 
     `rows` counts by (task, split), `labels` each task's responses, None where they are free
-    text, `words` each text's lengths in words, `documents` the documents by split.
+    text, `words` each text's lengths in words, `scores` each score in hundredths, `documents`
+    the documents by split.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
     labels: dict[str, Counter[str] | None] = field(default_factory=dict)
     words: dict[str, Counter[int]] = field(
         default_factory=lambda: {name: Counter() for name in LENGTHS}
+    )
+    scores: dict[str, Counter[int]] = field(
+        default_factory=lambda: {name: Counter() for name in SCORES}
     )
     examples: dict[str, Row] = field(default_factory=dict)
     documents: dict[str, set[bytes]] = field(default_factory=dict)
@@ -42,6 +46,9 @@ class Tally:
         self.documents.setdefault(split, set()).add(row.source_sha256[:16].encode())
         for name in LENGTHS:
             self.words[name][len(getattr(row, name).split())] += 1
+        for name in SCORES:
+            if (score := getattr(row, name)) is not None:
+                self.scores[name][round(100 * score)] += 1
         self._label(row)
         drawn = blake2b(row.id.encode(), digest_size=8).digest()
         if row.task_type not in self._least or drawn < self._least[row.task_type]:
@@ -83,7 +90,7 @@ class Tally:
 
 
 def quantile(counts: Counter[int], share: float) -> int:
-    """The smallest length that is not exceeded by `share` of those counted; 0 of none."""
+    """The smallest number that is not exceeded by `share` of those counted; 0 of none."""
     left = share * counts.total()
     for length in sorted(counts):
         left -= counts[length]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bonito_local.exports.row import SCORES, Row, row_id
 from bonito_local.jobs.journal import Journal
+from bonito_local.jobs.seeds import sample_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +69,32 @@ def _marks(values: tuple[str, ...]) -> str:
     return ", ".join("?" * len(values))
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """A row with its passage, where that stands, what the checks and a person said of it."""
-
-    instruction: str
-    response: str
-    task: str
-    sample: int
-    passage: str
-    passage_hash: str
-    source: str
-    source_sha256: str
-    page: int | None
-    start: int
-    end: int
-    heading: str
-    attempt: int
-    outcome: str
-    reason: str
-    decision: str
-    decision_reason: str
-    edited: bool
-    score: int | None
-    tags: str
-    note: str
-
-
-_EDITED = Chosen.__slots__.index("edited")
+_SCORE = """(SELECT c.value FROM scores c
+    WHERE c.sample = s.id AND c.name = '{}' AND c.attempt = s.attempt)"""
+# A row's columns that its sample has, and what of the database they are.
+_CELLS: dict[str, str] = {
+    "input": "coalesce(r.instruction, s.instruction)",
+    "output": "coalesce(r.response, s.response)",
+    "task_type": "s.task",
+    "sample": "s.sample",
+    "passage": "p.text",
+    "passage_sha256": "p.hash",
+    "source": "d.source",
+    "source_sha256": "d.sha256",
+    "page": "p.page",
+    "start": "p.start",
+    "end": 'p."end"',
+    "heading": "p.heading",
+    "outcome": "s.outcome",
+    "reason": "s.reason",
+    **{name: _SCORE.format(name) for name in SCORES},
+    "decision": "coalesce(r.decision, '')",
+    "decision_reason": "coalesce(r.reason, '')",
+    "edited": "r.instruction IS NOT NULL",
+    "score": "r.score",
+    "tags": "coalesce(r.tags, '')",
+    "note": "coalesce(r.note, '')",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +109,43 @@ class Reviewed:
 class Chooser(Journal):
     """Reads rows for exports; others may write to the job meanwhile."""
 
-    def chosen(self, choice: Choice | None = None) -> Iterator[Chosen]:
+    def chosen(self, choice: Choice | None = None) -> Iterator[Row]:
         """Yield the rows by passage, task and sample, whatever order they came in.
 
         A text that a person put in a row's place goes before the model's.
         """
         where, values = (choice or Choice()).clauses()
+        settings = self.settings()
+        shared = self._shared(settings) if settings else {}
         with self.errors():
             cursor = self._db.execute(
-                f"""SELECT coalesce(r.instruction, s.instruction), coalesce(r.response, s.response),
-                          s.task, s.sample, p.text, p.hash, d.source, d.sha256,
-                          p.page, p.start, p."end", p.heading, s.attempt, s.outcome, s.reason,
-                          coalesce(r.decision, ''), coalesce(r.reason, ''),
-                          r.instruction IS NOT NULL, r.score, coalesce(r.tags, ''),
-                          coalesce(r.note, '')
+                f"""SELECT s.attempt, {", ".join(_CELLS.values())}
                    FROM samples s JOIN passages p ON p.id = s.passage
                         JOIN documents d ON d.id = p.document
                         LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
                    WHERE {where} ORDER BY s.passage, s.task, s.sample""",  # noqa: S608
                 values,
             )
-            for row in cursor:
-                cells: list[Any] = list(row)
-                cells[_EDITED] = bool(cells[_EDITED])
-                yield Chosen(*cells)
+            for attempt, *cells in cursor:
+                found = dict(zip(_CELLS, cells, strict=True))
+                found["edited"] = bool(found["edited"])
+                of = (found["passage_sha256"], found["task_type"], found["sample"], attempt)
+                seed = sample_seed(int(settings["seed"]), *of)
+                yield Row(id=row_id(*of), seed=seed, **shared, **found)
+
+    def _shared(self, settings: Mapping[str, Any]) -> dict[str, Any]:
+        """The columns that are the same in all rows of a job."""
+        model = self.load("model") or {}
+        return {
+            "model": str(settings["model"]),
+            "model_sha256": str(settings["model_sha256"]),
+            "quantization": str(model.get("quantization", "")),
+            "backend": str(settings["backend"]),
+            "temperature": float(settings["temperature"]),
+            "top_p": float(settings["top_p"]),
+            "max_tokens": int(settings["max_tokens"]),
+            "version": ", ".join(self.load("versions") or ()),
+        }
 
     def document_count(self) -> int:
         """Number of documents with a passage in the job."""

@@ -57,7 +57,7 @@ def _rows(jobs: Sequence[Path], least: float) -> Iterator[Known]:
         try:
             with closing(Store(store_path(path), create=False)) as other:
                 for row in other.chosen():
-                    pair = Pair(row.instruction, row.response)
+                    pair = Pair(row.input, row.output)
                     found = sketch(pair, row.passage, least) if least else _NONE
                     yield Known(pair_digest(pair), found)
         except JobError as error:

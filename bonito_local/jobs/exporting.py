@@ -5,9 +5,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 
-from bonito_local.errors import JobError, OutputError, UsageError, did_you_mean
+from bonito_local.errors import JobError, OutputError
 from bonito_local.exports.dataset import Written
 from bonito_local.exports.staging import manifest, written
 from bonito_local.jobs.exportspec import Export, check_export
@@ -15,6 +16,7 @@ from bonito_local.jobs.folder import open_job, store_path
 from bonito_local.jobs.generation import from_json
 from bonito_local.jobs.lock import ProcessLock
 from bonito_local.jobs.output import write_output
+from bonito_local.jobs.own_tasks import held_task
 from bonito_local.jobs.store import Store
 from bonito_local.passages import JOB_FOLDER
 
@@ -66,10 +68,8 @@ def export(output: Path, wanted: Export, folder: Path | None = None) -> Written:
     """
     check_export(wanted)
     with _opened(output) as store:
-        known = store.ledger().tasks()
-        for task in wanted.choice.tasks:
-            if task not in known:
-                raise UsageError(f"The job has no task type {task!r}.", did_you_mean(task, known))
+        tasks = tuple(held_task(store, name) for name in wanted.choice.tasks)
+        wanted = replace(wanted, choice=replace(wanted.choice, tasks=tasks))
         if folder is None or folder.resolve() == wanted.folder(output).resolve():
             return write_output(store, wanted.folder(output), wanted)
         if folder.resolve() == output.resolve():

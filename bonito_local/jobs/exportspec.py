@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bonito_local.errors import UsageError, did_you_mean
-from bonito_local.exports.account import Made
 from bonito_local.exports.formats import find_format
 from bonito_local.exports.splits import Split
 from bonito_local.jobs.chosen import DECISIONS, Choice
@@ -23,10 +22,6 @@ class Export:
     split: Split = field(default_factory=Split)
     choice: Choice = field(default_factory=Choice)
     strip_source: bool = False
-
-    def made(self) -> Made:
-        """As the card says it."""
-        return Made(self.format, self.split, self.strip_source, str(self.choice))
 
     def folder(self, output: Path) -> Path:
         """Where it goes unless the user names another place."""

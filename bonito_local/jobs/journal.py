@@ -12,6 +12,7 @@ from bonito_local.jobs.database import Database, storable
 from bonito_local.jobs.ledger import Ledger, ledger
 
 if TYPE_CHECKING:
+    from bonito_local.jobs.spec import Setting
     from bonito_local.passages.types import Problem
 
 Ended = Literal["finished", "paused", "cancelled", "stopped", "failed"]
@@ -62,6 +63,12 @@ class Journal(Database):
         with self.errors():
             found = self._db.execute("SELECT value FROM live WHERE name = ?", (name,)).fetchone()
         return json.loads(found[0]) if found else None
+
+    def settings(self) -> dict[str, Setting]:
+        """What all rows share; empty before the first `bind`."""
+        with self.errors():
+            rows = self._db.execute("SELECT name, value FROM settings").fetchall()
+        return {name: json.loads(value) for name, value in rows}
 
     def wish(self) -> Wish | None:
         """What the user wants of the process that works on the job, if anything."""

@@ -13,7 +13,8 @@ from bonito_local.errors import BonitoError
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.generate import prepare
 from bonito_local.jobs.generation import Generation
-from bonito_local.jobs.jobfile import read_job, write_job
+from bonito_local.jobs.jobfile import read_job
+from bonito_local.jobs.newjob import write_job
 from bonito_local.jobs.worker import start
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 from bonito_local import airgap
-from bonito_local.exports.account import Account
+from bonito_local.exports.account import Account, Made
 from bonito_local.exports.dataset import Written, write_dataset
-from bonito_local.exports.row import Row, document_of, row_id
-from bonito_local.jobs.chosen import Choice
+from bonito_local.exports.row import document_of
 from bonito_local.jobs.exportspec import Export
-from bonito_local.jobs.seeds import sample_seed
-from bonito_local.jobs.selection import selected
+from bonito_local.jobs.selection import selected, told
 from bonito_local.jobs.store import Store
 
 
@@ -26,17 +24,23 @@ def write_output(store: Store, folder: Path, wanted: Export | None = None) -> Wr
         OutputError: `folder` cannot be written to.
     """
     wanted = wanted or Export()
-    told = account(store)
-    store.save("air_gaps", told.air_gap)
-    found = rows(store, wanted.choice)
-    return write_dataset(folder, found, told, wanted.made(), placing(store, wanted))
+    said = account(store)
+    store.save("air_gaps", said.air_gap)
+    found = selected(store, wanted.choice)
+    return write_dataset(folder, found, said, made(store, wanted), placing(store, wanted))
+
+
+def made(store: Store, wanted: Export) -> Made:
+    """How an export is made, as its card says it."""
+    rows = told(store, wanted.choice)
+    return Made(wanted.format, wanted.split, wanted.strip_source, rows)
 
 
 def placing(store: Store, wanted: Export) -> Callable[[str], str]:
     """Return what says which split a document of the export is in."""
     if len(wanted.split.shares) == 1:
         return wanted.split.of
-    return wanted.split.place(map(document_of, rows(store, wanted.choice)))
+    return wanted.split.place(map(document_of, selected(store, wanted.choice)))
 
 
 def account(store: Store) -> Account:
@@ -68,44 +72,3 @@ def _air_gaps(store: Store) -> list[str]:
     kept: list[str] = store.load("air_gaps") or []
     told = str(airgap.active() if ran is None else now)
     return kept if told in kept else [*kept, told]
-
-
-def rows(store: Store, choice: Choice) -> Iterator[Row]:
-    """Yield the job's rows of a choice, each with where it came from."""
-    settings = store.settings()
-    model = store.load("model") or {}
-    versions = ", ".join(store.load("versions") or ())
-    for row in selected(store, choice):
-        seed = int(settings["seed"])
-        yield Row(
-            id=row_id(row.passage_hash, row.task, row.sample, row.attempt),
-            input=row.instruction,
-            output=row.response,
-            task_type=row.task,
-            passage=row.passage,
-            source=row.source,
-            source_sha256=row.source_sha256,
-            page=row.page,
-            start=row.start,
-            end=row.end,
-            heading=row.heading,
-            passage_sha256=row.passage_hash,
-            model=str(settings["model"]),
-            model_sha256=str(settings["model_sha256"]),
-            quantization=str(model.get("quantization", "")),
-            backend=str(settings["backend"]),
-            temperature=float(settings["temperature"]),
-            top_p=float(settings["top_p"]),
-            max_tokens=int(settings["max_tokens"]),
-            seed=sample_seed(seed, row.passage_hash, row.task, row.sample, row.attempt),
-            sample=row.sample,
-            version=versions,
-            outcome=row.outcome,
-            reason=row.reason,
-            decision=row.decision,
-            decision_reason=row.decision_reason,
-            edited=row.edited,
-            score=row.score,
-            tags=row.tags,
-            note=row.note,
-        )

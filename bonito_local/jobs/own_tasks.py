@@ -168,6 +168,19 @@ def from_plain(data: str | dict[str, Any]) -> TaskType:
     return TaskType(**data | tuples | {"limits": limits})
 
 
+def held_task(store: Journal, name: str) -> str:
+    """Short name of a task type of the job's rows, by that, its full name or its file.
+
+    Raises:
+        UsageError: the job has no such rows.
+    """
+    known, types = store.ledger().tasks(), remember(store, [])
+    for short in known:
+        if name in (short, types[short].name) or Path(name).name == f"{short}.toml":
+            return short
+    raise UsageError(f"The job has no task type {name!r}.", did_you_mean(name, list(known)))
+
+
 def remember(store: Journal, tasks: Iterable[TaskType]) -> dict[str, TaskType]:
     """Keep the user's own task types in a job; return all that it may hold by short name.
 

@@ -17,7 +17,8 @@ from bonito_local.exports.staging import write_private
 from bonito_local.exports.tally import Tally
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.folder import store_path
-from bonito_local.jobs.output import account, placing, rows
+from bonito_local.jobs.output import account, made, placing
+from bonito_local.jobs.selection import selected
 from bonito_local.jobs.store import Store
 
 REPORT = "report.html"
@@ -43,10 +44,10 @@ def write_report(output: Path, path: Path | None = None) -> Path:
         OutputError: `path` cannot be written.
     """
     path = path or output / REPORT
-    told, tally, _ = _counted(output, Export())
+    told, made_so, tally, _ = _counted(output, Export())
     if not told.settings:
         raise JobError("Nothing has been planned yet.", "Run the job first.")
-    write_private(path, report_page(told, Made(), tally))
+    write_private(path, report_page(told, made_so, tally))
     return path
 
 
@@ -56,22 +57,23 @@ def preview(output: Path, wanted: Export, most: int = 20_000) -> Preview:
     Raises:
         JobError: there is no job.
     """
-    told, tally, whole = _counted(output, wanted, most)
-    made = wanted.made()
-    card = dataset_card(told, made, tally)["README.md"]
+    told, made_so, tally, whole = _counted(output, wanted, most)
+    card = dataset_card(told, made_so, tally)["README.md"]
     counts = {name: tally.in_split(name) for name in wanted.split.names}
-    return Preview(card, counts, tuple(warnings(made, tally)), whole)
+    return Preview(card, counts, tuple(warnings(made_so, tally)), whole)
 
 
-def _counted(output: Path, wanted: Export, most: int | None = None) -> tuple[Account, Tally, bool]:
-    """The job's account, the tally of an export's first `most` rows, and whether that is all."""
-    tally = Tally()
+def _counted(
+    output: Path, wanted: Export, most: int | None = None
+) -> tuple[Account, Made, Tally, bool]:
+    """What is said of an export, the tally of its first `most` rows, and whether that is all."""
+    tally, whole = Tally(), True
     with closing(Store(store_path(output), create=False)) as store:
         told = account(store)
         if told.settings:
             place = placing(store, wanted)
-            found = rows(store, wanted.choice)
+            found = selected(store, wanted.choice)
             for row in islice(found, most):
                 tally.add(row, place(document_of(row)))
-            return told, tally, most is None or next(found, None) is None
-    return told, tally, True
+            whole = most is None or next(found, None) is None
+        return told, made(store, wanted), tally, whole

@@ -24,19 +24,6 @@ class Unscored:
 class Scores(Journal):
     """The part of a job's database that keeps scores."""
 
-    def scores(self, passage_hash: str, task: str, sample: int, attempt: int) -> dict[str, float]:
-        """The scores of a row's text, by name."""
-        with self.errors():
-            return dict(
-                self._db.execute(
-                    """SELECT c.name, c.value FROM passages p
-                       JOIN samples s ON s.passage = p.id AND s.task = ? AND s.sample = ?
-                       JOIN scores c ON c.sample = s.id AND c.attempt = ?
-                       WHERE p.hash = ?""",
-                    (task, sample, attempt, passage_hash),
-                ).fetchall()
-            )
-
     def unscored(self, after: int, count: int) -> list[Unscored]:
         """The next accepted rows without scores, behind the one of id `after`."""
         with self.errors():

@@ -11,13 +11,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING
 
-from bonito_local.backends.base import Backend, Framed, Plan, Request, Sample, Sampling
+from bonito_local.backends.base import Backend, Framed, Request, Sample, Sampling
+from bonito_local.backends.likelihood import Likelihood, Scorer
+from bonito_local.backends.registry import (
+    check_installed,
+    check_scores,
+    open_backend,
+    open_scorer,
+)
 from bonito_local.checks.text import without_passage, words
-from bonito_local.errors import JobError, UsageError
+from bonito_local.errors import JobError
+from bonito_local.jobs.engine import engine_plan, find_model
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.generation import Generation, from_json
 from bonito_local.jobs.output import write_output
@@ -27,12 +35,8 @@ from bonito_local.jobs.prompts import Asking, asking
 from bonito_local.jobs.scoretable import Unscored
 from bonito_local.jobs.selection import Selection, select_by
 from bonito_local.jobs.store import Store
-from bonito_local.models.catalog import resolve_model
 from bonito_local.models.fit import metadata
 from bonito_local.tasks import CONTEXT, PIPE, TaskType
-
-if TYPE_CHECKING:
-    from bonito_local.backends.llamacpp.scoring import Likelihood, Scorer
 
 _AGAIN = Sampling(n=3, temperature=0.7, top_p=0.95)
 _BATCH = 32  # rows scored together, and kept together
@@ -56,11 +60,7 @@ def score_job(
         if request is None:
             raise JobError(f"There is no finished job in {output}.", "Run it first.")
         job = from_json(request, output)
-        if job.backend != "llamacpp":
-            raise UsageError(
-                f"The {job.backend} backend gives no probabilities.",
-                "Only jobs of the llamacpp backend can be scored.",
-            )
+        check_scores(job.backend)
         if wanted is not None:
             select_by(store, wanted)
         _score(store, job, notify, stop)
@@ -68,19 +68,17 @@ def score_job(
 
 
 def _score(store: Store, job: Generation, notify: Notify, stop: Stop) -> None:
-    from bonito_local.backends.llamacpp.opening import open_planned
-    from bonito_local.backends.llamacpp.scoring import Scorer
-
     types = remember(store, [])
     planned = store.ledger().accepted
     if not store.unscored(0, 1):
         return
-    model = resolve_model(job.model, ("gguf",))
-    plan = Plan(model.sha256, _AGAIN.n)
-    with closing(open_planned(model.path, plan)) as backend:
+    check_installed(job.backend)
+    model = find_model(job.model, job.backend, job.engine)
+    plan = replace(engine_plan(job, model), n=_AGAIN.n, tune=False)
+    with closing(open_backend(job.backend, model.file.path, plan)) as backend:
         asked = asking(job.prompt, metadata(backend))
         after = done = 0
-        with Scorer(backend) as scorer:
+        with closing(open_scorer(job.backend, backend)) as scorer:
             while not stop() and (rows := store.unscored(after, _BATCH)):
                 notify(Progress("scoring", done=done, planned=planned))
                 store.set_scores(

@@ -8,21 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from heapq import nlargest
 from itertools import groupby
-from typing import Literal
 
 from bonito_local.checks.balance import answer_of
 from bonito_local.errors import UsageError, did_you_mean
-from bonito_local.jobs.chosen import Choice, Chosen
+from bonito_local.exports.row import SCORES, Row, Score
+from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.journal import Journal
 from bonito_local.jobs.own_tasks import remember
 from bonito_local.jobs.store import Store
-
-# agreement: how alike the model's other answers to the instruction are, 0 to 1.
-# support: mean log-probability of the response's tokens, given passage and instruction.
-# gain: by how much that is more than without the passage.
-Score = Literal["agreement", "support", "gain"]
-SCORES: tuple[Score, ...] = ("agreement", "support", "gain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,23 +62,26 @@ def select_by(store: Journal, wanted: Selection) -> None:
     store.save("selection", asdict(wanted) | {"least": dict(wanted.least)})
 
 
-def selected(store: Store, choice: Choice) -> Iterator[Chosen]:
+def told(store: Journal, choice: Choice) -> str:
+    """Which rows `selected` yields, in words."""
+    wanted = _holding(store, choice)
+    return f"{choice}; of these {wanted}" if str(wanted) else str(choice)
+
+
+def selected(store: Store, choice: Choice) -> Iterator[Row]:
     """Yield the rows of a choice that the job's selection lets through.
 
     Rows chosen by their outcome or a decision are all there.
     """
-    wanted = selection(store)
-    if choice.outcomes or choice.decision or not str(wanted):
-        yield from store.chosen(choice)
-        return
+    wanted = _holding(store, choice)
     if not wanted.balance:
         yield from _scored(store, choice, wanted)
         return
     types = remember(store, [])
     labels = tuple((store.load("request") or {}).get("labels", ()))
 
-    def answer(row: Chosen) -> tuple[str, str]:
-        return row.task, answer_of(types[row.task], row.response, labels)
+    def answer(row: Row) -> tuple[str, str]:
+        return row.task_type, answer_of(types[row.task_type], row.output, labels)
 
     counts = Counter(map(answer, _scored(store, choice, wanted)))
     fewest: dict[str, int] = {}
@@ -95,23 +93,32 @@ def selected(store: Store, choice: Choice) -> Iterator[Chosen]:
         key = answer(row)
         at, of = seen[key], counts[key]
         seen[key] += 1
-        keep = fewest.get(row.task, of) if key[1] else of
+        keep = fewest.get(row.task_type, of) if key[1] else of
         # Every so many of them, from all documents: the same rows each time.
         if (at + 1) * keep // of > at * keep // of:
             yield row
 
 
-def _scored(store: Store, choice: Choice, wanted: Selection) -> Iterator[Chosen]:
-    if not (wanted.least or wanted.best):
-        yield from store.chosen(choice)
+def _holding(store: Journal, choice: Choice) -> Selection:
+    return Selection() if choice.outcomes or choice.decision else selection(store)
+
+
+def _scored(store: Store, choice: Choice, wanted: Selection) -> Iterator[Row]:
+    found = (
+        row
+        for row in store.chosen(choice)
+        if all(_score(row, name) >= value for name, value in wanted.least.items())
+    )
+    if not wanted.best:
+        yield from found
         return
-    for _, group in groupby(store.chosen(choice), key=lambda row: (row.passage_hash, row.task)):
-        kept = []
-        for row in group:
-            scores = store.scores(row.passage_hash, row.task, row.sample, row.attempt)
-            if all(scores.get(n, float("-inf")) >= value for n, value in wanted.least.items()):
-                kept.append((scores.get(wanted.by, float("-inf")), row))
-        if wanted.best:
-            best = sorted(kept, key=lambda pair: -pair[0])[: wanted.best]
-            kept = [pair for pair in kept if pair in best]
-        yield from (row for _, row in kept)
+    for _, group in groupby(found, key=lambda row: (row.passage_sha256, row.task_type)):
+        rows = list(group)
+        best = {row.id for row in nlargest(wanted.best, rows, lambda row: _score(row, wanted.by))}
+        yield from (row for row in rows if row.id in best)
+
+
+def _score(row: Row, name: str) -> float:
+    """A row's score; without it, less than any."""
+    found: float | None = getattr(row, name)
+    return float("-inf") if found is None else found

@@ -94,12 +94,6 @@ class Store(Likeness, Repeats, Chooser, Scores):
                 "Write to another folder, or use the settings of that job.",
             )
 
-    def settings(self) -> dict[str, Setting]:
-        """What all rows share; empty before the first `bind`."""
-        with self.errors():
-            rows = self._db.execute("SELECT name, value FROM settings").fetchall()
-        return {name: json.loads(value) for name, value in rows}
-
     def add_passage(self, passage: Passage, tasks: Iterable[str], n: int) -> bool:
         """Plan n samples of each task, those that are not yet planned. Call in a transaction.
 

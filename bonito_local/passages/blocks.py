@@ -62,8 +62,6 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
     return Text("".join(parts), tuple(sections), tuple(pages), row, tuple(textless))
 
 
-_SPACES = re.compile(r"[^\S\n]+")
-_LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
 _DROPPED = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ue000-\uf8ff]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _LIGATURE = re.compile(r"[\ufb00-\ufb04]")
@@ -74,12 +72,13 @@ _LIGATURES = dict(
 
 def tidy(text: str) -> str:
     """Normalize white space, ligatures and invisible characters; end lines with a line feed."""
-    text = _CONTROLS.sub("", _LINE_ENDS.sub("\n", text))
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if not text.isascii():
+        text = text.replace("\u2028", "\n").replace("\u2029", "\n")
         text = _LIGATURE.sub(lambda found: _LIGATURES[found[0]], _DROPPED.sub("", text))
         text = unicodedata.normalize("NFC", text)
-    text = _SPACES.sub(" ", text)
-    return "\n".join(line.strip() for line in text.split("\n")).strip()
+    text = _CONTROLS.sub("", text)
+    return "\n".join([" ".join(line.split()) for line in text.split("\n")]).strip()
 
 
 def check_readable(text: str) -> None:
@@ -88,10 +87,13 @@ def check_readable(text: str) -> None:
     Raises:
         DocumentError: it is empty, or more than a tenth of it are no characters.
     """
-    dense = "".join(text.split())
-    if not dense:
+    if not text or text.isspace():
         raise DocumentError("The document is empty.", "Leave it out, or check that it was saved.")
-    if sum(n for held, n in Counter(dense).items() if _is_strange(held)) > len(dense) / 10:
+    # What is left without the usual characters of ASCII is little, or the text is of other ones.
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _USUAL)
+    others = Counter(rest.decode("utf-8", "surrogatepass"))
+    strange = sum(count for held, count in others.items() if _is_strange(held))
+    if strange and strange > len("".join(text.split())) / 10:
         raise DocumentError(
             "The document's text cannot be decoded: most of it is no text.",
             "Check that the file is what its suffix says, or save it as UTF-8 text.",
@@ -99,7 +101,12 @@ def check_readable(text: str) -> None:
 
 
 def _is_strange(character: str) -> bool:
+    if character.isspace():
+        return False
     return character == "\ufffd" or unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs")
+
+
+_USUAL = bytes(code for code in range(128) if chr(code).isspace() or chr(code).isprintable())
 
 
 def join_lines(lines: Sequence[str], words: set[str]) -> str:
@@ -112,11 +119,12 @@ def join_lines(lines: Sequence[str], words: set[str]) -> str:
     text = ""
     for line in lines:
         line = line.strip(" \t")
-        left = _TAIL.search(text)
-        right = _HEAD.match(line)
         if not text:
             text = line
-        elif left and right:
+            continue
+        left = _TAIL.search(text, text.rfind(" ") + 1) if text[-1] in "-\x02" else None
+        right = _HEAD.match(line)
+        if left and right:
             whole, dashed = left[1] + right[0], f"{left[1]}-{right[0]}"
             heal = whole.lower() in words
             if left[2] == "\x02":
@@ -150,16 +158,25 @@ def _names_columns(row: Sequence[str]) -> bool:
     )
 
 
+def _are_sentences(cells: Sequence[str]) -> bool:
+    """Whether most of a column is too long to be a name and ends as a sentence does."""
+    told = sum(len(cell) > _NAME and cell[-1] in ".!?" for cell in cells)
+    return told > len([cell for cell in cells if cell]) / 2
+
+
 def rows_as_prose(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a table a line per row, as "Name: Alpha; Fee: $20".
 
-    A first row that names no columns is a row like the others.
+    A first row that names no columns is a row like the others. Of two columns, names and what
+    is said of each in sentences, the columns' own names are left out: "Alpha: It is new."
     """
-    lines = []
+    header, *rows = [[_MIDNIGHT.sub("", cell) for cell in row] for row in (header, *rows)]
     if not _names_columns(header):
-        header, rows = (), (header, *rows)
+        header, rows = (), [header, *rows]
+    elif len(header) == 2 and _are_sentences([row[1] for row in rows if len(row) == 2]):
+        header, rows = (), [[_titled(*row)] if all(row) and len(row) == 2 else row for row in rows]
+    lines = []
     for row in rows:
-        row = [_MIDNIGHT.sub("", cell) for cell in row]
         named = [
             f"{header[i]}: {cell}" if i < len(header) and header[i] else cell
             for i, cell in enumerate(row)
@@ -167,3 +184,7 @@ def rows_as_prose(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         ]
         lines.append("; ".join(named))
     return "\n".join(line for line in lines if line)
+
+
+def _titled(name: str, told: str) -> str:
+    return f"{name}{'' if name[-1] in '.!?:' else ':'} {told}"

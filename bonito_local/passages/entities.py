@@ -13,7 +13,6 @@ _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 _ENTITY = re.compile(r"&(amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9a-fA-F]{1,6});")
 # Characters for private use stand in; tidied text has none.
 _STAND_INS = {shown: chr(0xE001 + i) for i, shown in enumerate(_NAMED.values())}
-_SHOWN = {ord(hidden): f"\\{shown}" for shown, hidden in _STAND_INS.items()}
 
 
 def hide_entities(data: bytes) -> bytes:
@@ -50,7 +49,9 @@ def hide_entities(data: bytes) -> bytes:
 
 def show_entities(markdown: str) -> str:
     """Put the characters back for their stand-ins, escaped for Markdown."""
-    return markdown.translate(_SHOWN)
+    for shown, hidden in _STAND_INS.items():
+        markdown = markdown.replace(hidden, f"\\{shown}")
+    return markdown
 
 
 def _hide(found: re.Match[str]) -> str:

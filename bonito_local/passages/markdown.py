@@ -5,17 +5,33 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from bonito_local.passages.blocks import Block, rows_as_prose, tidy
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
     from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[ \t]*\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _TEMPLATE_TAG = re.compile(r"\{%.*?%\}", re.DOTALL)  # Liquid and Jinja
 _FOOTNOTE = re.compile(r"\[\^[^\]\s]+\]:?")
 _HTML = re.compile(r"<!--.*?-->|<(script|style)\b.*?</\1\s*>|</?[a-zA-Z][^>]*>", re.DOTALL)
+# Text that stands for itself but for backslashes before signs (CommonMark 2.4).
+_SIGN = r"[!-/:-@\[-`{-~]"
+_ESCAPE = re.compile(rf"\\({_SIGN})")
+_PLAIN = rf"(?:[^\\`*_\[<&~\n\0]++|\\{_SIGN})"
+_UNMARKED = re.compile(rf"(?:{_PLAIN}|(?<!  )\n)*+")
+# A heading of plain text, or a paragraph of it whose lines begin with no sign: between blank lines
+# these are nothing else, unless there is what goes on over such, or says what a link is.
+_LINE = rf"(?:[^\W\d_]|[\"'“‘(]|\d++(?![.)])){_PLAIN}*+"
+_SIMPLE = re.compile(
+    rf"(?P<marks>\#{{1,6}})[ ]+(?![^\n]*\#)(?P<title>{_LINE})|{_LINE}(?:(?<![ ][ ])\n{_LINE})*+"
+)
+_SPANNING = re.compile(r"```|~~~|\]:|<(?:script|pre|style|textarea|[!?])", re.IGNORECASE)
+_BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _BOLD_HEADING = 7  # below the six levels that Markdown has
 _BOLD_HEADING_LENGTH = 80
 
@@ -27,12 +43,55 @@ def markdown_blocks(source: str, inline_html: bool = True) -> list[Block]:
     ...". Front matter, images, comments, template tags and code in a named language
     are dropped. A paragraph all in bold is a heading. With `inline_html` false, "<" is text.
     """
+    source = source.replace("\r\n", "\n").replace("\r", "\n")
+    source = _TEMPLATE_TAG.sub("", _FRONT_MATTER.sub("", source)).strip("\n")
+    parser = _parser(inline_html)
+    if _SPANNING.search(source):
+        return _Reader().read(parser.parse(source))
+    blocks: list[Block] = []
+    parsed = at = 0
+    for end, after in [*(gap.span() for gap in _BLANK.finditer(source)), 2 * (len(source),)]:
+        if simple := _SIMPLE.fullmatch(source, at, end):
+            if parsed < at:
+                blocks += _Reader().read(parser.parse(source[parsed:at]))
+            blocks.append(_simple_block(simple))
+            parsed = after
+        at = after
+    return blocks + (_Reader().read(parser.parse(source[parsed:])) if parsed < len(source) else [])
+
+
+def _simple_block(found: re.Match[str]) -> Block:
+    text = _unescaped(found["title"] or found[0])
+    return Block(tidy(text), len(found["marks"] or ""))
+
+
+def _unescaped(text: str) -> str:
+    if "\\" in text:
+        text = _ESCAPE.sub(r"\1", text)
+    return text.replace("\n", " ")
+
+
+@cache
+def _parser(inline_html: bool) -> MarkdownIt:
     from markdown_it import MarkdownIt
 
-    source = source.replace("\r\n", "\n").replace("\r", "\n")
-    source = _TEMPLATE_TAG.sub("", _FRONT_MATTER.sub("", source))
     parser = MarkdownIt("commonmark", {"html": inline_html}).enable(["table", "strikethrough"])
-    return _Reader().read(parser.parse(source))
+    parser.core.ruler.at("inline", _inline)
+    return parser
+
+
+def _inline(state: StateCore) -> None:
+    """Parse what is inside blocks, but for text without markup, of which there is most."""
+    from markdown_it.token import Token
+
+    for token in state.tokens:
+        if token.type != "inline":
+            continue
+        if _UNMARKED.fullmatch(token.content):
+            token.children = [Token("text", "", 0, content=_unescaped(token.content))]
+        else:
+            token.children = []
+            state.md.inline.parse(token.content, state.md, state.env, token.children)
 
 
 class _Reader:

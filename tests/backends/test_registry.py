@@ -9,7 +9,13 @@ import pytest
 
 from bonito_local.backends.base import EngineOptions, Plan
 from bonito_local.backends.fake import Fake
-from bonito_local.backends.registry import backend_names, check_capable, open_backend
+from bonito_local.backends.registry import (
+    backend_names,
+    check_capable,
+    check_scores,
+    open_backend,
+    open_scorer,
+)
 from bonito_local.errors import BackendError, UsageError
 
 
@@ -52,6 +58,15 @@ def test_options_that_mean_nothing(options: EngineOptions, title: str) -> None:
         check_capable("fake", plan=Plan(options=options))
     assert caught.value.title == title
     assert caught.value.remedy
+
+
+def test_what_cannot_score_says_what_can() -> None:
+    check_scores("llamacpp")
+    check_scores("transformers")
+    for name in ("vllm", "openai", "fake"):
+        with pytest.raises(UsageError, match=f"The {name} backend gives no prob") as caught:
+            open_scorer(name, Fake())
+        assert caught.value.remedy.endswith("scored: llamacpp, transformers.")
 
 
 def test_missing_engine_names_the_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,9 @@ from one_by_one import Reference
 from tiny_model import EOS_ID
 
 from bonito_local.backends.base import Framed
+from bonito_local.backends.likelihood import Likelihood
 from bonito_local.backends.llamacpp.engine import LlamaCpp
-from bonito_local.backends.llamacpp.scoring import Likelihood, Scorer
+from bonito_local.backends.llamacpp.scoring import Scorer
 from bonito_local.backends.llamacpp.settings import Settings
 
 PROMPT = "Either party may end the agreement by"
@@ -42,7 +44,7 @@ def plain(path: Path, prompt: str, text: str) -> float:
 
 def test_scores_are_log_probabilities(engine: LlamaCpp, tiny_gguf: Path) -> None:
     asked = [(PROMPT, TEXT), (PROMPT, " the end"), ("", TEXT), (PROMPT + TEXT, " So it is.")]
-    with Scorer(engine) as scorer:
+    with closing(Scorer(engine)) as scorer:
         for (prompt, text), found in zip(asked, scorer.score(asked), strict=True):
             assert found is not None
             assert found.total == pytest.approx(plain(tiny_gguf, prompt, text), abs=0.05)
@@ -53,10 +55,10 @@ def test_scores_are_log_probabilities(engine: LlamaCpp, tiny_gguf: Path) -> None
 def test_what_was_scored_before_changes_nothing(engine: LlamaCpp) -> None:
     long = "word " * 90
     asked = [(long, TEXT), (long, "other"), (PROMPT, TEXT), (long + "x", TEXT), (long, TEXT)]
-    with Scorer(engine) as scorer:
+    with closing(Scorer(engine)) as scorer:
         together = list(scorer.score(asked))
     for one, found in zip(asked, together, strict=True):
-        with Scorer(engine) as scorer:
+        with closing(Scorer(engine)) as scorer:
             (alone,) = scorer.score([one])
         assert alone is not None
         assert found is not None
@@ -65,7 +67,7 @@ def test_what_was_scored_before_changes_nothing(engine: LlamaCpp) -> None:
 
 
 def test_what_does_not_fit_or_is_empty(engine: LlamaCpp) -> None:
-    with Scorer(engine) as scorer:
+    with closing(Scorer(engine)) as scorer:
         longer, empty, fine = scorer.score([("word " * 600, TEXT), (PROMPT, ""), (PROMPT, TEXT)])
     assert longer is None
     assert empty == Likelihood(0.0, 0)
@@ -76,7 +78,7 @@ def test_what_does_not_fit_or_is_empty(engine: LlamaCpp) -> None:
 def test_framed_prompts(engine: LlamaCpp) -> None:
     framed = Framed("</s>", PROMPT, "</s>")
     assert engine._model.prompt(framed).tolist().count(EOS_ID) == 2
-    with Scorer(engine) as scorer:
+    with closing(Scorer(engine)) as scorer:
         (found,) = scorer.score([(framed, TEXT)])
     assert found is not None
     assert found.tokens == engine.count_tokens(TEXT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -19,10 +20,10 @@ from tiny_checkpoint import (
 )
 from tokenizers import decoders
 
-from bonito_local.backends.base import Completion, EngineOptions, Plan, Request, Sampling
+from bonito_local.backends.base import Completion, EngineOptions, Framed, Plan, Request, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
-from bonito_local.backends.registry import open_backend
+from bonito_local.backends.registry import open_backend, open_scorer
 from bonito_local.backends.transformers.batch import draw
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.convert.pipeline import convert
@@ -175,6 +176,22 @@ def test_rows_come_before_all_is_pulled_and_it_can_be_left(engine: Transformers)
         next(engine.generate([ask("r", "a")]))
     running.close()  # type: ignore[attr-defined]
     assert next(engine.generate([ask("r", "a")])).request_id == "r"
+
+
+def test_scores_are_llamacpps(engine: Transformers, gguf: Path) -> None:
+    text = text_of(3, 12)
+    asked = [(text_of(1, 30), text), (text_of(2, 9) + "\n", text), ("", text), (text, "")]
+    asked += [(Framed("", text_of(4, 9), "\n\n"), text), (text_of(5, 600), text)]
+    plain = LlamaCpp(gguf, Settings(n_seq=1))
+    scorer = open_scorer("transformers", engine)
+    with closing(plain), closing(open_scorer("llamacpp", plain)) as other:
+        for found, wanted in zip(scorer.score(asked), other.score(asked), strict=True):
+            if found is None or wanted is None:
+                assert found is wanted
+                continue
+            assert found.tokens == wanted.tokens
+            assert found.total == pytest.approx(wanted.total, abs=0.05)
+    scorer.close()
 
 
 def test_a_prompt_too_long_fails_alone(engine: Transformers) -> None:

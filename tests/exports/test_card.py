@@ -148,6 +148,18 @@ def test_quantiles(lengths: list[int], share: float) -> None:
     assert sum(length < found for length in lengths) < share * len(lengths) + 1e-6
 
 
+def test_scores_are_told_where_there_are_some() -> None:
+    assert "Scores of the model" not in told()
+    found = Tally()
+    for at in range(20):
+        found.add(row(at, agreement=at / 20, support=-0.5), "train")
+    card = dataset_card(account(counts=COUNTS, ledger=LEDGER), Made(), found)["README.md"]
+    assert "## Scores of the model itself" in card
+    assert "| agreement | 20 | 0.00 | 0.45 | 0.90 |" in card
+    assert "| support | 20 | -0.50 | -0.50 | -0.50 |" in card
+    assert "| gain |" not in card
+
+
 def test_labels_are_shown_where_responses_are_labels() -> None:
     found = tally(40)
     assert {task: dict(seen) for task, seen in found.label_sets().items()} == {

@@ -36,13 +36,13 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 def test_datasets_loads_the_folder_with_its_types(tmp_path: Path) -> None:
-    rows = [row(0), row(1, page=7, score=3)]
+    rows = [row(0), row(1, page=7, score=3, agreement=0.5, support=-1.25, gain=0.0)]
     assert write(tmp_path / "out", rows).rows == {"train": 2}
     loaded = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
     assert loaded.to_list() == [asdict(r) for r in rows]
     kinds = {name: feature.dtype for name, feature in loaded.features.items()}
     others = {"int64": "page start end max_tokens seed sample score", "bool": "edited"}
-    others["float64"] = "temperature top_p"
+    others["float64"] = "temperature top_p agreement support gain"
     for kind, names in others.items():
         assert {name for name, found in kinds.items() if found == kind} == {*names.split()}
     assert set(kinds.values()) == {"string", *others}

@@ -228,7 +228,7 @@ def test_a_row_without_text_is_not_accepted_but_may_be_written(
         import_rows(job, as_file(tmp_path / "a.jsonl", [bare]))
     whole = bare | {"input": "Mine?", "output": "Yes."}
     assert import_rows(job, as_file(tmp_path / "a.jsonl", [whole])).edited == 1
-    assert [row.response for row in review.chosen(Choice(decision="accepted"))] == ["Yes."]
+    assert [row.output for row in review.chosen(Choice(decision="accepted"))] == ["Yes."]
 
 
 def test_nothing_is_imported_into_a_job_at_work(job: Path, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from bonito_local.exports.splits import Split
 from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.generation import Generation, as_json, from_json
-from bonito_local.jobs.jobfile import read_job, write_job
+from bonito_local.jobs.jobfile import read_job
+from bonito_local.jobs.newjob import write_job
 from bonito_local.tasks import task_type
 
 WHOLE = """

@@ -75,7 +75,7 @@ def test_killed_at_random_moments_a_job_ends_exactly_once(tmp_path: Path) -> Non
     opened = Store(store)
     ledger = opened.ledger()
     assert (ledger.planned, ledger.accepted, ledger.pending) == (PLANNED, PLANNED, 0)
-    assert len({row.instruction for row in opened.chosen()}) == PLANNED
+    assert len({row.input for row in opened.chosen()}) == PLANNED
     opened.close()
 
 

@@ -147,12 +147,12 @@ def test_templates_make_the_instructions(tmp_path: Path) -> None:
     )
     rows = list(store.chosen())
     assert ledger.accepted == len(rows) == 12
-    kinds = {row.instruction.replace(row.passage, "§") for row in rows}
+    kinds = {row.input.replace(row.passage, "§") for row in rows}
     assert kinds == {"§\n\nGood or bad?\n\nAnswer with one of: good, bad.", "Say good, bad: §"}
-    assert all(row.response == "good" for row in rows)
+    assert all(row.output == "good" for row in rows)
     # What the model was asked is what the row says.
     assert {p.removeprefix(chat.head).removesuffix(chat.tail) for p in asked} == {  # type: ignore[attr-defined]
-        row.instruction for row in rows
+        row.input for row in rows
     }
     store.close()
 

@@ -40,7 +40,7 @@ def review(output: Path) -> Review:
 def kept(review: Review) -> list[str]:
     store = Store(review.path)
     try:
-        return [row.instruction for row in store.chosen()]
+        return [row.input for row in store.chosen()]
     finally:
         store.close()
 

@@ -65,6 +65,10 @@ def test_scores_of_a_job(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
     assert all(0 <= value <= 1 for value in scores["agreement"])
     assert all(value < 0 for value in scores["support"])
+    shown = [json.loads(line) for line in (job / "rows.jsonl").read_text().splitlines()]
+    for name, values in scores.items():
+        assert sorted(row[name] for row in shown) == sorted(values)
+    assert "## Scores of the model itself" in (job / "README.md").read_text()
     # Scores stay as they are, and select.
     middle = sorted(scores["support"])[before // 2]
     assert run(["score", "out", "--least", f"support={middle}"]) == 0

@@ -20,12 +20,23 @@ from bonito_local.jobs.selection import (
     select_by,
     selected,
     selection,
+    told,
 )
+from bonito_local.jobs.spec import Setting
 from bonito_local.jobs.store import Result, Store
 from bonito_local.passages.types import Passage
 from bonito_local.tasks import TASK_TYPES, TaskType, task_type
 
 SAMPLES = 4
+SETTINGS: dict[str, Setting] = {
+    "model": "tiny",
+    "model_sha256": "0" * 64,
+    "backend": "llamacpp",
+    "temperature": 0.5,
+    "top_p": 0.95,
+    "max_tokens": 64,
+    "seed": 0,
+}
 
 
 @pytest.fixture
@@ -38,6 +49,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def fill(store: Store, answers: list[str]) -> None:
     """Rows of ynqa and qa, four of a passage, with these responses."""
+    store.bind(SETTINGS)
     with store.transaction():
         for at in range(0, len(answers), SAMPLES):
             place = Passage(f"Passage {at}.", "a.txt", "0" * 64, None, at, at + 1)
@@ -63,7 +75,7 @@ def score(store: Store, values: dict[int, dict[str, float]]) -> None:
 
 def labels(store: Store) -> Counter[tuple[str, str]]:
     rows = selected(store, Choice())
-    return Counter((r.task, answer_of(task_type(r.task), r.response)) for r in rows)
+    return Counter((r.task_type, answer_of(task_type(r.task_type), r.output)) for r in rows)
 
 
 def test_all_rows_unless_something_is_selected(store: Store) -> None:
@@ -76,9 +88,9 @@ def test_balanced_labels(store: Store) -> None:
     select_by(store, Selection(balance=True))
     assert labels(store) == {("ynqa", "yes"): 6, ("ynqa", "no"): 6, ("qa", ""): 24}
     # From all over the job, and the same each time.
-    kept = [r.passage_hash for r in selected(store, Choice()) if r.response != "no"]
+    kept = [r.passage_sha256 for r in selected(store, Choice()) if r.output != "no"]
     assert len(set(kept)) == 6
-    assert kept == [r.passage_hash for r in selected(store, Choice()) if r.response != "no"]
+    assert kept == [r.passage_sha256 for r in selected(store, Choice()) if r.output != "no"]
     # Nothing is gone, and what is asked for by outcome is there.
     assert len(list(selected(store, Choice(outcomes=("accepted",))))) == 48
     assert store.ledger().accepted == 48
@@ -106,20 +118,26 @@ def test_scores_select(store: Store) -> None:
     score(store, {n: {"agreement": (n % 10) / 10, "gain": -1.0} for n in numbers[:40]})
     assert [row.id for row in store.unscored(0, 999)] == numbers[40:]
     select_by(store, Selection({"agreement": 0.5}))
-    kept = {int(row.instruction[1:]) for row in selected(store, Choice())}
+    kept = {int(row.input[1:]) for row in selected(store, Choice())}
     assert kept == {n for n in numbers[:40] if n % 10 >= 5}
     select_by(store, Selection({"agreement": 0.5, "gain": 0.0}))
     assert not list(selected(store, Choice()))
     select_by(store, Selection(best=1))
     rows = list(selected(store, Choice()))
     assert len(rows) == 12
-    assert len({(row.passage_hash, row.task) for row in rows}) == 12
+    assert len({(row.passage_sha256, row.task_type) for row in rows}) == 12
     best = {
         max((n for n in numbers[at : at + SAMPLES]), key=lambda n: n % 10)
         for at in range(0, 40, SAMPLES)
     }
-    assert {int(row.instruction[1:]) for row in rows} >= best
+    assert {int(row.input[1:]) for row in rows} >= best
     assert str(selection(store)) == "the best 1 of a passage and task by agreement"
+    assert {row.agreement for row in rows} <= {None, *(n / 10 for n in range(10))}
+    assert told(store, Choice()) == (
+        "accepted by the checks or by a person; of these "
+        "the best 1 of a passage and task by agreement"
+    )
+    assert told(store, Choice(decision="any")) == "decided on by a person"
 
 
 def test_scores_are_of_the_text_that_was_there(store: Store) -> None:

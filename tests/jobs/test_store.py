@@ -63,6 +63,7 @@ def test_the_ledger_adds_up(
     tmp_path_factory: pytest.TempPathFactory, ends: list[tuple[Outcome, int]]
 ) -> None:
     store = Store(tmp_path_factory.mktemp("job") / "store.sqlite")
+    store.bind(spec().settings())
     plan(store, 8)
     wanted: Counter[str] = Counter()
     held = set()
@@ -97,6 +98,7 @@ def test_an_outcome_is_final(store: Store) -> None:
 
 
 def test_text_that_is_not_utf8_is_kept_readable(store: Store) -> None:
+    store.bind(spec().settings())
     odd = Passage("A \ud800 b\0c", "na\udcffme.txt", "0" * 64, 1, 0, 5)
     with store.transaction():
         store.add_passage(odd, ["qa"], 1)

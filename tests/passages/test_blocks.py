@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,6 +92,35 @@ def test_a_table_reads_as_prose() -> None:
         "Leave: Annual; Days: 25\nLeave: Sick\nLeave: Study; Days: 5; more"
     )
     assert rows_as_prose(["", ""], [["a", "b"]]) == "a; b"
+
+
+def test_a_table_of_names_and_what_is_said_of_them_leaves_its_columns_out() -> None:
+    said = ["The tenant pays the rent on the first working day of each month.", "None."]
+    rows = [["Rent", said[0]], ["Is there a deposit?", said[0]], ["Keys", ""]]
+    assert rows_as_prose(["Clause", "Text"], rows) == (
+        f"Rent: {said[0]}\nIs there a deposit? {said[0]}\nKeys"
+    )
+    assert rows_as_prose(["Clause", "Text"], [["Rent", said[1]]]) == "Clause: Rent; Text: None."
+    three = [["Rent", "20", said[0]]]
+    assert rows_as_prose(["Clause", "Fee", "Text"], three) == (
+        f"Clause: Rent; Fee: 20; Text: {said[0]}"
+    )
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.sampled_from("a \t\n\r\x0b\x1c\x85\u00a0\u2028\u3000\u200b\x07\ufb01")))
+def test_white_space_is_tidied_as_defined(text: str) -> None:
+    lines = re.sub("\r\n?|[\u2028\u2029]", "\n", text).replace("\ufb01", "fi")
+    lines = re.sub("[\x07\x1c\x85\u200b]", "", lines)
+    wanted = [re.sub(r"\s+", " ", line).strip() for line in lines.split("\n")]
+    assert tidy(text) == "\n".join(wanted).strip()
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "a\x85b\x1cc", "\u201cquoted\u201d \u4e00", "nine out\x01of ten"]
+)
+def test_text_with_few_strange_characters_is_text(text: str) -> None:
+    check_readable(text)
 
 
 @pytest.mark.parametrize(("text", "title"), [(" \n", "empty"), ("ab\ufffd\x01" * 9, "decoded")])

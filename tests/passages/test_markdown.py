@@ -1,9 +1,12 @@
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from markdown_it import MarkdownIt
 
 from bonito_local.passages.blocks import Block
-from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.markdown import _Reader, markdown_blocks
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,23 @@ def test_table_rows_name_their_columns() -> None:
 def test_tags_are_text_where_html_is_off() -> None:
     assert markdown_blocks("Dear <Name>,", inline_html=False) == [Block("Dear <Name>,")]
     assert markdown_blocks("Dear <Name>,") == [Block("Dear ,")]
+
+
+PIECES = (
+    *("A word", "\n\n", "\n", "two  \nlines", "# Head", "## Head ##", "- item", "1. item"),
+    *("    code", "> quoted", "| a | b |", "|---|---|", "===", "---", "[a]: /b", "[a]", "A: B"),
+    *("<b>", "<pre>", "<!-- x -->", "```", "~~~", "5 \\* 3", "&amp;", "\\", " ", "\t", "**bold**"),
+    *("\u201cquoted\u201d", "(a) b", "2) c", "#", "1.", "`x`", "*", "_", "~", "  - deeper", "3 b"),
+    *("\u00e9", "\0"),
+)
+
+
+@settings(deadline=None, max_examples=500)
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.booleans())
+def test_text_without_markup_reads_as_the_whole_parser_has_it(source: str, tags: bool) -> None:
+    plain = MarkdownIt("commonmark", {"html": tags}).enable(["table", "strikethrough"])
+    cleaned = re.sub(r"\{%.*?%\}", "", source, flags=re.DOTALL)
+    assert markdown_blocks(source, tags) == _Reader().read(plain.parse(cleaned))
 
 
 @settings(deadline=None)

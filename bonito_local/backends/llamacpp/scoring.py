@@ -1,16 +1,14 @@
-"""How likely a model finds a text: log-probabilities of its tokens after a prompt."""
+"""How likely a GGUF model finds a text: log-probabilities of its tokens after a prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
 
 from bonito_local.backends.base import Framed
+from bonito_local.backends.likelihood import Likelihood, begins
 from bonito_local.backends.llamacpp.bindings import Batch, Handle, first_error, forget_errors, lib
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.model import Tokens
@@ -18,19 +16,6 @@ from bonito_local.errors import BackendError
 
 _STEP = 512  # tokens computed together
 _PAD = 256
-
-
-@dataclass(frozen=True, slots=True)
-class Likelihood:
-    """Sum of the natural logarithms of a text's token probabilities, and their number."""
-
-    total: float
-    tokens: int
-
-    @property
-    def mean(self) -> float:
-        """Per token; 0 for a text without tokens."""
-        return self.total / self.tokens if self.tokens else 0.0
 
 
 class Scorer:
@@ -46,17 +31,6 @@ class Scorer:
         self._room = 0
         self._batch = Batch(_STEP)
         self._held = np.empty(0, np.int32)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Free the context."""
@@ -78,17 +52,12 @@ class Scorer:
             yield Likelihood(float(self._logs(tokens, start).sum()), len(tokens) - start)
 
     def _tokens(self, prompt: str, text: str) -> tuple[Tokens, int]:
-        """Tokens of both together, and where the second begins.
-
-        A token may hold the end of the one and the beginning of the other: it is the second's.
-        """
+        """Tokens of both together, and where the second begins."""
         alone = self._model.prompt(prompt)
         if isinstance(prompt, Framed):
             return np.concatenate([alone, self._model.tokenize(text)]), len(alone)
         whole = self._model.prompt(prompt + text)
-        shared = min(len(alone), len(whole))
-        other = np.flatnonzero(alone[:shared] != whole[:shared])
-        return whole, int(other[0]) if len(other) else shared
+        return whole, begins(alone.tolist(), whole.tolist())
 
     def _logs(self, tokens: Tokens, start: int) -> npt.NDArray[np.float64]:
         """Log-probabilities of `tokens[start:]`, each after those before it."""

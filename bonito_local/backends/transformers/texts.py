@@ -30,12 +30,17 @@ class Texts:
 
     def encode(self, text: str) -> list[int]:
         """BOS and the tokens of `text`; special tokens' names in it are plain text."""
+        return [*self._bos, *self.tokens(text)]
+
+    def tokens(self, text: str) -> list[int]:
+        """The tokens of `text` alone, without BOS."""
         found = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
-        return [*self._bos, *found["input_ids"]]
+        tokens: list[int] = found["input_ids"]
+        return tokens
 
     def count(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""
-        return len(self.encode(text)) - len(self._bos)
+        return len(self.tokens(text))
 
     def decode_after(self, before: list[int], drawn: list[int]) -> str:
         """Decode `drawn` as it stands after `before`: a decoder drops the space of a first word."""

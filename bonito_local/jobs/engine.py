@@ -187,9 +187,13 @@ def _can(name: str, plan: Plan, guided: bool) -> bool:
 
 
 def _plan(wanted: Generation) -> Plan:
+    options = wanted.engine
+    if options.adapter:
+        # Engines of a cluster are in other folders, and vLLM knows no `~`.
+        options = replace(options, adapter=str(Path(options.adapter).expanduser().resolve()))
     return Plan(
         n=wanted.sampling.n,
         tune=wanted.tune,
         reproducible=wanted.reproducible,
-        options=wanted.engine,
+        options=options,
     )

@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bonito_local.backends.base import Completion, Request, Sample, Sampling, Shape
-from bonito_local.backends.cluster.engine import Outstanding
+from bonito_local.backends.base import Completion, Framed, Request, Sample, Sampling, Shape
+from bonito_local.backends.cluster.engine import room
 from bonito_local.backends.cluster.feed import Feed
 from bonito_local.backends.cluster.options import ClusterOptions, check_cluster
+from bonito_local.backends.cluster.outstanding import Outstanding
+from bonito_local.backends.cluster.session import Node
 from bonito_local.backends.cluster.wire import (
     pack_completions,
     pack_fault,
@@ -27,7 +29,7 @@ SHAPES = st.none() | st.builds(
 REQUESTS = st.builds(
     Request,
     TEXTS,
-    TEXTS,
+    TEXTS | st.builds(Framed, TEXTS, TEXTS, TEXTS),
     st.builds(Sampling, stop=st.lists(TEXTS, max_size=2).map(tuple), seed=st.integers(0, 1 << 63)),
     st.lists(st.builds(Sample, st.integers(0, 9), st.integers(0, 1 << 64)), max_size=3).map(tuple),
     SHAPES,
@@ -36,7 +38,18 @@ REQUESTS = st.builds(
 
 @given(st.lists(REQUESTS, max_size=4))
 def test_requests_arrive_as_they_were(requests: list[Request]) -> None:
-    assert unpack_requests(pack_requests(requests)) == requests
+    found = unpack_requests(pack_requests(requests))
+    assert found == requests
+    for one, other in zip(found, requests, strict=True):
+        # A chat template's special tokens would else be read as plain text.
+        assert type(one.prompt) is type(other.prompt)
+        if isinstance(other.prompt, Framed):
+            assert vars_of(one.prompt) == vars_of(other.prompt)
+
+
+def vars_of(prompt: str) -> tuple[str, str, str]:
+    assert isinstance(prompt, Framed)
+    return prompt.head, prompt.text, prompt.tail
 
 
 @settings(deadline=None)  # the first call imports what Arrow wants
@@ -83,22 +96,28 @@ def test_the_feed_gives_a_block_again_until_it_is_done() -> None:
     ]
 
 
-def test_the_feed_knows_who_waits_but_for_the_dead() -> None:
-    async def use() -> list[int]:
-        feed = Feed()
-        calls = [asyncio.create_task(feed.get(at, "ab"[at % 2])) for at in range(4)]
-        await asyncio.sleep(0)
-        found = [await feed.waiting()]
-        await feed.put(0, b"zero", [])
-        await calls[0]
-        found.append(await feed.waiting())
-        await feed.seat("b", "x")  # started again
-        found.append(await feed.waiting())
-        await feed.end()
-        await asyncio.gather(*calls)
-        return [*found, await feed.waiting()]
+def test_the_feed_is_idle_where_no_living_engine_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    monkeypatch.setattr("bonito_local.backends.cluster.feed.time.monotonic", lambda: now)
 
-    assert asyncio.run(use()) == [4, 3, 1, 0]
+    async def use() -> list[bool]:
+        nonlocal now
+        feed = Feed()
+        found = [await feed.idle()]  # no engine yet
+        await feed.put(0, b"zero", [])
+        await feed.beat("a", 0)
+        found.append(await feed.idle())
+        await feed.get(0, "b")
+        found.append(await feed.idle())
+        now = 20.0  # b has died
+        found.append(await feed.idle())
+        await feed.beat("a", 0)
+        found.append(await feed.idle())
+        await feed.beat("a", 2)
+        found.append(await feed.idle())
+        return found
+
+    assert asyncio.run(use()) == [False, True, False, False, True, False]
 
 
 def test_an_engine_keeps_its_seat() -> None:
@@ -131,6 +150,7 @@ def test_addresses() -> None:
         (ClusterOptions("ray", "http://head:1"), "The cluster address 'http://head:1' is no"),
         (ClusterOptions("ray", "me:pw@head:1"), "The cluster address 'me:pw@head:1' is no"),
         (ClusterOptions("ray", "", -1), "actors is -1."),
+        (ClusterOptions("ray", "", 4000), "4000 engines on this machine's"),
         (ClusterOptions("", "head:1"), "A cluster's address or actors are given, but no cluster."),
     ],
 )
@@ -139,6 +159,44 @@ def test_what_is_no_cluster(options: ClusterOptions, title: str) -> None:
         check_cluster(options)
     assert caught.value.title.startswith(title)
     assert caught.value.remedy
+
+
+GPUS = [Node(16, 8), Node(16, 4), Node(8, 0)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "each", "found"),
+    [
+        (0, [Node(4, 0), Node(2, 0), Node(0, 0)], 1, (2, 0)),
+        (5, [Node(4, 0)], 1, (5, 0)),
+        (0, GPUS, 1, (12, 1)),
+        (0, GPUS, 8, (1, 8)),
+        (2, GPUS, 4, (2, 4)),
+    ],
+)
+def test_engines_for_which_there_is_room(
+    asked: int, nodes: list[Node], each: int, found: tuple[int, int]
+) -> None:
+    assert room(asked, nodes, each) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "nodes", "each", "told"),
+    [
+        (40, [Node(4, 0), Node(2, 0)], 1, "40 engines do not fit: the cluster has 6 CPUs."),
+        (3, GPUS, 6, "3 engines of 6 GPUs do not fit: the cluster has 12 GPUs."),
+        (0, GPUS, 16, "No node of the cluster has the 16 GPUs that an engine takes."),
+        (0, [Node(8, 0)], 2, "No node of the cluster has the 2 GPUs that an engine takes."),
+        (0, [Node(0, 0)], 1, "0 engines do not fit: the cluster has 0 CPUs."),
+    ],
+)
+def test_engines_that_would_wait_for_ever(
+    asked: int, nodes: list[Node], each: int, told: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        room(asked, nodes, each)
+    assert caught.value.title == told
+    assert "0 actors" not in caught.value.remedy
 
 
 def test_what_comes_twice_counts_once_and_what_is_lost_is_asked_again() -> None:
@@ -155,6 +213,7 @@ def test_what_comes_twice_counts_once_and_what_is_lost_is_asked_again() -> None:
     assert [work.take(end(0, 0)), work.take(end(0, 0)), work.take(end(1, 1))] == [True, False, True]
     assert [work.take(end(1, 0)), work.take(end(1, 0))] == [True, False]
     assert not work.take(end(2, 0))  # not asked yet
+    assert (work.waits_for("0/qa"), work.waits_for("1/qa")) == (True, False)
     assert list(work.again()) == [[replace(request(0), samples=(Sample(1, 6),))]]
     assert list(work.blocks()) == [[request(2)]]
     assert not work.finished

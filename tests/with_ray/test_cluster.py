@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from scripted import passages, spec
 from tiny_model import write_tiny_gguf
 
-from bonito_local.backends.base import Backend, Plan
+from bonito_local.backends.base import Backend, EngineOptions, Plan
 from bonito_local.backends.cluster.engine import open_cluster
 from bonito_local.backends.cluster.opening import Opening
 from bonito_local.backends.cluster.options import ClusterOptions
@@ -85,6 +86,12 @@ def processes(what: str, under: int | None = None) -> list[int]:
     return found
 
 
+def threads() -> list[str]:
+    """Threads of an execution, ours or Ray Data's, in this process."""
+    ours = ("cluster", "StreamingExecutor", "Prefetcher", "ray-data")
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith(ours)]
+
+
 class Moments:
     """Does something once so many samples have ended."""
 
@@ -119,6 +126,7 @@ def test_an_engine_and_a_node_are_killed_and_the_job_ends_as_in_one_process(
         enough: list[int] = []
         stop_early = Moments((40, lambda: enough.append(1)))
         run_job(store, backend, JOB, passages(PASSAGES), stop_early, lambda: bool(enough))
+        assert threads() == []  # one that is left would turn for ever
         backend.close()
         ledger = store.ledger()
         assert ledger.planned == total
@@ -140,6 +148,7 @@ def test_an_engine_and_a_node_are_killed_and_the_job_ends_as_in_one_process(
         moments = Moments((done + 30, kill_engine), (done + 120, kill_node))
         backend = open_cluster(options, "llamacpp", model, PLAN)
         ledger = run_job(store, backend, JOB, None, moments)
+        assert threads() == []
         backend.close()
         assert len(killed) == 2
         assert (ledger.planned, ledger.pending) == (total, 0)
@@ -153,6 +162,10 @@ def test_an_engine_and_a_node_are_killed_and_the_job_ends_as_in_one_process(
     [
         ({"version": "0.0.1"}, "A node of the cluster has bonito-local"),
         ({"model": Path("/nowhere/model.gguf")}, "/nowhere/model.gguf is not on a node"),
+        (
+            {"plan": {"options": EngineOptions(adapter="/nowhere")}},
+            "The adapter /nowhere is not on a node",
+        ),
     ],
 )
 def test_a_node_that_lacks_something_says_what(

@@ -7,7 +7,9 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ import ray
 from bonito_local import __version__
 from bonito_local.airgap.switches import set_switches
 from bonito_local.backends.base import Backend, Completion, Plan, Request
+from bonito_local.backends.cluster.feed import BEAT_SECONDS
 from bonito_local.backends.cluster.opening import Opening
 from bonito_local.backends.cluster.wire import pack_completions, pack_fault, unpack_requests
 from bonito_local.backends.registry import open_backend
@@ -46,9 +49,10 @@ class EngineActor:
         set_switches(os.environ)
         self._feed = feed
         self._me = str(ray.get_runtime_context().get_actor_id())
-        self._queue: queue.SimpleQueue[tuple[Request, _Block]] = queue.SimpleQueue()
-        self._blocks: dict[str, _Block] = {}
-        self._coming = 0
+        self._queue: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._blocks: dict[str, _Block] = {}  # by their calls, each of which has a name
+        self._calls = count()
+        self._coming = self._drawing = 0  # calls that wait for their block, and that have it
         self._lock = threading.Lock()
         self._fault: BonitoError | None = None
         try:
@@ -57,6 +61,7 @@ class EngineActor:
             self._fault = error
             return
         threading.Thread(target=self._run, args=(backend,), name="engine", daemon=True).start()
+        threading.Thread(target=self._beat, name="beat", daemon=True).start()
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[pa.Table]:
         """Draw the blocks of these numbers."""
@@ -66,6 +71,7 @@ class EngineActor:
     def _draw(self, number: int) -> pa.Table:
         if self._fault:
             return pack_fault(self._fault)
+        block = None
         with self._lock:
             self._coming += 1
         try:
@@ -74,16 +80,29 @@ class EngineActor:
                 return pack_fault(_dead("over the same block of requests"))
             requests = unpack_requests(data) if data is not None else []
             block = _Block(sum(len(request.samples) for request in requests))
+            # Not by their own ids: a block that was given up for lost may be here twice.
+            call = str(next(self._calls))
+            self._blocks[call] = block
             for request in requests:
-                self._queue.put((request, block))
+                self._queue.put(replace(request, id=f"{call} {request.id}"))
         finally:
             with self._lock:
                 self._coming -= 1
-        if block.left:
-            while not block.ended.wait(1.0):
+                self._drawing += block is not None
+        try:
+            while block.left and not block.ended.wait(1.0):
                 if self._fault:
                     return pack_fault(self._fault)
-        return pack_completions(block.completions)
+            return pack_completions(block.completions)
+        finally:
+            self._blocks.pop(call, None)
+            with self._lock:
+                self._drawing -= 1
+
+    def _beat(self) -> None:
+        while True:
+            self._feed.beat.remote(self._me, self._drawing)
+            time.sleep(BEAT_SECONDS)
 
     def _run(self, backend: Backend) -> None:
         try:
@@ -100,16 +119,14 @@ class EngineActor:
                 "Run the same command again: what had finished is kept.",
             )
 
-    def _pull(self, first: tuple[Request, _Block]) -> Iterator[Request]:
+    def _pull(self, first: Request) -> Iterator[Request]:
         """Yield what is in the queue, and wait a moment for blocks that are on their way."""
-        found: tuple[Request, _Block] | None = first
+        found: Request | None = first
         while found:
-            request, block = found
-            self._blocks[request.id] = block
-            yield request
+            yield found
             found = self._next()
 
-    def _next(self) -> tuple[Request, _Block] | None:
+    def _next(self) -> Request | None:
         deadline = time.monotonic() + _COMING_SECONDS
         while True:
             try:
@@ -120,12 +137,11 @@ class EngineActor:
                 time.sleep(0.002)
 
     def _take(self, completion: Completion) -> None:
-        block = self._blocks[completion.request_id]
-        block.completions.append(completion)
+        call, _, request_id = completion.request_id.partition(" ")
+        block = self._blocks[call]
+        block.completions.append(replace(completion, request_id=request_id))
         block.left -= 1
         if not block.left:
-            for request_id in {each.request_id for each in block.completions}:
-                self._blocks.pop(request_id, None)
             block.ended.set()
 
 
@@ -145,13 +161,19 @@ def open_engine(opening: Opening, feed: Any, me: str) -> Backend:
             f"{opening.model} is not on a node of the cluster.",
             "Models must lie at the same path on every node: use a shared folder.",
         )
+    plan = Plan(**opening.plan)
+    if (adapter := plan.options.adapter) and not Path(adapter).exists():
+        raise ModelError(
+            f"The adapter {adapter} is not on a node of the cluster.",
+            "Adapters must lie at the same path on every node: use a shared folder.",
+        )
     node = ray.get_runtime_context().get_node_id()
     seat, deaths = ray.get(feed.seat.remote(me, node))
     if deaths > _MOST_DEATHS:
         raise _dead("while it loaded the model")
     if opening.share > 1:
         _take_share(seat, opening.share)
-    backend = open_backend(opening.backend, opening.model, Plan(**opening.plan))
+    backend = open_backend(opening.backend, opening.model, plan)
     ray.get(feed.opened.remote(me))
     return backend
 

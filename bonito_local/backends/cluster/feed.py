@@ -8,8 +8,12 @@ a process on the driver's machine; a block stays in it until its completions are
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+import time
+from collections import Counter
 from collections.abc import Iterable
+
+BEAT_SECONDS = 2.0  # an engine says so often that it lives
+_DEAD_SECONDS = 15.0
 
 
 class Feed:
@@ -24,7 +28,7 @@ class Feed:
         self._asked: Counter[int] = Counter()
         self._seats: dict[str, list[str]] = {}
         self._starts: Counter[str] = Counter()
-        self._waiting: defaultdict[str, set[int]] = defaultdict(set)
+        self._beats: dict[str, tuple[float, int]] = {}
 
     async def put(self, number: int, block: bytes, done: Iterable[int]) -> None:
         """Take in a block, and drop those that are done."""
@@ -46,27 +50,30 @@ class Feed:
         With it comes how often it was asked before: each time an engine died over it.
         """
         async with self._changed:
-            waiting = self._waiting[engine]
-            waiting.add(number)
             await self._changed.wait_for(
                 lambda: number in self._blocks or self._ended or self._is_done(number)
             )
-            waiting.discard(number)
             if number not in self._blocks:
                 return None, 0
             self._asked[number] += 1
+            self._beats[engine] = time.monotonic(), 1
             return self._blocks[number], self._asked[number] - 1
 
-    async def waiting(self) -> int:
-        """How many calls of engines wait for blocks."""
-        return sum(map(len, self._waiting.values()))
+    async def beat(self, engine: str, drawing: int) -> None:
+        """An engine lives, and is drawing so many blocks."""
+        self._beats[engine] = time.monotonic(), drawing
+
+    async def idle(self) -> bool:
+        """Whether there are engines, and none of those that live is drawing."""
+        since = time.monotonic() - _DEAD_SECONDS
+        alive = [drawing for at, drawing in self._beats.values() if at > since]
+        return bool(alive) and not any(alive)
 
     async def seat(self, engine: str, node: str) -> tuple[int, int]:
         """The place of an engine among those of its node, the same when it is started again.
 
         With it comes how often it was started before and did not say `opened`.
         """
-        self._waiting[engine] = set()  # what it waited for when it died, it does no more
         taken = self._seats.setdefault(node, [])
         if engine not in taken:
             taken.append(engine)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from bonito_local.backends.llamacpp.machine import logical_cores
 from bonito_local.errors import UsageError, did_you_mean
 
 _KINDS = ["ray"]
+_MOST_A_CORE = 4  # engines
 _ADDRESS = re.compile(r"(?P<host>[^\s:/@]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -51,6 +53,12 @@ def check_cluster(options: ClusterOptions) -> None:
         raise UsageError(
             "A cluster's address or actors are given, but no cluster.",
             'Add --cluster ray, or kind = "ray" to [cluster].',
+        )
+    if options.local and options.actors > (most := _MOST_A_CORE * logical_cores()):
+        raise UsageError(
+            f"{options.actors} engines on this machine's {logical_cores()} cores would only be in "
+            "each other's way.",
+            f"Ask for {most} actors at most, or name a cluster of more machines.",
         )
     if options.actors < 0:
         raise UsageError(f"actors is {options.actors}.", "Use 1 or more, or 0 for what suits.")

@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ _SETTINGS = {
 }
 # Ray would ask the system which interface leads out.
 _LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What Ray says that a node has for engines."""
+
+    cpus: float
+    gpus: float
 
 
 class Session:
@@ -93,16 +102,11 @@ class Session:
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
     @property
-    def resources(self) -> dict[str, float]:
-        """The cluster's CPUs and GPUs."""
-        found: dict[str, Any] = self._ray.cluster_resources()
-        return {name: float(found.get(name, 0)) for name in ("CPU", "GPU")}
-
-    @property
-    def nodes(self) -> int:
-        """Nodes that are alive and have a CPU for an engine."""
-        nodes: list[dict[str, Any]] = [node for node in self._ray.nodes() if node["Alive"]]
-        return max(1, len([node for node in nodes if node["Resources"].get("CPU", 0) > 0]))
+    def nodes(self) -> list[Node]:
+        """Those that are alive."""
+        found: list[dict[str, Any]] = self._ray.nodes()
+        there = [node["Resources"] for node in found if node["Alive"]]
+        return [Node(float(has.get("CPU", 0)), float(has.get("GPU", 0))) for has in there]
 
     def close(self) -> None:
         """End it; what its actors were drawing is dropped."""

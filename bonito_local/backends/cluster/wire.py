@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from bonito_local.backends.base import Completion, Request, Sample, Sampling, Shape
+from bonito_local.backends.base import Completion, Framed, Request, Sample, Sampling, Shape
 from bonito_local.errors import BackendError, BonitoError, ModelError
 
 # The fields of a completion, in order.
@@ -38,9 +38,10 @@ def pack_requests(requests: Sequence[Request]) -> bytes:
 
 def _plain(request: Request) -> dict[str, Any]:
     """As `asdict` makes it, which takes many times as long for what is the same in each."""
+    prompt = request.prompt
     return {
         "id": request.id,
-        "prompt": request.prompt,
+        "prompt": [prompt.head, prompt.text, prompt.tail] if isinstance(prompt, Framed) else prompt,
         "sampling": _sampling(request.sampling),
         "samples": [(sample.index, sample.seed) for sample in request.samples],
         "shape": asdict(request.shape) if request.shape else None,
@@ -58,10 +59,10 @@ def unpack_requests(data: bytes) -> list[Request]:
 
 
 def _request(found: dict[str, Any]) -> Request:
-    sampling, shape = found["sampling"], found["shape"]
+    sampling, shape, prompt = found["sampling"], found["shape"], found["prompt"]
     return Request(
         found["id"],
-        found["prompt"],
+        Framed(*prompt) if isinstance(prompt, list) else prompt,
         Sampling(**sampling | {"stop": tuple(sampling["stop"])}),
         tuple(Sample(index, seed) for index, seed in found["samples"]),
         Shape(**shape | {"choices": tuple(shape["choices"])}) if shape else None,

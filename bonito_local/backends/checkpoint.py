@@ -42,6 +42,13 @@ class Checkpoint:
         found = self.config.get("quantization_config")
         return str(found.get("quant_method", "")) if isinstance(found, dict) else ""
 
+    @property
+    def weight_bytes(self) -> int:
+        """What its weights take at 16 bits, or as they are quantized."""
+        found = sum(path.stat().st_size for path in self.weights)
+        kept = self.config.get("dtype") or self.config.get("torch_dtype")
+        return found // 2 if kept == "float32" else found
+
     def sha256(self) -> str:
         """Hash of all that changes a completion: weights, configuration and tokenizer."""
         total = hashlib.sha256()

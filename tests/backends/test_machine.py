@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bonito_local.backends.llamacpp import machine
+from bonito_local.errors import ModelError
 
 
 def test_of_this_machine() -> None:
@@ -40,3 +41,19 @@ def test_container_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     (tmp_path / "memory.max").write_text("1000000\n")
     (tmp_path / "memory.current").write_text("400000\n")
     assert machine.available_memory() == 600_000
+    # A file that was read lately is cached, and gives way.
+    (tmp_path / "memory.stat").write_text("anon 100000\nactive_file 200000\ninactive_file 50000\n")
+    assert machine.available_memory() == 850_000
+
+
+def test_weights_that_do_not_fit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
+    machine.check_memory(Path("m.gguf"), 1 << 60)  # nobody says what is free
+    (tmp_path / "meminfo").write_text("MemTotal: 8388608 kB\nMemAvailable:    2097152 kB\n")
+    machine.check_memory(Path("m.gguf"), 2 << 30)
+    with pytest.raises(ModelError) as caught:
+        machine.check_memory(Path("m.gguf"), 9 << 29)
+    assert caught.value.title == (
+        "m.gguf does not fit in memory: its weights take 4.5 GiB, and 2.0 are free."
+    )

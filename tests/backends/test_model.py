@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tiny_model import BOS_ID, EOS_ID, write_tiny_gguf
 
 from bonito_local.backends.base import Request, Sample, Sampling
+from bonito_local.backends.llamacpp import machine
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.model import Model
 from bonito_local.backends.llamacpp.settings import Settings
@@ -97,6 +98,16 @@ def test_what_cannot_generate(
     assert str(path) in caught.value.title
     assert remedy in caught.value.remedy
     assert "\n" not in str(caught.value)
+
+
+def test_one_that_does_not_fit_in_memory_is_not_loaded(
+    tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meminfo").write_text("MemAvailable: 100 kB\n")
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
+    with pytest.raises(ModelError, match="does not fit in memory: its weights take"):
+        LlamaCpp(tiny_gguf)
+    Model(tiny_gguf, vocabulary_only=True).close()
 
 
 def test_automatic_settings(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:

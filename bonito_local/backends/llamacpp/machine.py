@@ -6,8 +6,11 @@ import os
 import platform
 from pathlib import Path
 
+from bonito_local.errors import ModelError
+
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CGROUP = Path("/sys/fs/cgroup")
+_MEMINFO = Path("/proc/meminfo")
 
 
 def logical_cores() -> int:
@@ -38,11 +41,41 @@ def processor() -> str:
 
 def available_memory() -> int:
     """Bytes that can be allocated without swapping; half the memory where unknown."""
-    free = _meminfo_available()
+    free = _free_memory()
+    return _half_memory() if free is None else free
+
+
+def check_memory(model: Path, needed: int) -> None:
+    """Raise ModelError where weights of so many bytes do not fit in the free memory.
+
+    Asked before they are loaded: the system would end the process without a word, or swap.
+    """
+    free = _free_memory()
+    if free is not None and needed > free:
+        raise ModelError(
+            f"{model} does not fit in memory: its weights take {needed / 2**30:.1f} GiB, and "
+            f"{free / 2**30:.1f} are free.",
+            "Close other programs, or use a smaller model or quantization.",
+        )
+
+
+def _free_memory() -> int | None:
+    """Free bytes as Linux counts them, within the control group's limit; None elsewhere."""
+    free = next(
+        (
+            int(line.split()[1]) * 1024
+            for line in (_read(_MEMINFO) or "").splitlines()
+            if line.startswith("MemAvailable:")
+        ),
+        None,
+    )
     limit, used = _read(_CGROUP / "memory.max"), _read(_CGROUP / "memory.current")
-    if limit and used and limit.isdigit() and used.isdigit():
-        return max(0, min(free, int(limit) - int(used)))
-    return free
+    if free is None or not (limit and used and limit.isdigit() and used.isdigit()):
+        return free
+    # Files that were read lately count as used there, and give way: a model that was just hashed.
+    stat = dict(line.split() for line in (_read(_CGROUP / "memory.stat") or "").splitlines())
+    cached = sum(int(stat.get(name, 0)) for name in ("active_file", "inactive_file"))
+    return max(0, min(free, int(limit) - int(used) + cached))
 
 
 def _quota() -> int | None:
@@ -53,10 +86,7 @@ def _quota() -> int | None:
     return None
 
 
-def _meminfo_available() -> int:
-    for line in (_read(Path("/proc/meminfo")) or "").splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
+def _half_memory() -> int:
     if not hasattr(os, "sysconf"):
         return 4 << 30
     return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE")) // 2

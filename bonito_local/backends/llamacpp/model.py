@@ -15,6 +15,7 @@ from bonito_local.backends.base import Framed
 from bonito_local.backends.llamacpp.bindings import Handle, first_error, forget_errors, lib
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.backends.llamacpp.guide import Vocabulary
+from bonito_local.backends.llamacpp.machine import check_memory
 from bonito_local.errors import ModelError
 
 Tokens = npt.NDArray[np.int32]
@@ -48,6 +49,8 @@ class Model:
         """
         header = read_header(path)
         _check_generative(header, path)
+        if not vocabulary_only and not (gpu_layers and lib.llama_supports_gpu_offload()):
+            check_memory(path, path.stat().st_size)
         forget_errors()
         params = lib.llama_model_default_params()
         params.use_extra_bufts, params.n_gpu_layers = repack, gpu_layers

@@ -9,10 +9,11 @@ from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
 from bonito_local.backends.checkpoint import Checkpoint
-from bonito_local.backends.llamacpp.machine import available_memory
+from bonito_local.backends.llamacpp.machine import available_memory, check_memory
 from bonito_local.errors import ModelError
 
 _LEAST_CELLS = 512
+_FOUR_BIT = 4  # times smaller than at 16 bits, at most: embeddings stay as they are
 
 
 def find_device() -> str:
@@ -29,6 +30,8 @@ def load_model(checkpoint: Checkpoint, four_bit: bool, dtype: torch.dtype, devic
         ModelError: they are broken or incomplete, of an unknown kind, or too large.
     """
     settings: dict[str, Any] = {}
+    if device == "cpu":
+        check_memory(checkpoint.folder, checkpoint.weight_bytes // (_FOUR_BIT if four_bit else 1))
     if four_bit and not checkpoint.quantization:
         settings["quantization_config"] = BitsAndBytesConfig(
             load_in_4bit=True,

@@ -11,7 +11,7 @@ from bonito_local.airgap.switches import SWITCHES
 from bonito_local.backends.adapter import Adapter
 from bonito_local.backends.base import EngineOptions
 from bonito_local.backends.checkpoint import Checkpoint
-from bonito_local.backends.llamacpp.machine import available_memory
+from bonito_local.backends.llamacpp.machine import available_memory, check_memory
 from bonito_local.errors import BackendError, ModelError
 
 # What vLLM calls what is asked for.
@@ -49,6 +49,8 @@ def _load(checkpoint: Checkpoint, options: EngineOptions, adapter: Adapter | Non
     from vllm.platforms import current_platform
 
     _check_devices(current_platform, options)
+    if current_platform.is_cpu() and not options.quantization:
+        check_memory(checkpoint.folder, checkpoint.weight_bytes)
     settings: dict[str, Any] = {}
     if options.memory_fraction:
         settings["gpu_memory_utilization"] = options.memory_fraction

@@ -26,6 +26,7 @@ class Served:
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "bonito", "meta": {}}])
     faults: list[str | tuple[int, dict[str, str]]] = field(default_factory=list)
     poisoned: dict[str, str | tuple[int, dict[str, str]]] = field(default_factory=dict)
+    listing: int = 200
     counts: bool = True
     slow: float = 1.5
     pause: float = 0.0
@@ -91,6 +92,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.served.key and self.headers.get("Authorization") != f"Bearer {self.served.key}":
             self._answer({"error": {"message": "no key"}}, 401)
+        elif self.path == "/v1/models" and self.served.listing != 200:
+            self._answer({"error": {"message": "loading"}}, self.served.listing)
         elif self.path == "/v1/models":
             self._answer({"object": "list", "data": self.served.models})
         else:

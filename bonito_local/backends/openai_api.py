@@ -12,7 +12,14 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from bonito_local.backends.base import Completion, FinishReason, Plan, Request, Sample
+from bonito_local.backends.base import (
+    Completion,
+    FinishReason,
+    Plan,
+    Request,
+    Sample,
+    Sampling,
+)
 from bonito_local.backends.batching import cut_at_stop
 from bonito_local.backends.endpoint import Endpoint, parse_endpoint
 from bonito_local.backends.exclusive import Exclusive
@@ -33,10 +40,16 @@ def open_planned(model: Path, plan: Plan) -> OpenAI:
     """Open the model of this name on the server that the plan names.
 
     Raises:
-        BackendError: no server answers there, or it wants a key.
+        BackendError: no server answers there, it wants a key, or it completes no texts.
         UsageError: it has no such model.
     """
-    return OpenAI(str(model), parse_endpoint(plan.options.endpoint))
+    engine = OpenAI(str(model), parse_endpoint(plan.options.endpoint))
+    try:
+        engine.probe()
+    except BonitoError:
+        engine.close()
+        raise
+    return engine
 
 
 class OpenAI:
@@ -76,6 +89,20 @@ class OpenAI:
         except BonitoError:
             self.close()
             raise
+
+    def probe(self) -> None:
+        """Have the server complete a word: what it cannot do shows before any work is done.
+
+        Raises:
+            BackendError: it refuses, or answers without a completion.
+        """
+        request = Request("", "Hello", Sampling(max_tokens=1), (Sample(0, 0),))
+        done = self._complete(self._client, request, request.samples[0])
+        if done.finish_reason == "failed":
+            raise BackendError(
+                f"The server at {self._endpoint} completes no texts. {done.error}",
+                "It must serve OpenAI's /v1/completions; chats are not enough.",
+            )
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens in `text`, as the server counts; a guess where it does not."""
@@ -224,6 +251,11 @@ class OpenAI:
         return len(found) if isinstance(found, list) else None
 
     def _gone(self, error: Unanswered) -> BackendError:
+        if error.reached:
+            return BackendError(
+                f"The server at {self._endpoint} is not ready: {error.said}.",
+                "Wait until it has loaded its model, or see what it says.",
+            )
         return BackendError(
             f"No server answers at {self._endpoint}: {error.said}.",
             "Start it, or correct --endpoint.",

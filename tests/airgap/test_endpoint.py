@@ -127,7 +127,8 @@ def test_a_job_of_a_server_is_in_the_air_gap(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     assert "warning" not in ended.stderr
     ledger = json.loads((tmp_path / "out" / "ledger.json").read_text())
-    assert ledger["planned"] == len(server.asked) > 2
+    # Before that it was asked whether it completes anything.
+    assert ledger["planned"] == len(server.asked) - 1 > 2
     assert ledger["air_gap"] == [f"{CLOSED}, open to {server.url.removeprefix('http://')}"]
 
 

@@ -210,6 +210,32 @@ def test_a_wrong_model_is_an_error_before_any_work(server: Served) -> None:
     assert server.asked == []
 
 
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ((404, {}), "refuses: status 404: said why"),
+        ((400, {}), "completes no texts. The server refused it: status 400: said why"),
+        ("empty", "completes no texts. The server answered without a completion"),
+    ],
+)
+def test_a_server_that_completes_nothing_is_an_error_before_any_work(
+    server: Served, fault: str | tuple[int, dict[str, str]], told: str
+) -> None:
+    server.faults = [fault]
+    plan = Plan(options=EngineOptions(endpoint=server.url))
+    with pytest.raises(BackendError) as caught:
+        open_backend("openai", Path("bonito"), plan)
+    assert told in caught.value.title
+    assert len(server.asked) == 1
+    open_backend("openai", Path("bonito"), plan).close()
+
+
+def test_a_server_that_still_loads_its_model_is_not_ready(server: Served) -> None:
+    server.listing = 503
+    with pytest.raises(BackendError, match="is not ready: status 503: loading"):
+        backend(server)
+
+
 def test_leaving_breaks_off_what_is_being_asked(server: Served) -> None:
     server.poisoned["slow"] = "slow"
     server.slow = 20.0

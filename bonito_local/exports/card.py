@@ -19,6 +19,7 @@ from bonito_local.exports.sections import (
     sections,
     usage,
 )
+from bonito_local.exports.tables import shard_names
 from bonito_local.exports.tally import Tally
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
@@ -53,7 +54,11 @@ def _header(made: Made, tally: Tally) -> str:
     files = []
     for name in made.split.names:
         if tally.in_split(name) or len(made.split.shares) == 1:
-            files += [f"  - split: {name}", f"    path: {form.file(name)}"]
+            paths = [form.file(name)]
+            if form.kind == "parquet":
+                paths = shard_names(paths[0], tally.in_split(name))
+            told = paths[0] if len(paths) == 1 else "".join(f"\n    - {path}" for path in paths)
+            files += [f"  - split: {name}", f"    path: {told}"]
     lines = [
         *("---", "language:", "- en", "license: unknown"),
         *(["task_categories:", *(f"- {kind}" for kind in kinds)] if kinds else []),

@@ -1,7 +1,8 @@
 """Writes rows as a folder in one of the formats, with its card.
 
 OUT/README.md                 the card; its header points `datasets` at the rows
-OUT/data/train.parquet ...    the rows, a file for each split (named by the format)
+OUT/data/train.parquet ...    the rows, a file for each split (named by the format); of more than
+                              half a million rows several, train-00001.parquet and so on
 OUT/provenance/train.jsonl    where each row came from, line for line, where the format has
                               no place for it
 OUT/ledger.json               how every planned sample ended
@@ -23,7 +24,7 @@ from bonito_local.exports.card import dataset_card
 from bonito_local.exports.formats import Format, Record, find_format
 from bonito_local.exports.row import COLUMNS, PROVENANCE, SHARED, Row, document_of
 from bonito_local.exports.staging import Staging
-from bonito_local.exports.tables import Table, open_table
+from bonito_local.exports.tables import Shards, Table, open_table
 from bonito_local.exports.tally import Tally
 
 
@@ -125,7 +126,10 @@ class _Sheets:
             self._whole.write(self._record(row))
 
     def _open(self, name: str, kind: str, columns: tuple[str, ...]) -> Table:
-        table = open_table(kind, self._staging.file(name), columns)
+        def opened(name: str) -> Table:
+            return open_table(kind, self._staging.file(name), columns)
+
+        table = Shards(name, opened) if kind == "parquet" else opened(name)
         return self._stack.enter_context(closing(table))
 
 

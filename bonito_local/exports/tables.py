@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -14,6 +14,7 @@ from bonito_local.exports.row import Row
 if TYPE_CHECKING:
     import pyarrow as pa
 
+ROWS_A_FILE = 500_000  # some hundred MB: what readers in parallel, and hubs, want at most
 _ROW_GROUP = 5000
 # Ends of lines to Python's str.splitlines and to some readers of JSONL, but not to JSON.
 _LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
@@ -89,6 +90,40 @@ class Parquet:
 
         self._writer.write_table(pa.Table.from_pylist(self._group, schema=self._schema))
         self._group = []
+
+
+class Shards:
+    """Parquet files of at most `ROWS_A_FILE` rows: NAME.parquet, NAME-00001.parquet and so on."""
+
+    def __init__(self, name: str, opened: Callable[[str], Table]) -> None:
+        """Open the first; `opened` opens the file of a name."""
+        self._name = name
+        self._opened = opened
+        self._files = 1
+        self._rows = 0
+        self._table = opened(name)
+
+    def write(self, row: Mapping[str, Any]) -> None:
+        """Write a row to the last of them, or to a new one where that is full."""
+        if self._rows == ROWS_A_FILE:
+            self._table.close()
+            self._table = self._opened(_shard(self._name, self._files))
+            self._files, self._rows = self._files + 1, 0
+        self._table.write(row)
+        self._rows += 1
+
+    def close(self) -> None:
+        """Close the last; the others are."""
+        self._table.close()
+
+
+def shard_names(name: str, rows: int) -> list[str]:
+    """The files that `Shards` of this name makes of so many rows, in their order."""
+    return [name, *(_shard(name, at) for at in range(1, -(-rows // ROWS_A_FILE)))]
+
+
+def _shard(name: str, at: int) -> str:
+    return f"{name.removesuffix('.parquet')}-{at:05}.parquet"
 
 
 def open_table(kind: str, file: IO[bytes], columns: Sequence[str]) -> Table:

@@ -13,6 +13,7 @@ from datasets import load_dataset
 from export_rows import account, row
 
 from bonito_local.errors import OutputError
+from bonito_local.exports import tables
 from bonito_local.exports.account import Made
 from bonito_local.exports.dataset import Written, write_dataset
 from bonito_local.exports.row import COLUMNS, PROVENANCE, Row
@@ -74,6 +75,22 @@ def test_many_rows_keep_their_order(tmp_path: Path) -> None:
     write(tmp_path, [row(i) for i in range(11_000)])
     table = pq.read_table(tmp_path / "data" / "train.parquet")
     assert table["start"].to_pylist() == list(range(11_000))
+
+
+def test_more_rows_than_a_file_takes_are_in_several_that_are_read_as_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "ROWS_A_FILE", 40)
+    write(tmp_path / "out", [row(i) for i in range(120)])
+    names = ["train-00001.parquet", "train-00002.parquet", "train.parquet"]
+    data = tmp_path / "out" / "data"
+    assert sorted(path.name for path in data.iterdir()) == names
+    assert [pq.read_table(data / name).num_rows for name in names] == [40, 40, 40]
+    loaded = load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert list(loaded["start"]) == list(range(120))
+    # What a smaller one leaves over goes.
+    write(tmp_path / "out", [row(0)])
+    assert [path.name for path in data.iterdir()] == ["train.parquet"]
 
 
 def test_no_document_is_in_two_splits(tmp_path: Path) -> None:

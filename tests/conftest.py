@@ -30,6 +30,24 @@ def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
+@pytest.fixture(scope="session")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real checkpoint with few near-ties (see tiny_checkpoint.py); do not write to it."""
+    from tiny_checkpoint import write_decided
+
+    return write_decided(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def decided_gguf(decided: Path) -> Path:
+    """The same model as a GGUF, unrounded."""
+    from bonito_local.convert.pipeline import convert
+
+    path = decided.with_suffix(".gguf")
+    convert(decided, path, quant="F32")
+    return path
+
+
 @pytest.fixture(autouse=True)
 def open_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests' own process out of the air gap: nothing that entered it can leave."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -10,7 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from asking import GREEDY, ask, by_sample, text_of
-from chi_squared import check_same_distribution
+from checkpoint_engines import (
+    check_drawn_as_llamacpp,
+    check_limits_and_stops,
+    check_pulls_as_it_draws,
+    check_seeds,
+    check_too_long,
+)
 from one_by_one import Reference
 from tiny_checkpoint import (
     byte_level_tokenizer,
@@ -20,10 +25,12 @@ from tiny_checkpoint import (
 )
 from tokenizers import decoders
 
-from bonito_local.backends.base import Completion, EngineOptions, Framed, Plan, Request, Sampling
+from bonito_local.backends.base import EngineOptions, Framed, Plan, Sampling
+from bonito_local.backends.llamacpp import machine
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.registry import open_backend, open_scorer
+from bonito_local.backends.transformers import loading
 from bonito_local.backends.transformers.batch import draw
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.convert.pipeline import convert
@@ -31,27 +38,15 @@ from bonito_local.errors import BackendError, ModelError
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_decided(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def gguf(checkpoint: Path) -> Path:
-    path = checkpoint.with_suffix(".gguf")
-    convert(checkpoint, path, quant="F32")
-    return path
-
-
-@pytest.fixture(scope="module")
-def engine(checkpoint: Path) -> Iterator[Transformers]:
-    backend = Transformers(checkpoint, dtype=torch.float32, rows=8)
+def engine(decided: Path) -> Iterator[Transformers]:
+    backend = Transformers(decided, dtype=torch.float32, rows=8)
     yield backend
     backend.close()
 
 
 @pytest.fixture(scope="module")
-def reference(gguf: Path) -> Iterator[Reference]:
-    plain = Reference(gguf)
+def reference(decided_gguf: Path) -> Iterator[Reference]:
+    plain = Reference(decided_gguf)
     yield plain
     plain.close()
 
@@ -92,17 +87,9 @@ def test_a_sentencepiece_model_agrees_too(tmp_path: Path) -> None:
     "sampling", [Sampling(temperature=3.0, top_p=0.6), Sampling(temperature=1.5)]
 )
 def test_what_is_drawn_is_distributed_as_llamacpps(
-    engine: Transformers, gguf: Path, sampling: Sampling
+    engine: Transformers, decided_gguf: Path, sampling: Sampling
 ) -> None:
-    """The first token of 1,500 samples of each engine: a chi-squared test of two histograms."""
-    one = Sampling(1500, sampling.temperature, sampling.top_p, 1)
-    request = ask("r", text_of(4, 10), one, *range(1, 1501))
-    llama = LlamaCpp(gguf, Settings(n_seq=16, threads=1))
-    first = Counter(c.text for c in engine.generate([request]))
-    other = Counter(c.text for c in llama.generate([request]))
-    llama.close()
-    assert first.total() == other.total() == 1500
-    check_same_distribution(first, other)
+    check_drawn_as_llamacpp(engine, decided_gguf, sampling)
 
 
 def test_top_p_and_temperature_against_plain_arithmetic() -> None:
@@ -122,34 +109,11 @@ def test_top_p_and_temperature_against_plain_arithmetic() -> None:
 
 
 def test_a_samples_seed_decides_it(engine: Transformers) -> None:
-    hot = Sampling(4, 1.0, 1.0, 16)
-    requests = [ask(str(i), text_of(i, 5 + 3 * i), hot, 1, 2, 3, 2) for i in range(5)]
-    together = by_sample(engine.generate(requests))
-    texts = [together["0", i].text for i in range(4)]
-    assert texts[1] == texts[3]
-    assert len(set(texts)) == 3
-    alone: dict[tuple[str, int], Completion] = {}
-    for request in reversed(requests):
-        alone |= by_sample(engine.generate([request]))
-    assert sum(alone[key].text == together[key].text for key in alone) >= len(alone) - 2
+    check_seeds(engine)
 
 
-def test_limits_stops_and_ends(engine: Transformers, reference: Reference) -> None:
-    prompt = text_of(2, 8)
-    whole = reference.greedy(prompt, 24)
-    middle = whole.text()[6:9]
-    short, stopped, plain = (
-        next(engine.generate([ask("r", prompt, sampling)]))
-        for sampling in (
-            Sampling(temperature=0, max_tokens=5),
-            Sampling(temperature=0, max_tokens=24, stop=("no such", middle)),
-            GREEDY,
-        )
-    )
-    assert plain.text.startswith(short.text)
-    assert (short.completion_tokens, short.finish_reason) == (5, "length")
-    assert (stopped.text, stopped.finish_reason) == (plain.text.split(middle)[0], "stop")
-    assert plain.completion_tokens <= 24
+def test_limits_and_stops(engine: Transformers) -> None:
+    check_limits_and_stops(engine)
 
 
 def test_names_of_special_tokens_in_a_passage_are_plain_text(
@@ -162,27 +126,14 @@ def test_names_of_special_tokens_in_a_passage_are_plain_text(
 
 
 def test_rows_come_before_all_is_pulled_and_it_can_be_left(engine: Transformers) -> None:
-    pulled = []
-
-    def requests() -> Iterator[Request]:
-        for i in range(1000):
-            pulled.append(i)
-            yield ask(str(i), text_of(i, 4), Sampling(temperature=0, max_tokens=2))
-
-    running = engine.generate(requests())
-    next(running)
-    assert len(pulled) <= 32
-    with pytest.raises(BackendError, match="generating already"):
-        next(engine.generate([ask("r", "a")]))
-    running.close()  # type: ignore[attr-defined]
-    assert next(engine.generate([ask("r", "a")])).request_id == "r"
+    check_pulls_as_it_draws(engine, 32)
 
 
-def test_scores_are_llamacpps(engine: Transformers, gguf: Path) -> None:
+def test_scores_are_llamacpps(engine: Transformers, decided_gguf: Path) -> None:
     text = text_of(3, 12)
     asked = [(text_of(1, 30), text), (text_of(2, 9) + "\n", text), ("", text), (text, "")]
     asked += [(Framed("", text_of(4, 9), "\n\n"), text), (text_of(5, 600), text)]
-    plain = LlamaCpp(gguf, Settings(n_seq=1))
+    plain = LlamaCpp(decided_gguf, Settings(n_seq=1))
     scorer = open_scorer("transformers", engine)
     with closing(plain), closing(open_scorer("llamacpp", plain)) as other:
         for found, wanted in zip(scorer.score(asked), other.score(asked), strict=True):
@@ -195,15 +146,12 @@ def test_scores_are_llamacpps(engine: Transformers, gguf: Path) -> None:
 
 
 def test_a_prompt_too_long_fails_alone(engine: Transformers) -> None:
-    done = by_sample(engine.generate([ask("long", "é" * 600), ask("short", text_of(1, 5))]))
-    assert done["long", 0].finish_reason == "failed"
-    assert "the context holds 512" in done["long", 0].error
-    assert done["short", 0].finish_reason != "failed"
+    check_too_long(engine)
 
 
-def test_planned_reproducible_bits_and_in_four_bits(checkpoint: Path) -> None:
+def test_planned_reproducible_bits_and_in_four_bits(decided: Path) -> None:
     request = ask("r", text_of(3, 9), Sampling(3, 1.0, 1.0, 12), 1, 2, 3)
-    plain = open_backend("transformers", checkpoint, Plan(reproducible=True))
+    plain = open_backend("transformers", decided, Plan(reproducible=True))
     others = [ask(str(i), text_of(i, 12), GREEDY) for i in range(3)]
     first = by_sample(plain.generate([request]))
     again = by_sample(plain.generate([*others, request]))
@@ -211,9 +159,7 @@ def test_planned_reproducible_bits_and_in_four_bits(checkpoint: Path) -> None:
     plain.close()
     with pytest.raises(BackendError, match="closed"):
         next(plain.generate([request]))
-    small = open_backend(
-        "transformers", checkpoint, Plan(options=EngineOptions(quantization="nf4"))
-    )
+    small = open_backend("transformers", decided, Plan(options=EngineOptions(quantization="nf4")))
     assert len(list(small.generate([request]))) == 3
     small.close()
 
@@ -224,3 +170,13 @@ def test_a_broken_checkpoint_is_one_error(tmp_path: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-100])
     with pytest.raises(ModelError, match="transformers cannot load"):
         Transformers(tmp_path / "m")
+
+
+def test_one_that_does_not_fit_in_memory_is_not_loaded(
+    decided: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "meminfo").write_text("MemAvailable: 1024 kB\n")
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(loading, "AutoModelForCausalLM", None)
+    with pytest.raises(ModelError, match="does not fit in memory: its weights take"):
+        Transformers(decided)

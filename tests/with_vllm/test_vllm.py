@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -14,19 +13,23 @@ from pathlib import Path
 import pytest
 import torch
 from asking import GREEDY, ask, by_sample, text_of
-from chi_squared import check_same_distribution
+from checkpoint_engines import (
+    check_drawn_as_llamacpp,
+    check_limits_and_stops,
+    check_pulls_as_it_draws,
+    check_seeds,
+    check_too_long,
+)
 from one_by_one import Reference
-from tiny_checkpoint import byte_level_tokenizer, write_adapter, write_checkpoint, write_decided
+from tiny_checkpoint import byte_level_tokenizer, write_adapter, write_checkpoint
 from transformers import AutoModelForCausalLM
 
-from bonito_local.backends.base import EngineOptions, Plan, Request, Sampling
-from bonito_local.backends.llamacpp.engine import LlamaCpp
-from bonito_local.backends.llamacpp.settings import Settings
+from bonito_local.backends.base import EngineOptions, Plan, Sampling
 from bonito_local.backends.registry import open_backend
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.backends.vllm.engine import VLLM
 from bonito_local.convert.pipeline import convert
-from bonito_local.errors import BackendError, ModelError
+from bonito_local.errors import ModelError
 
 # vLLM's own warnings are not ours to fix.
 pytestmark = pytest.mark.filterwarnings("default")
@@ -38,31 +41,19 @@ CLOSED = (
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_decided(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture(scope="module")
-def gguf(checkpoint: Path) -> Path:
-    path = checkpoint.with_suffix(".gguf")
-    convert(checkpoint, path, quant="F32")
-    return path
-
-
-@pytest.fixture(scope="module")
-def engine(checkpoint: Path) -> Iterator[VLLM]:
-    with closing(VLLM(checkpoint, FLOAT32)) as backend:
+def engine(decided: Path) -> Iterator[VLLM]:
+    with closing(VLLM(decided, FLOAT32)) as backend:
         yield backend
 
 
 def test_greedy_completions_are_llamacpps_and_transformers(
-    engine: VLLM, checkpoint: Path, gguf: Path
+    engine: VLLM, decided: Path, decided_gguf: Path
 ) -> None:
     prompts = {str(i): text_of(i, 3 + 9 * (i % 5)) for i in range(24)}
     requests = [ask(name, text) for name, text in prompts.items()]
     with (
-        closing(Reference(gguf)) as plain,
-        closing(Transformers(checkpoint, dtype=torch.float32)) as transformers,
+        closing(Reference(decided_gguf)) as plain,
+        closing(Transformers(decided, dtype=torch.float32)) as transformers,
     ):
         ours = by_sample(engine.generate(requests))
         others = by_sample(transformers.generate(requests))
@@ -87,49 +78,21 @@ def test_greedy_completions_are_llamacpps_and_transformers(
     "sampling", [Sampling(temperature=2.0, top_p=0.8), Sampling(temperature=1.5)]
 )
 def test_what_is_drawn_is_distributed_as_llamacpps(
-    engine: VLLM, gguf: Path, sampling: Sampling
+    engine: VLLM, decided_gguf: Path, sampling: Sampling
 ) -> None:
-    one = Sampling(1500, sampling.temperature, sampling.top_p, 1)
-    request = ask("r", text_of(4, 10), one, *range(1, 1501))
-    first = Counter(c.text for c in engine.generate([request]))
-    with closing(LlamaCpp(gguf, Settings(n_seq=16, threads=1))) as llama:
-        other = Counter(c.text for c in llama.generate([request]))
-    assert first.total() == other.total() == 1500
-    check_same_distribution(first, other)
+    check_drawn_as_llamacpp(engine, decided_gguf, sampling)
 
 
 def test_a_samples_seed_decides_it(engine: VLLM) -> None:
-    hot = Sampling(4, 1.0, 1.0, 16)
-    requests = [ask(str(i), text_of(i, 5 + 3 * i), hot, 1, 2, 3, 2) for i in range(5)]
-    together = by_sample(engine.generate(requests))
-    texts = [together["0", i].text for i in range(4)]
-    assert texts[1] == texts[3]
-    assert len(set(texts)) == 3
-    again = by_sample(engine.generate(reversed(requests)))
-    assert sum(again[key].text == together[key].text for key in again) >= len(again) - 2
+    check_seeds(engine)
 
 
 def test_limits_and_stops(engine: VLLM) -> None:
-    prompt = text_of(2, 8)
-    (plain,) = engine.generate([ask("r", prompt)])
-    middle = plain.text[6:9]
-    short, stopped = (
-        next(engine.generate([ask("r", prompt, sampling)]))
-        for sampling in (
-            Sampling(temperature=0, max_tokens=5),
-            Sampling(temperature=0, max_tokens=24, stop=("no such", middle)),
-        )
-    )
-    assert plain.text.startswith(short.text)
-    assert (short.completion_tokens, short.finish_reason) == (5, "length")
-    assert (stopped.text, stopped.finish_reason) == (plain.text.split(middle)[0], "stop")
+    check_limits_and_stops(engine)
 
 
 def test_a_prompt_too_long_fails_alone(engine: VLLM) -> None:
-    done = by_sample(engine.generate([ask("long", "é" * 600), ask("short", text_of(1, 5))]))
-    assert done["long", 0].finish_reason == "failed"
-    assert "the context holds 512" in done["long", 0].error
-    assert done["short", 0].finish_reason != "failed"
+    check_too_long(engine)
 
 
 def test_samples_of_a_prompt_share_its_cache(engine: VLLM) -> None:
@@ -141,24 +104,11 @@ def test_samples_of_a_prompt_share_its_cache(engine: VLLM) -> None:
 
 
 def test_rows_come_before_all_is_pulled_and_it_can_be_left(engine: VLLM) -> None:
-    pulled = []
-
-    def requests() -> Iterator[Request]:
-        for i in range(2000):
-            pulled.append(i)
-            yield ask(str(i), text_of(i, 4), Sampling(temperature=0, max_tokens=2))
-
-    running = engine.generate(requests())
-    next(running)
-    assert len(pulled) < 600
-    with pytest.raises(BackendError, match="generating already"):
-        next(engine.generate([ask("r", "a")]))
-    running.close()  # type: ignore[attr-defined]
-    assert [done.request_id for done in engine.generate([ask("r", "a")])] == ["r"]
+    check_pulls_as_it_draws(engine, 600)
 
 
-def test_an_adapter_is_applied_unmerged(checkpoint: Path, tmp_path: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32)
+def test_an_adapter_is_applied_unmerged(decided: Path, tmp_path: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(decided, dtype=torch.float32)
     peft = write_adapter(tmp_path / "adapter", model, r=12)
     peft.merge_and_unload().save_pretrained(tmp_path / "merged")
     byte_level_tokenizer().save_pretrained(tmp_path / "merged")
@@ -167,7 +117,7 @@ def test_an_adapter_is_applied_unmerged(checkpoint: Path, tmp_path: Path) -> Non
     prompts = {str(i): text_of(i, 12) for i in range(8)}
     with (
         closing(Reference(tmp_path / "merged.gguf")) as plain,
-        closing(open_backend("vllm", checkpoint, Plan(options=options))) as backend,
+        closing(open_backend("vllm", decided, Plan(options=options))) as backend,
     ):
         for done in backend.generate(ask(name, text) for name, text in prompts.items()):
             drawn = plain.greedy(prompts[done.request_id], GREEDY.max_tokens)
@@ -182,14 +132,14 @@ def test_a_broken_checkpoint_is_one_error(tmp_path: Path) -> None:
         VLLM(tmp_path / "m")
 
 
-def test_a_job_runs_in_the_air_gap(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_job_runs_in_the_air_gap(decided: Path, tmp_path: Path) -> None:
     documents = tmp_path / "documents"
     documents.mkdir()
     for name in "abc":
         (documents / f"{name}.txt").write_text(
             f"In lease {name}. Either party may end it by notice."
         )
-    options = ["-t", "qa", "-m", str(checkpoint), "--backend", "vllm", "--max-tokens", "8"]
+    options = ["-t", "qa", "-m", str(decided), "--backend", "vllm", "--max-tokens", "8"]
     command = [sys.executable, "-m", "bonito_local", "generate", str(documents), *options]
     ended = subprocess.run(
         [*command, "-o", str(tmp_path / "out")],

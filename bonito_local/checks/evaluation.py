@@ -129,11 +129,11 @@ def _strings(value: Any) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _runs(said: list[str], run: int) -> Iterator[int]:
+def _runs(said: Sequence[str], run: int) -> Iterator[int]:
     return (_hash(said[at : at + run]) for at in range(len(said) - run + 1))
 
 
-def _hash(said: list[str]) -> int:
+def _hash(said: Sequence[str]) -> int:
     return int.from_bytes(blake2b(" ".join(said).encode(), digest_size=8).digest(), "big")
 
 

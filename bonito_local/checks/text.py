@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from bonito_local.tasks import CONTEXT, defuse
 
@@ -31,19 +32,23 @@ FUNCTION_WORDS = frozenset(
 )
 
 
+# Of a row's texts, and its passage's, several checks ask the same.
+@lru_cache(maxsize=64)
 def normalize(text: str) -> str:
     """Fold case, compatibility forms and runs of white space."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
-def words(text: str) -> list[str]:
+@lru_cache(maxsize=64)
+def words(text: str) -> tuple[str, ...]:
     """The words of a text, folded, without the signs around them."""
-    return _WORD.findall(normalize(text).replace("’", "'"))
+    return tuple(_WORD.findall(normalize(text).replace("’", "'")))
 
 
-def content(text: str) -> set[str]:
+@lru_cache(maxsize=64)
+def content(text: str) -> frozenset[str]:
     """What a text is about: its words but for function words, without their endings."""
-    return {_stem(word) for word in words(text) if word not in FUNCTION_WORDS}
+    return frozenset(_stem(word) for word in words(text) if word not in FUNCTION_WORDS)
 
 
 def holds(text: str, part: str) -> bool:

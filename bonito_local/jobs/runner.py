@@ -110,23 +110,29 @@ def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: S
     asked: dict[str, _Asked] = {}
     completions = backend.generate(_Pending(_requests(store, job, asked, stop), ledger.pending))
     recorder = Recorder(store)
-    start = notified = time.monotonic()
+    start = notified = last = time.monotonic()
+    prompt_tokens = completion_tokens = 0
+
+    def so_far() -> Progress:
+        return replace(
+            progress,
+            done=earlier + recorder.ends.total(),
+            accepted=ledger.accepted + recorder.ends["accepted"],
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            seconds=last - start,
+        )
+
     try:
         for completion in completions:
-            first = _take(asked, completion, recorder, job)
-            now = time.monotonic()
-            progress = replace(
-                progress,
-                done=earlier + recorder.ends.total(),
-                accepted=ledger.accepted + recorder.ends["accepted"],
-                # Samples of one request share its prefill.
-                prompt_tokens=progress.prompt_tokens + first * completion.prompt_tokens,
-                completion_tokens=progress.completion_tokens + completion.completion_tokens,
-                seconds=now - start,
-            )
-            if now - notified >= _NOTIFY_SECONDS:
-                notify(progress)
-                notified = now
+            # Samples of one request share its prefill.
+            if _take(asked, completion, recorder, job):
+                prompt_tokens += completion.prompt_tokens
+            completion_tokens += completion.completion_tokens
+            last = time.monotonic()
+            if last - notified >= _NOTIFY_SECONDS:
+                notify(so_far())
+                notified = last
             if stop():
                 break
     finally:
@@ -140,13 +146,7 @@ def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: S
             f"The {backend.name} engine ended without an answer to {len(asked)} requests.",
             "Run the same command again: it asks for these alone.",
         )
-    notify(
-        replace(
-            progress,
-            done=earlier + recorder.ends.total(),
-            accepted=ledger.accepted + recorder.ends["accepted"],
-        )
-    )
+    notify(so_far())
 
 
 def _requests(store: Store, job: _Job, asked: dict[str, _Asked], stop: Stop) -> Iterator[Request]:

@@ -1,9 +1,11 @@
 """Our backends against the engines that they are made of, each in a process of its own.
 
-    python benchmarks/backends.py vllm CHECKPOINT DOCUMENTS [--limit 200] [--rounds 3]
-    python benchmarks/backends.py transformers CHECKPOINT DOCUMENTS [--limit 32] [--rounds 3]
+    .venv-vllm/bin/python benchmarks/backends.py vllm
+    .venv/bin/python benchmarks/backends.py transformers --limit 32
 
-Run it in an environment that has the engine (`make test-vllm` leaves one in .venv-vllm).
+Run it in an environment that has the engine (`make test-vllm` leaves one in .venv-vllm). Without
+a checkpoint and documents of one's own it makes a Mistral-shaped one of 8 layers and random
+weights, and reads the example documents.
 
 `vllm`: a job that streams its rows into the ledger, against a bare `LLM.generate` over all of
 the same prompts at once, with vLLM's defaults. `transformers`: such a job in 4 bits, against
@@ -39,6 +41,7 @@ from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Document, Passage
 from bonito_local.tasks import format_prompt, task_type
 
+ROOT = Path(__file__).parent.parent
 TASK = task_type("exqa")
 SAMPLING = Sampling(temperature=0.0, max_tokens=64)
 OPTIONS = {
@@ -149,6 +152,15 @@ def bare_transformers(checkpoint: Path, prompts: list[str]) -> dict[str, Any]:
     return {"rows": len(prompts), "seconds": time.perf_counter() - started}
 
 
+def stand_in(folder: Path) -> Path:
+    """A checkpoint of random weights, which hardly ever ends a text before its limit."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from tiny_checkpoint import write_checkpoint
+
+    write_checkpoint(folder, width=768, ffn=2048, layers=8, heads=12, kv_heads=4)
+    return folder
+
+
 def measure(args: argparse.Namespace) -> None:
     """Be the process that measures one of the two, and print what it found."""
     if args.what == "ours":
@@ -162,6 +174,7 @@ def measure(args: argparse.Namespace) -> None:
 
 def compare(args: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as work:
+        args.checkpoint = args.checkpoint or stand_in(Path(work) / "checkpoint")
         prompts = Path(work) / "prompts.json"
         prompts.write_text(json.dumps(_prompts(args)))
         rates: dict[str, list[float]] = {"ours": [], "bare": []}
@@ -220,8 +233,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("engine", choices=sorted(OPTIONS))
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("documents", type=Path)
+    parser.add_argument("checkpoint", type=Path, nargs="?")
+    parser.add_argument("documents", type=Path, nargs="?", default=ROOT / "examples/documents")
     parser.add_argument("--limit", type=int, default=200, help="passages, one row each")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--measure", dest="what", choices=["ours", "bare"], help=argparse.SUPPRESS)

@@ -15,14 +15,22 @@ from pathlib import Path
 from typing import Literal
 
 from bonito_local.backends.gpus import find_gpus
+from bonito_local.backends.llamacpp.gguf_file import read_header
+from bonito_local.errors import ModelError
+from bonito_local.models import store
+from bonito_local.models.installed import installed
 
 Status = Literal["ok", "warn", "fail"]
 
+_BUILD = "pip install --force-reinstall --no-cache-dir llama-cpp-python"
 _GPU_BUILD = (
     'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python '
     "(AMD: -DGGML_HIP=on, Intel and others: -DGGML_VULKAN=on)"
 )
 _LEAST_FREE = 2 << 30
+_OLDEST_PYTHON = (3, 11)
+_TO_PULL = 10 << 30
+_BESIDE_WEIGHTS = 3 << 29  # bytes of KV cache and buffers
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ def examine() -> list[Check]:
 
 def _python() -> Check:
     found = f"{platform.python_version()} ({sys.executable})"
+    if sys.version_info < _OLDEST_PYTHON:
+        return Check("Python", "fail", found, "Install Python 3.11 or newer.")
     return Check("Python", "ok", found)
 
 
@@ -59,16 +69,19 @@ def _llama_cpp() -> Check:
         "print(l.__version__, '|', 'GPU' if l.llama_supports_gpu_offload() else 'CPU only', '|',"
         "l.llama_print_system_info().decode())"
     )
-    ended = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
-    )
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+        )
+    except subprocess.TimeoutExpired:
+        return Check("llama.cpp", "fail", "does not load within two minutes", _BUILD)
     if ended.returncode:
         said = ended.stderr.strip().splitlines()
         return Check(
             "llama.cpp",
             "fail",
             said[-1] if said else f"ended with status {ended.returncode}",
-            "pip install --force-reinstall --no-cache-dir llama-cpp-python",
+            _BUILD,
         )
     release, build, features = (part.strip() for part in ended.stdout.split("|", 2))
     used = [f.split(" = ")[0].strip() for f in features.split("|") if f.strip().endswith("= 1")]
@@ -91,7 +104,12 @@ def _memory() -> Check:
     free = available_memory()
     found = f"{free / 2**30:.1f} GiB free; {physical_cores()} cores of {processor()}"
     if free < _LEAST_FREE:
-        return Check("Memory", "warn", found, "Close programs: a 7B model in 4 bits takes 5 GiB.")
+        return Check("Memory", "warn", found, "Close programs: a 7B model in 4 bits takes 6 GiB.")
+    large = [m for m in installed() if m.bytes + _BESIDE_WEIGHTS > free]
+    if large:
+        names = ", ".join(f"{m.name} ({m.bytes / 2**30:.1f} GiB)" for m in large)
+        remedy = "Close programs, or make a smaller quantization of it."
+        return Check("Memory", "warn", f"{found}; too little to run {names}", remedy)
     return Check("Memory", "ok", found)
 
 
@@ -134,15 +152,47 @@ def _engines() -> Check:
     return Check("Engines", "ok", told, "; ".join(lacking))
 
 
-def _model() -> Check:
-    from bonito_local.errors import BonitoError
-    from bonito_local.models.catalog import CATALOG, resolve_model
+def _models() -> Check:
+    """The headers of all models with a name are read, not their weights: `models verify` does."""
+    found = installed()
+    if not any(model.place == "package" for model in found):
+        return Check("Models", "fail", "bonito-tiny is missing", "Install bonito-local again.")
+    told = ", ".join(f"{m.name} ({m.quant or 'unknown type'})" for m in found)
+    broken = []
+    for model in found:
+        try:
+            read_header(model.path)
+        except ModelError:
+            broken.append(model.name)
+    if broken:
+        again = f"bonito-local models remove {' '.join(broken)}; then fetch or add it again."
+        return Check("Models", "fail", f"{told}; BROKEN: {', '.join(broken)}", again)
+    if changed := [m.name for m in found if m.changed or m.verified is False]:
+        remedy = f"Make or fetch it again, or see: bonito-local models verify {' '.join(changed)}"
+        what = "changed, or failed its verification"
+        return Check("Models", "warn", f"{told}; {what}: {', '.join(changed)}", remedy)
+    if len(found) == 1:
+        remedy = "For real datasets: bonito-local models pull bonito-v1, or bring a bundle."
+        return Check("Models", "ok", f"{told}, to try things out", remedy)
+    return Check("Models", "ok", told)
 
-    try:
-        names = [resolve_model(model.name).name for model in CATALOG]
-    except BonitoError as error:
-        return Check("Models", "fail", error.title, "Install bonito-local again.")
-    return Check("Models", "ok", ", ".join(names))
+
+def _store() -> Check:
+    folder = store.folder()
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    told = f"{free / 2**30:.1f} GiB free in {folder}"
+    if not os.access(there, os.W_OK):
+        remedy = f"Name a folder of your own in {store.VARIABLE}."
+        return Check("Model store", "warn", f"{folder} cannot be written to", remedy)
+    half = sorted(path.name for path in store.staging("x").parent.glob("*/"))
+    if free < _TO_PULL:
+        remedy = f"Fetching a 7B model takes 10 GiB: free some, or set {store.VARIABLE}."
+        return Check("Model store", "warn", told, remedy)
+    if half:
+        remedy = f"Go on: bonito-local models pull {half[0]}; or delete {store.staging(half[0])}."
+        return Check("Model store", "warn", f"{told}; half fetched: {', '.join(half)}", remedy)
+    return Check("Model store", "ok", told)
 
 
 def _air_gap() -> Check:
@@ -169,8 +219,9 @@ def _air_gap() -> Check:
 
 def _hub() -> Check:
     if os.environ.get("HF_HUB_OFFLINE") == "1":
-        return Check("Network", "ok", "HF_HUB_OFFLINE is set")
-    return Check("Network", "ok", "used only by what downloads, when asked to")
+        found = "HF_HUB_OFFLINE is set: nothing can be fetched"
+        return Check("Network", "ok", found)
+    return Check("Network", "ok", "used only by `models pull`, when you ask for a model")
 
 
 def _version(name: str) -> str:
@@ -189,7 +240,8 @@ _CHECKS: tuple[Callable[[], Check], ...] = (
     _disk,
     _compiler,
     _engines,
-    _model,
+    _models,
+    _store,
     _air_gap,
     _hub,
 )

@@ -61,6 +61,18 @@ class ConvertError(BonitoError):
     """A checkpoint or an adapter cannot be converted."""
 
 
+class DownloadError(BonitoError):
+    """A model cannot be fetched: no connection, no such model, or not the bytes it should be."""
+
+
+class LicenseError(BonitoError):
+    """A model's licence has terms that nobody has accepted yet."""
+
+
+class BundleError(BonitoError):
+    """A bundle cannot be made, is damaged, or does not install here."""
+
+
 class TrainingError(BonitoError):
     """A training run was given something it cannot train on."""
 

@@ -6,13 +6,21 @@ interleaved rotary pairs; Hugging Face stores the two halves of a head one after
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from gguf import MODEL_ARCH, MODEL_ARCH_NAMES, GGUFWriter, RopeScalingType, get_tensor_name_map
+from gguf import (
+    MODEL_ARCH,
+    MODEL_ARCH_NAMES,
+    GGUFWriter,
+    RopeScalingType,
+    TensorNameMap,
+    get_tensor_name_map,
+)
 
 from bonito_local.convert.ggml import F32Array
 from bonito_local.errors import ConvertError
@@ -130,8 +138,7 @@ class Architecture:
 
     def gguf_name(self, name: str) -> str:
         """Return the GGUF name of a Hugging Face tensor of this model."""
-        tensor_map = get_tensor_name_map(self.arch, self.layers)
-        found = tensor_map.get_name(name, try_suffixes=(".weight", ".bias"))
+        found = _names(self.arch, self.layers).get_name(name, try_suffixes=(".weight", ".bias"))
         if found is None:
             raise ConvertError(f"Tensor {name!r} has no name in GGUF.")
         return found
@@ -186,6 +193,12 @@ class Architecture:
             writer.add_rope_scaling_orig_ctx_len(
                 _size(self.rope, "original_max_position_embeddings")
             )
+
+
+@functools.cache
+def _names(arch: MODEL_ARCH, layers: int) -> TensorNameMap:
+    """Names of a model's tensors; kept, since to make them takes longer than to look one up."""
+    return get_tensor_name_map(arch, layers)
 
 
 def _rope(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from bonito_local.convert.safetensors import TensorRef, read_header
 from bonito_local.errors import ConvertError
 
 MAX_JSON = 200_000_000
-HUB_FILES = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja", "README.md"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,10 @@ class Checkpoint:
     files: tuple[Path, ...]
 
 
-def open_checkpoint(path: Path) -> Checkpoint:
+def open_checkpoint(path: Path, sizes: Mapping[str, int] | None = None) -> Checkpoint:
     """Read the config and the headers of every shard.
+
+    `sizes` has the bytes of shards of which only the header is there yet, by name.
 
     Raises:
         ConvertError: not a checkpoint folder; shards are missing or left over; a header is
@@ -37,33 +39,11 @@ def open_checkpoint(path: Path) -> Checkpoint:
     files = _shards(path)
     tensors: dict[str, TensorRef] = {}
     for file in files:
-        for name, ref in read_header(file).items():
+        for name, ref in read_header(file, (sizes or {}).get(file.name)).items():
             if name in tensors:
                 raise ConvertError(f"Tensor {name!r} is in {tensors[name].path.name} and {file}.")
             tensors[name] = ref
     return Checkpoint(path, config, tensors, files)
-
-
-def download(repo: str, revision: str | None = None) -> tuple[Path, str]:
-    """Fetch a checkpoint from the Hugging Face hub; goes on where an earlier try stopped.
-
-    Returns the folder in the hub's cache and the commit it is at.
-
-    Raises:
-        ConvertError: the hub cannot be reached, or has no such model or revision.
-    """
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    try:
-        folder = snapshot_download(repo, revision=revision, allow_patterns=HUB_FILES)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise ConvertError(
-            f"{repo!r} cannot be downloaded: {reason}",
-            "Check the name, the revision and the connection; a gated model needs `hf auth login`.",
-        ) from error
-    return Path(folder), Path(folder).name
 
 
 def read_json(path: Path) -> dict[str, Any]:

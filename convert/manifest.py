@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import math
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bonito_local.convert.plan import Plan
+from bonito_local.backends.llamacpp.gguf_file import quantization, read_header
 from bonito_local.errors import ConvertError
+
+if TYPE_CHECKING:  # a manifest is read where no converter is needed
+    from bonito_local.convert.plan import Plan
 
 TOOLS = ("bonito-local", "llama-cpp-python", "gguf", "numpy")
 _CHUNK = 1 << 20
@@ -57,6 +61,7 @@ class Manifest:
     seconds: float
     versions: Mapping[str, str] = field(default_factory=dict)
     verification: Mapping[str, Any] | None = None  # see `record_verification`
+    licence: str = ""
     format: int = 1
 
     def write(self, out: Path) -> None:
@@ -132,15 +137,22 @@ def build_manifest(
     plan: Plan,
     output: FileRecord,
     hashes: Sequence[FileRecord],
-    revision: str | None,
     seconds: float,
+    *,
+    source: str | None = None,
+    revision: str | None = None,
+    licence: str = "",
 ) -> Manifest:
-    """Put the manifest together; `hashes` are those of `source_files(plan)`."""
+    """Put the manifest together; `hashes` are those of `source_files(plan)`.
+
+    `source` is what the checkpoint is called, where that is not its folder's name; `revision`
+    its commit.
+    """
     count = len(plan.checkpoint.files)
     adapters = len(plan.adapters)
     return Manifest(
         output=output,
-        source=plan.checkpoint.path.resolve().name,
+        source=source or plan.checkpoint.path.resolve().name,
         revision=revision,
         source_files=tuple(hashes[:count]),
         adapters=tuple(adapter.path.resolve().name for adapter in plan.adapters),
@@ -155,8 +167,43 @@ def build_manifest(
             for t in plan.tensors
         ),
         seconds=round(seconds, 3),
-        versions={tool: importlib.metadata.version(tool) for tool in TOOLS},
+        versions=versions(),
+        licence=licence,
     )
+
+
+def describe(
+    path: Path, output: FileRecord, *, source: str, revision: str | None = None, licence: str = ""
+) -> Manifest:
+    """Tell of a GGUF that was made elsewhere what it tells of itself; `source` has it.
+
+    Raises:
+        ModelError: it is broken.
+    """
+    header = read_header(path)
+    told = header.metadata
+    return Manifest(
+        output=output,
+        source=source,
+        revision=revision,
+        source_files=(),
+        adapters=(),
+        adapter_files=(),
+        architecture=str(told.get("general.architecture", "")),
+        parameters=sum(math.prod(shape) for shape in header.tensors.values()),
+        quant=quantization(told),
+        merge_into=None,
+        imatrix=None,
+        tensors=(),
+        seconds=0.0,
+        versions=versions(),
+        licence=licence or str(told.get("general.license", "")),
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the releases of what makes a file."""
+    return {tool: importlib.metadata.version(tool) for tool in TOOLS}
 
 
 def record_verification(out: Path, found: Mapping[str, Any]) -> None:

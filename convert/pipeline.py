@@ -49,11 +49,10 @@ def execute(
     plan: Plan,
     out: Path,
     *,
-    revision: str | None = None,
     metadata: Mapping[str, str | int] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Manifest:
-    """Carry out a plan; see `convert`. `revision` is the source's commit, for the manifest."""
+    """Carry out a plan; see `convert`."""
     start = perf_counter()
     check_target(out, plan.nbytes)
     ggml.prepare({tensor.kind for tensor in plan.tensors})
@@ -72,7 +71,7 @@ def execute(
         if not os.path.samestat(mine, partial.stat()):
             raise ConvertError(f"Another conversion is writing {out}.", "Choose another name.")
         partial.replace(out)
-        manifest = build_manifest(plan, output, hashes, revision, perf_counter() - start)
+        manifest = build_manifest(plan, output, hashes, perf_counter() - start)
         manifest.write(out)
     except OSError as error:
         partial.unlink(missing_ok=True)

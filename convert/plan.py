@@ -83,7 +83,7 @@ class Plan:
 
 
 def make_plan(
-    source: Path,
+    source: Path | Checkpoint,
     *,
     adapters: Sequence[Path] = (),
     quant: str = "Q4_K_M",
@@ -99,7 +99,7 @@ def make_plan(
     mix = find_mix(quant)
     if merge_into not in ("bf16", "nf4"):
         raise UsageError(f"Unknown merge base {merge_into!r}.", "Known: bf16, nf4.")
-    checkpoint = open_checkpoint(source)
+    checkpoint = source if isinstance(source, Checkpoint) else open_checkpoint(source)
     architecture = Architecture.from_config(checkpoint.config)
     opened = tuple(open_adapter(path) for path in adapters)
     architecture, sources = _sources(checkpoint, architecture, opened)

@@ -41,15 +41,17 @@ class TensorRef:
         return self.elements * ITEM_BYTES[self.dtype]
 
 
-def read_header(path: Path) -> dict[str, TensorRef]:
+def read_header(path: Path, size: int | None = None) -> dict[str, TensorRef]:
     """Return the tensors of one file by name, with ranges that lie inside the file.
+
+    `size` is the file's, where only its header is there yet.
 
     Raises:
         ConvertError: the file cannot be read, is cut off, or its header lies; or a tensor
             has a dtype other than F32, F16 and BF16.
     """
     try:
-        size = path.stat().st_size
+        size = path.stat().st_size if size is None else size
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
             if size < 8 or length > min(size - 8, MAX_HEADER):

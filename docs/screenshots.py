@@ -124,6 +124,12 @@ def scenes() -> dict[str, Scene]:  # noqa: C901 - one small function each
         await models(app, pilot)
         await pilot.press("c")
 
+    async def fetching(app: Any, pilot: Any) -> None:
+        app.set_preferences(online="yes")
+        await models(app, pilot)
+        await pilot.press("f")
+        await pilot.pause(3)
+
     async def doctor(app: Any, pilot: Any) -> None:
         await home(app, pilot)
         await pilot.press("d")
@@ -161,6 +167,7 @@ def scenes() -> dict[str, Scene]:  # noqa: C901 - one small function each
         "export": export,
         "models": models,
         "convert": converting,
+        "fetch": fetching,
         "doctor": doctor,
         "settings": preferences,
         "palette": palette,

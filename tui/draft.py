@@ -11,7 +11,8 @@ from bonito_local.errors import UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.spec import check_sampling
-from bonito_local.tasks import task_type
+from bonito_local.models.catalog import is_name
+from bonito_local.tasks import TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Draft:
     """The fields of the form; numbers are texts, as they were typed."""
 
     paths: tuple[Path, ...] = ()
-    tasks: tuple[str, ...] = ()
+    tasks: tuple[TaskType, ...] = ()
     output: str = ""
     model: str = "bonito-tiny"
     backend: str = "llamacpp"
@@ -56,14 +57,12 @@ class Draft:
             seed=_whole("Seed", self.seed),
         )
         check_sampling(sampling)
-        tasks = tuple(map(task_type, self.tasks))
         labels = tuple(label.strip() for label in self.labels.split(",") if label.strip())
-        check_labels(tasks, labels)
+        check_labels(self.tasks, labels)
         limit = _whole("Most passages", self.limit) if self.limit.strip() else None
         if limit is not None and limit < 1:
             raise UsageError("Most passages is below 1.", "Leave it empty to read all.")
         model = self.model.strip()
-        file = Path(model).expanduser()
         able = capabilities(self.backend)
         output = Path(self.output.strip()).expanduser().absolute()
         base = like or Generation((), (), output, "", tune=True)
@@ -71,10 +70,10 @@ class Draft:
         return replace(
             base,
             paths=tuple(path.absolute() for path in self.paths),
-            tasks=tasks,
+            tasks=self.tasks,
             output=output,
             # A name is looked up; a path must hold wherever the job runs.
-            model=str(file.absolute()) if file.name != model or file.suffix else model,
+            model=model if is_name(model) else str(Path(model).expanduser().absolute()),
             backend=self.backend,
             sampling=sampling,
             column=self.column.strip() or None,
@@ -91,7 +90,7 @@ def draft_of(wanted: Generation) -> Draft:
     folder, sampling = wanted.folder or Path(), wanted.sampling
     return Draft(
         paths=tuple(folder / path for path in wanted.paths),
-        tasks=tuple(task.short for task in wanted.tasks),
+        tasks=wanted.tasks,
         model=_model(wanted.model, folder),
         backend=wanted.backend,
         n=str(sampling.n),
@@ -110,8 +109,7 @@ def draft_of(wanted: Generation) -> Draft:
 
 def _model(model: str, folder: Path) -> str:
     """A name as it is, a path as seen from anywhere."""
-    path = Path(model).expanduser()
-    return str(folder / path) if path.name != model or path.suffix else model
+    return model if is_name(model) else str(folder / Path(model).expanduser())
 
 
 def _whole(name: str, text: str) -> int:

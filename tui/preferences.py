@@ -13,12 +13,16 @@ from bonito_local.errors import OutputError
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """The theme, where documents and datasets are looked for first, the model of new jobs."""
+    """The theme, where documents and datasets are looked for first, the model of new jobs.
+
+    `online` is "yes" where the user lets the app fetch models.
+    """
 
     theme: str = "bonito-dark"
     folder: str = ""
     model: str = "bonito-tiny"
     models: str = ""
+    online: str = "no"
 
 
 def preferences_path() -> Path:

@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     show_default=True,
     help="nf4: the rounded base that a Q-LoRA adapter was trained on.",
 )
-@click.option("--download", is_flag=True, help="SOURCE is a Hugging Face model: fetch it.")
-@click.option("--revision", help="Branch, tag or commit to download.")
 @click.option("--verify", "verified", is_flag=True, help="Compare the result with the source.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 def command(
@@ -45,8 +43,6 @@ def command(
     quant: str,
     imatrix: Path | None,
     merge_into: MergeInto,
-    download: bool,
-    revision: str | None,
     verified: bool,
     dry_run: bool,
 ) -> int:
@@ -60,12 +56,12 @@ def command(
     from bonito_local.convert.pipeline import execute
     from bonito_local.convert.plan import make_plan
 
-    folder, commit = _source(source, download, revision)
+    folder = _source(source)
     plan = make_plan(folder, adapters=adapters, quant=quant, imatrix=imatrix, merge_into=merge_into)
     if dry_run or output is None:
         print_plan(plan, output)
         return 0
-    manifest = execute(plan, output, revision=commit, progress=_Shown())
+    manifest = execute(plan, output, progress=_Shown())
     size = manifest.output.bytes
     click.echo(f"{output}: {size / 1e9:.2f} GB, {quant.upper()}, in {manifest.seconds:.0f} s")
     if not verified:
@@ -75,20 +71,14 @@ def command(
     return check(output, folder, adapters, merge_into, None)
 
 
-def _source(source: str, download: bool, revision: str | None) -> tuple[Path, str | None]:
-    if download:
-        from bonito_local.convert.checkpoint import download as fetch
-
-        return fetch(source, revision)
-    if revision:
-        raise UsageError("--revision goes with --download.", "A folder has no revision.")
+def _source(source: str) -> Path:
     path = Path(source).expanduser()
     if not path.exists() and source.count("/") == 1:
         raise UsageError(
             f"There is no folder {source}.",
-            "If it is a Hugging Face model, add --download to fetch it.",
+            f"If it is a model at the Hugging Face hub: `bonito-local models pull {source}`.",
         )
-    return path, None
+    return path
 
 
 def print_plan(plan: Plan, output: Path | None) -> None:

@@ -2,58 +2,199 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bonito_local.errors import ConvertError, UsageError
-from bonito_local.models.catalog import CATALOG
+from bonito_local.errors import LicenseError, UsageError
+
+if TYPE_CHECKING:
+    from bonito_local.models.installed import Installed
+    from bonito_local.models.offer import Offer
+    from bonito_local.models.pull import Step
 
 
-@click.command("models")
-@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
-def command(folders: tuple[Path, ...]) -> None:
-    """List the models that have a name, and the GGUF files in FOLDERS.
+@click.group("models", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Models by name: list, fetch, add, check and remove them.
 
-    Of a file that `convert` made, its manifest tells what it was made from and whether it
-    was verified. FOLDERS is the current folder if none is named.
+    They lie in a folder of your own, or the one that BONITO_LOCAL_MODELS names; --model NAME
+    finds them there. Only `pull` uses a network.
     """
-    for model in CATALOG:
-        click.echo(f"{model.name}  ({_size(model.path)})  {model.summary}")
-        click.echo(f"  {model.path}")
-    for folder in folders or (Path(),):
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_models)
+
+
+@command.command("list")
+@click.argument("folders", nargs=-1, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_models(folders: tuple[Path, ...] = (), as_json: bool = False) -> None:
+    """List the models here, the GGUF files in FOLDERS, and what could be fetched."""
+    from bonito_local.models.catalog import CATALOG
+    from bonito_local.models.installed import installed
+
+    for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder} is not a folder.", "Name a folder that holds GGUF files.")
-        for path in sorted(folder.glob("*.gguf")):
-            click.echo(f"{path}  ({_size(path)})  {_made(path)}")
+    found = installed(folders)
+    here = {model.name for model in found if model.named}
+    lacking = [model for model in CATALOG if model.name not in here]
+    if as_json:
+        told = [_record(model) for model in found]
+        told += [
+            {"name": m.name, "place": "hub", "repo": m.repo, "licence": m.licence} for m in lacking
+        ]
+        click.echo(json.dumps(told, indent=2))
+        return
+    for model in found:
+        click.echo(f"{model.reference}  ({_size(model.bytes)})  {_about(model)}")
+        if model.named:
+            click.echo(f"  {model.path}")
+    for offered in lacking:
+        click.echo(f"{offered.name}  (not here)  {offered.summary}")
+        click.echo(f"  licence {offered.licence}; bonito-local models pull {offered.name}")
 
 
-def _size(path: Path) -> str:
-    return f"{path.stat().st_size / 1e6:.0f} MB" if path.exists() else "not installed"
+@command.command("pull")
+@click.argument("model")
+@click.option("--name", help="What it is called here. [as it is called there]")
+@click.option("--quant", help="Type, as in llama.cpp. [what suits this machine]")
+@click.option("--file", help="A GGUF file of the model's, to be taken as it is.")
+@click.option("--revision", help="Branch, tag or commit.")
+@click.option("--accept-license", is_flag=True, help="You know its licence and keep to it.")
+def pull(
+    model: str,
+    name: str | None,
+    quant: str | None,
+    file: str | None,
+    revision: str | None,
+    accept_license: bool,
+) -> None:
+    """Fetch MODEL from the Hugging Face hub: a name of the catalog, or OWNER/NAME.
 
+    A checkpoint is converted as it comes, one shard on the disk at a time; every file's hash is
+    checked. Given again after it broke off, the command goes on from there.
+    """
+    from bonito_local.models.offer import fetch, offer
 
-def _made(path: Path) -> str:
-    """What the manifest says of a file, in one line."""
-    from bonito_local.convert.manifest import read_manifest
-
+    offered = offer(model, name=name, quant=quant, file=file, revision=revision)
+    click.echo(_offer(offered), err=True)
     try:
-        manifest: dict[str, Any] | None = read_manifest(path)
-    except ConvertError as error:
-        return error.title
-    if manifest is None:
-        return "without a manifest"
-    parts = [str(manifest.get("quant")), f"of {manifest.get('source')}"]
-    if adapters := manifest.get("adapters"):
-        parts.append(f"with {', '.join(map(str, adapters))}")
-    if base := manifest.get("merge_into"):
-        parts.append(f"merged into {base}")
-    output, found = manifest.get("output"), manifest.get("verification")
-    if isinstance(output, dict) and output.get("bytes") != path.stat().st_size:
-        return f"{' '.join(parts)}; CHANGED since it was converted"
-    if not isinstance(found, dict):
-        return f"{' '.join(parts)}; not verified"
-    result = "verified" if found.get("passed") else "FAILED its verification"
-    if isinstance(found.get("mean_kl"), float):
-        result += f", divergence {found['mean_kl']:.4f}"
-    return f"{' '.join(parts)}; {result}"
+        offered.check_accepted(accept_license)
+    except LicenseError:
+        if not sys.stdin.isatty():
+            raise
+        click.confirm("Do you accept its licence?", abort=True, err=True)
+    path = fetch(offered, _Shown())
+    click.echo(f"{offered.name}: {_size(path.stat().st_size)}, {path}")
+
+
+@command.command("add")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--name", help="What it is called here. [the file's name]")
+def add(file: Path, name: str | None) -> None:
+    """Copy the GGUF FILE into the store, so that --model finds it by name."""
+    from bonito_local.models import store
+
+    path = store.add(file, name)
+    click.echo(f"{path.stem}: {_size(path.stat().st_size)}, {path}")
+
+
+@command.command("verify")
+@click.argument("names", nargs=-1)
+def verify(names: tuple[str, ...]) -> int:
+    """Check that models are what their manifests say, load and generate. All, if none is named.
+
+    `bonito-local verify` compares a file with the checkpoint it was made from.
+    """
+    from bonito_local.cli.verify import check
+    from bonito_local.models import store
+    from bonito_local.models.catalog import locate
+
+    failed = 0
+    for name in names or store.names():
+        if (path := locate(name)) is None:
+            there = ", ".join(store.names()) or "none"
+            raise UsageError(f"There is no model {name} here.", f"There: {there}.")
+        click.echo(f"{name}  {path}")
+        failed |= check(path, None, (), "bf16", None)
+    if not names and not store.names():
+        click.echo(f"There are no models in {store.folder()}.")
+    return failed
+
+
+@command.command("remove")
+@click.argument("names", nargs=-1, required=True)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def remove(names: tuple[str, ...], yes: bool) -> None:
+    """Delete models from the store. Jobs made with them stay."""
+    from bonito_local.models import store
+
+    for name in names:
+        if not yes and store.find(name) and sys.stdin.isatty():
+            click.confirm(f"Delete {name} ({store.find(name)})?", abort=True, err=True)
+        for path in store.remove(name):
+            click.echo(f"deleted {path}")
+
+
+def _about(model: Installed) -> str:
+    if model.made is None:
+        return model.summary
+    return f"{model.summary}; {model.standing}"
+
+
+def _record(model: Installed) -> dict[str, object]:
+    return {
+        "name": model.name,
+        "place": model.place,
+        "path": str(model.path),
+        "bytes": model.bytes,
+        "quant": model.quant,
+        "licence": model.licence,
+        "verified": model.verified,
+        "changed": model.changed,
+        "tuned": model.tuned,
+        "summary": model.summary,
+    }
+
+
+def _offer(offered: Offer) -> str:
+    lines = [
+        f"{offered.repo.name} at {offered.repo.commit[:12]}, licence "
+        f"{offered.licence or 'not said'}",
+        f"fetches {_size(offered.to_fetch)}, makes {offered.name} ({offered.kind})",
+    ]
+    if offered.why:
+        lines.append(f"{offered.kind}: {offered.why}")
+    if offered.terms:
+        lines.append(f"Its licence asks: {offered.terms}")
+    return "\n".join(lines)
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.2f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+class _Shown:
+    """How far it is: one line that is written over on a terminal, else one every few percent."""
+
+    def __init__(self) -> None:
+        self._on = sys.stderr.isatty()
+        self._last = ""
+
+    def __call__(self, step: Step) -> None:
+        percent = 100 * step.fetched // max(step.to_fetch, 1)
+        told = f"{percent:3d} %  {_size(step.fetched)} of {_size(step.to_fetch)}"
+        if step.of_tensors:
+            told += f", {step.tensors} of {step.of_tensors} tensors"
+        if self._on:
+            click.echo(f"\r\033[K{told}  {step.now}", err=True, nl=False)
+            if step.fetched == step.to_fetch and step.tensors == step.of_tensors:
+                click.echo("", err=True)
+        elif (at := f"{percent // 10} {step.of_tensors > 0}") != self._last:
+            self._last = at
+            click.echo(told, err=True)

@@ -15,7 +15,7 @@ from bonito_local.backends.llamacpp.machine import physical_cores
 from bonito_local.backends.llamacpp.speeds import speeds
 from bonito_local.errors import ModelError
 from bonito_local.jobs.generation import Generation
-from bonito_local.models.catalog import CATALOG
+from bonito_local.models.catalog import locate
 from bonito_local.models.fit import longest_passage
 from bonito_local.passages.survey import Survey
 
@@ -90,7 +90,7 @@ def _seconds(model: Path, prompt: int, row: int, n: int) -> tuple[float, bool]:
 
 def _file(name: str) -> Path | None:
     """The model's file, if it is a GGUF file that is there."""
-    path = next((model.path for model in CATALOG if model.name == name), Path(name).expanduser())
+    path = locate(name) or Path(name).expanduser()
     return path if path.suffix.lower() == ".gguf" and path.is_file() else None
 
 

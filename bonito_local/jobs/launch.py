@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
@@ -15,7 +16,9 @@ from bonito_local.jobs.generate import prepare
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.jobfile import read_job
 from bonito_local.jobs.newjob import write_job
+from bonito_local.jobs.own_tasks import write_task
 from bonito_local.jobs.worker import start
+from bonito_local.tasks import TaskType
 
 
 def free_output(folder: Path, stem: str) -> Path:
@@ -47,6 +50,7 @@ def launch(wanted: Generation) -> int:
         prepare(read)
     except BonitoError:
         file.unlink(missing_ok=True)
+        shutil.rmtree(file.with_name(f"{file.stem}.tasks"), ignore_errors=True)
         raise
     return start(read.output)
 
@@ -83,13 +87,22 @@ def save(wanted: Generation, file: Path) -> None:
     write_job(
         file,
         [str(path) for path in wanted.paths],
-        [task.short for task in wanted.tasks],
+        [_named(task, file) for task in wanted.tasks],
         str(wanted.output),
         wanted.model,
         wanted.backend,
         wanted.sampling,
         {key: value for key, value in others.items() if value is not None},
     )
+
+
+def _named(task: TaskType, file: Path) -> str:
+    """What a job file calls a task type; one of the user's own is written to a file beside it."""
+    if not task.own:
+        return task.short
+    path = file.with_name(f"{file.stem}.tasks") / f"{task.short}.toml"
+    write_task(task, path)
+    return str(path)
 
 
 def _exports(exports: Sequence[Export]) -> dict[str, object]:

@@ -5,6 +5,7 @@ A job keeps the definitions it was planned with: the file may move or go.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import asdict, fields
@@ -13,7 +14,13 @@ from typing import Any
 
 from bonito_local.checks.rules import REASONS
 from bonito_local.checks.thresholds import Thresholds, check_thresholds
-from bonito_local.errors import BonitoError, OtherSettingsError, UsageError, did_you_mean
+from bonito_local.errors import (
+    BonitoError,
+    OtherSettingsError,
+    OutputError,
+    UsageError,
+    did_you_mean,
+)
 from bonito_local.jobs.journal import Journal
 from bonito_local.jobs.tomlfile import read_toml
 from bonito_local.tasks import CONTEXT, LABELS, MARKERS, TASK_TYPES, TaskType, task_type
@@ -150,6 +157,34 @@ def _table(data: dict[str, Any], name: str, known: tuple[str, ...]) -> dict[str,
         if key not in known:
             raise UsageError(f"The key {name}.{key} is not known.", did_you_mean(key, list(known)))
     return found
+
+
+def write_task(task: TaskType, path: Path) -> None:
+    """Write a task file that `read_task` reads as the very same task type.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    checks = dict(task.limits) | ({"like": task.like} if task.like and not task.labels else {})
+    lines = [f"name = {_quoted(task.name)}", f"meaning = {_quoted(task.meaning)}"]
+    for key, texts in (("instructions", task.templates), ("labels", task.labels)):
+        if texts:
+            lines.append(f"{key} = {_quoted(list(texts))}")
+    example = {"instruction": task.instruction, "response": task.response}
+    for name, table in (("example", example), ("checks", checks)):
+        if table:
+            lines += ["", f"[{name}]", *(f"{key} = {_quoted(of)}" for key, of in table.items())]
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        path.chmod(0o600)
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _quoted(value: Any) -> str:
+    """As TOML, which is JSON here but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def as_plain(task: TaskType) -> str | dict[str, Any]:

@@ -3,28 +3,40 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from bonito_local.backends.base import ModelFormat
 from bonito_local.backends.checkpoint import read_checkpoint
 from bonito_local.errors import ModelError, UsageError, did_you_mean
+from bonito_local.models import store
 
 GGUF_MAGIC = b"GGUF"
 
 
 @dataclass(frozen=True, slots=True)
 class CatalogModel:
-    """A model that has a name: its file among the package's assets, and what it is."""
+    """A model that is known by a name, and what it is.
+
+    Either its file is among the package's assets (`asset`), or it is a checkpoint at the Hugging
+    Face hub (`repo`). `terms` is what its licence asks of those who use it; `config` has the
+    sizes of its `config.json`, which the size and memory of its quantizations follow from.
+    """
 
     name: str
-    asset: str
     summary: str
+    licence: str
+    asset: str = ""
+    repo: str = ""
+    terms: str = ""
+    config: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
-        """Where the file lies once the package is installed."""
+        """Where an asset's file lies once the package is installed."""
         return Path(str(files("bonito_local.assets").joinpath(self.asset)))
 
 
@@ -40,17 +52,69 @@ class ModelFile:
     sha256: str
 
 
+# Sizes of Mistral-7B-v0.1 and Llama-3.1-8B, as their config.json says.
+_SIZES = {
+    "hidden_size": 4096,
+    "intermediate_size": 14336,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 8,
+    "rms_norm_eps": 1e-05,
+}
 CATALOG = (
     CatalogModel(
         "bonito-tiny",
-        "bonito-tiny.gguf",
         "Small model that comes with the package: to try things out, not for real datasets.",
+        "cc-by-sa-4.0",
+        asset="bonito-tiny.gguf",
+    ),
+    CatalogModel(
+        "bonito-v1",
+        "The paper's model, from Mistral-7B: for real datasets.",
+        "apache-2.0",
+        repo="BatsResearch/bonito-v1",
+        config={
+            **_SIZES,
+            "architectures": ["MistralForCausalLM"],
+            "vocab_size": 32000,
+            "max_position_embeddings": 32768,
+        },
+    ),
+    CatalogModel(
+        "Llama-3.1-8B-bonito-v1",
+        "The same training on Llama-3.1-8B: about as good, with other terms.",
+        "llama3.1",
+        repo="BatsResearch/Llama-3.1-8B-bonito-v1",
+        terms="A model that is trained on what it writes, and given to others, must have a name "
+        "that begins with Llama, and say 'Built with Llama'.",
+        config={
+            **_SIZES,
+            "architectures": ["LlamaForCausalLM"],
+            "vocab_size": 128256,
+            "max_position_embeddings": 131072,
+        },
     ),
 )
 
 
+def is_name(text: str) -> bool:
+    """Whether a model is meant by its name, not by the path of its file."""
+    return bool(text) and Path(text).name == text and not text.lower().endswith(store.SUFFIX)
+
+
+def known(name: str) -> CatalogModel | None:
+    """The model of the catalog with this name, whether or not it is on this machine."""
+    return next((model for model in CATALOG if model.name == name), None)
+
+
+def locate(name: str) -> Path | None:
+    """The file of a model that has a name here: the package's own, or one of the store."""
+    model = known(name)
+    return model.path if model is not None and model.asset else store.find(name)
+
+
 def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",)) -> ModelFile:
-    """Find a model by its name in the catalog, or by the path of a GGUF file or checkpoint.
+    """Find a model by its name, or by the path of a GGUF file or checkpoint.
 
     `formats` are those that the engine takes.
 
@@ -60,10 +124,8 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
     """
     if formats == ("name",):
         return ModelFile(name_or_path, Path(name_or_path), "")
-    known = {model.name: model for model in CATALOG}
-    model = known.get(name_or_path)
-    if model is not None:
-        return _model_file(model.name, model.path, formats)
+    if (file := locate(name_or_path)) is not None:
+        return _model_file(name_or_path, file, formats)
     path = Path(name_or_path).expanduser()
     if path.is_dir():
         if "checkpoint" not in formats:
@@ -73,9 +135,16 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
                 "with --backend auto.",
             )
         return ModelFile(path.resolve().name, path, read_checkpoint(path).sha256())
-    if path.exists() or path.suffix.lower() == ".gguf" or path.name != name_or_path:
+    if path.exists() or not is_name(name_or_path):
         return _model_file(path.stem, path, formats)
-    near = did_you_mean(name_or_path, list(known))
+    if known(name_or_path) is not None:
+        raise ModelError(
+            f"The model {name_or_path} is not on this machine.",
+            f"Fetch it: `bonito-local models pull {name_or_path}`. On a machine without a "
+            "network, bring a bundle: see docs/models.md.",
+        )
+    names = [*(model.name for model in CATALOG), *store.names()]
+    near = did_you_mean(name_or_path, list(dict.fromkeys(names)))
     raise UsageError(f"Unknown model {name_or_path!r}.", f"{near} Or give the path of a GGUF file.")
 
 

@@ -1,29 +1,21 @@
-"""The models on this machine: those that have a name, and the GGUF files of some folders."""
+"""The models on this machine: the package's own, those of the store, GGUF files of folders."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, Literal
 
-from bonito_local.backends.llamacpp.gguf_file import read_metadata
+from bonito_local.backends.llamacpp.gguf_file import quantization, read_metadata
 from bonito_local.backends.llamacpp.speeds import speeds
-from bonito_local.errors import ModelError
+from bonito_local.convert.manifest import read_manifest
+from bonito_local.errors import ConvertError, ModelError
+from bonito_local.models import store
 from bonito_local.models.catalog import CATALOG
 
+Place = Literal["package", "store", "folder"]
 _DEEPEST = 2
-# `general.file_type`, by llama.cpp's `llama_ftype`: those that are made here, and the usual others.
-_FILE_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 7: "Q8_0", 8: "Q5_0", 10: "Q2_K", 11: "Q3_K_S"}
-_FILE_TYPES |= {12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M", 16: "Q5_K_S"}
-_FILE_TYPES |= {17: "Q5_K_M", 18: "Q6_K", 30: "IQ4_XS", 32: "BF16"}
-
-
-class _Said(TypedDict):
-    licence: str
-    stored: str
-    tuned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +30,21 @@ class Installed:
     path: Path
     bytes: int
     summary: str
-    named: bool
+    place: Place
     made: dict[str, Any] | None = None
     licence: str = ""
     stored: str = ""
     tuned: bool = False
+
+    @property
+    def named(self) -> bool:
+        """Whether its name is enough to find it."""
+        return self.place != "folder"
+
+    @property
+    def reference(self) -> str:
+        """What `--model` takes for it."""
+        return self.name if self.named else str(self.path)
 
     @property
     def quant(self) -> str:
@@ -60,6 +62,29 @@ class Installed:
         found = (self.made or {}).get("verification")
         return bool(found.get("passed")) if isinstance(found, dict) else None
 
+    @property
+    def divergence(self) -> float | None:
+        """How far it is from what it was made of, in nats a token, where that was measured."""
+        found = (self.made or {}).get("verification")
+        told = found.get("mean_kl") if isinstance(found, dict) else None
+        return told if isinstance(told, float) else None
+
+    @property
+    def changed(self) -> bool:
+        """Whether it has another size than when its manifest was written."""
+        output = (self.made or {}).get("output")
+        return isinstance(output, dict) and output.get("bytes") != self.bytes
+
+    @property
+    def standing(self) -> str:
+        """Whether it can be trusted to be what it was made to be, in words."""
+        if self.changed:
+            return "CHANGED since it was made"
+        if self.verified is None:
+            return "not verified"
+        told = "verified" if self.verified else "FAILED its verification"
+        return told if self.divergence is None else f"{told}, divergence {self.divergence:.4f}"
+
 
 def installed(folders: Sequence[Path] = ()) -> list[Installed]:
     """The models with a name, then the GGUF files in `folders`, each once.
@@ -67,25 +92,17 @@ def installed(folders: Sequence[Path] = ()) -> list[Installed]:
     A folder that cannot be read holds none.
     """
     found = [
-        Installed(
-            model.name,
-            model.path,
-            model.path.stat().st_size,
-            model.summary,
-            named=True,
-            **_says(model.path),
-        )
+        _look(model.path, "package", model.summary)
         for model in CATALOG
-        if model.path.exists()
+        if model.asset and model.path.exists()
     ]
+    found += [_look(path, "store") for path in map(store.find, store.names()) if path]
     seen = {model.path.resolve() for model in found}
     for folder in folders:
         for path in _files(folder, _DEEPEST):
             if path.resolve() not in seen:
                 seen.add(path.resolve())
-                made = _manifest(path)
-                of = (path.stem, path, _size(path), _made(made), False, made)
-                found.append(Installed(*of, **_says(path)))
+                found.append(_look(path, "folder"))
     return found
 
 
@@ -102,32 +119,32 @@ def _files(folder: Path, deep: int) -> list[Path]:
     return files
 
 
-def _says(path: Path) -> _Said:
+def _look(path: Path, place: Place, summary: str = "") -> Installed:
     try:
         metadata = read_metadata(path)
     except ModelError:
         metadata = {}
-    kind = metadata.get("general.file_type")
-    return {
-        "licence": str(metadata.get("general.license", "")),
-        "stored": _FILE_TYPES.get(kind, "") if isinstance(kind, int) else "",
-        "tuned": bool(speeds(path)),
-    }
-
-
-def _size(path: Path) -> int:
+    made = None
     try:
-        return path.stat().st_size
+        made = read_manifest(path)
+        summary = summary or _made(made)
+    except ConvertError as error:
+        summary = error.title
+    try:
+        size = path.stat().st_size
     except OSError:
-        return 0
-
-
-def _manifest(path: Path) -> dict[str, Any] | None:
-    try:
-        made = json.loads(path.with_name(f"{path.name}.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return made if isinstance(made, dict) else None
+        size = 0
+    return Installed(
+        name=path.stem,
+        path=path,
+        bytes=size,
+        summary=summary,
+        place=place,
+        made=made,
+        licence=str(metadata.get("general.license", "") or (made or {}).get("licence", "")),
+        stored=quantization(metadata),
+        tuned=bool(speeds(path)),
+    )
 
 
 def _made(made: dict[str, Any] | None) -> str:
@@ -136,4 +153,6 @@ def _made(made: dict[str, Any] | None) -> str:
     said = f"{made.get('quant')} of {made.get('source')}"
     if adapters := made.get("adapters"):
         said += f" with {', '.join(map(str, adapters))}"
-    return f"{said}."
+    if base := made.get("merge_into"):
+        said += f" merged into {base}"
+    return said

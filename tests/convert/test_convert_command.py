@@ -42,6 +42,7 @@ def test_models_tells_what_a_file_was_made_from(
 ) -> None:
     out = tmp_path / "out.gguf"
     (tmp_path / "other.gguf").write_bytes(b"GGUF")
+    listing = ["models", "list", str(tmp_path)]
     (tmp_path / "a.gguf").write_bytes(b"GGUF")
     (tmp_path / "a.gguf.json").write_text("{not json")  # stops the listing of no other file
     assert run(arguments(made, "--merge-into", "nf4", "-o", out)) == 0
@@ -50,16 +51,16 @@ def test_models_tells_what_a_file_was_made_from(
             adapter = ["--adapter", str(made / "adapter"), "--merge-into", "nf4"]
             assert run(["verify", str(out), *verified, str(made / "base"), *adapter]) == 0
         capsys.readouterr()
-        assert run(["models", str(tmp_path)]) == 0
+        assert run(listing) == 0
         printed = capsys.readouterr().out
         assert f"Q4_K_M of base with adapter merged into nf4; {said}" in printed
-        assert f"{tmp_path / 'other.gguf'}  (0 MB)  without a manifest" in printed
+        assert f"{tmp_path / 'other.gguf'}  (0 MB)  A GGUF file without a manifest." in printed
         assert "a.gguf.json is not a manifest." in printed
     with out.open("ab") as file:
         file.write(b"more")
-    assert run(["models", str(tmp_path)]) == 0
-    assert "CHANGED since it was converted" in capsys.readouterr().out
-    assert run(["models", str(tmp_path / "nowhere")]) == 2
+    assert run(listing) == 0
+    assert "CHANGED since it was made" in capsys.readouterr().out
+    assert run(["models", "list", str(tmp_path / "nowhere")]) == 2
 
 
 def test_verify_without_the_adapter_fails(made: Path, tmp_path: Path) -> None:
@@ -84,7 +85,6 @@ def test_dry_run_prints_the_plan_and_writes_nothing(
     [
         ([], 2, "error: No output file was given."),
         (["--quant", "Q4_KM", "-o", "x.gguf"], 2, "Did you mean Q4_K_M?"),
-        (["--revision", "main", "-o", "x.gguf"], 2, "--revision goes with --download"),
         (["--imatrix", "absent.dat", "-o", "x.gguf"], 1, "absent.dat cannot be read"),
         (["-o", "absent/x.gguf"], 1, "The folder absent does not exist."),
     ],
@@ -106,6 +106,6 @@ def test_one_clear_line(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_hub_name_needs_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hub_name_is_for_pull(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["convert", "someone/some-model", "-o", "x.gguf"]) == 2
-    assert "add --download" in capsys.readouterr().err
+    assert "bonito-local models pull someone/some-model" in capsys.readouterr().err

@@ -15,7 +15,14 @@ from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.jobfile import read_job
-from bonito_local.jobs.own_tasks import as_plain, find_tasks, from_plain, read_task, remember
+from bonito_local.jobs.own_tasks import (
+    as_plain,
+    find_tasks,
+    from_plain,
+    read_task,
+    remember,
+    write_task,
+)
 from bonito_local.jobs.spec import parse_tasks
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, parse_completion, task_type
@@ -48,6 +55,8 @@ def test_a_file_becomes_a_type(tmp_path: Path) -> None:
     assert format_prompt(task, "A.").startswith("<|tasktype|>\nclause classification\n<|context|>")
     assert from_plain(json.loads(json.dumps(as_plain(task)))) == task
     assert as_plain(task_type("exqa")) == "exqa"
+    write_task(task, tmp_path / "again" / "clause.toml")
+    assert read_task(tmp_path / "again" / "clause.toml") == task
     wanted = Generation(
         (tmp_path,), (task, task_type("qa")), tmp_path / "out", "m", folder=tmp_path
     )
@@ -189,3 +198,10 @@ def test_the_packs(pack: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert pair is not None
         found = check(task, pair, passage, text)
         assert found in (None, "question is not about the passage") or task.response == "..."
+
+
+@pytest.mark.parametrize("file", sorted(PACKS.rglob("*.toml")), ids=lambda file: file.stem)
+def test_a_task_that_is_written_is_read_again(file: Path, tmp_path: Path) -> None:
+    task = read_task(file)
+    write_task(task, tmp_path / file.name)
+    assert read_task(tmp_path / file.name) == task

@@ -15,7 +15,7 @@ def test_a_path(tiny_gguf: Path) -> None:
 
 
 def test_a_name(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asset = type("Asset", (CatalogModel,), {"path": tiny_gguf})("known", "", "")
+    asset = type("Asset", (CatalogModel,), {"path": tiny_gguf})("known", "", "", asset="a.gguf")
     monkeypatch.setattr(catalog, "CATALOG", (asset,))
     assert resolve_model("known").path == tiny_gguf
 

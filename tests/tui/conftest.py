@@ -13,7 +13,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder, where the app is opened too."""
     home = tmp_path / "home"
     home.mkdir()
-    for name in ("STATE", "CONFIG", "CACHE"):
+    for name in ("STATE", "CONFIG", "CACHE", "DATA"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.chdir(home)

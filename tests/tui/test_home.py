@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,19 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from bonito_local.errors import JobError
+from bonito_local.jobs import launch
 from bonito_local.jobs.folder import store_path
+from bonito_local.jobs.generation import Generation, as_json
+from bonito_local.jobs.jobfile import read_job
 from bonito_local.jobs.registry import Registry
+from bonito_local.jobs.store import Store
+from bonito_local.tasks import TaskType, task_type
 from bonito_local.tui import preferences
 from bonito_local.tui.app import BonitoApp
 from bonito_local.tui.preferences import Preferences
 from bonito_local.tui.screens.error import ErrorScreen
 from bonito_local.tui.screens.home import HomeScreen
+from bonito_local.tui.screens.new_job import NewJobScreen
 from bonito_local.tui.widgets.grid import Grid
 
 
@@ -105,7 +112,37 @@ def test_a_job_is_duplicated_into_the_form(job: Path, documents: Path) -> None:
         await on(pilot, "NewJobScreen")
         await until(pilot, lambda: app.screen.query("#output"))
         draft = app.screen.draft()  # type: ignore[attr-defined]
-        assert (draft.tasks, draft.model, draft.backend) == (("exqa",), "tiny", "llamacpp")
+        assert [task.short for task in draft.tasks] == ["exqa"]
+        assert (draft.model, draft.backend) == ("tiny", "llamacpp")
+
+    drive(script)
+
+
+def test_a_job_of_ones_own_task_types_is_duplicated(home: Path, documents: Path) -> None:
+    own = TaskType(
+        "clause", "clause classification", "which clause", "Which clause?", "notice",
+        labels=("notice", "payment"), templates=("{{context}} Which of {{labels}}?",),
+        like="topic_class", limits=(("instruction_words", 50),),
+    )  # fmt: skip
+    wanted = Generation((documents,), (own, task_type("exqa")), home / "first", "tiny")
+    store = Store(store_path(home / "first"))
+    store.save("request", as_json(wanted) | {"folder": str(home)})
+    store.close()
+    Registry().add(home / "first")
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await listed(app, pilot, 1)
+        await pilot.press("u")
+        await on(pilot, "NewJobScreen")
+        form = app.screen
+        assert isinstance(form, NewJobScreen)
+        await until(pilot, lambda: form.query("#output") and form.draft().paths)
+        await pilot.press("ctrl+n", "end")
+        await until(pilot, lambda: "Clause classification" in text_of(app))
+        again = replace(form.draft(), output=str(home / "second")).request(form._like)
+        assert again.tasks == (task_type("exqa"), own)
+        launch.save(again, home / "second.toml")
+        assert set(read_job(home / "second.toml").tasks) == {task_type("exqa"), own}
 
     drive(script)
 

@@ -16,6 +16,7 @@ from textual.widgets import Checkbox, Input, Select, TabbedContent
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.jobs.launch import job_file, launch
 from bonito_local.jobs.state import JobState, job_state
+from bonito_local.tasks import task_type
 from bonito_local.tui.app import BonitoApp
 from bonito_local.tui.draft import draft_of
 from bonito_local.tui.screens.home import HomeScreen
@@ -48,7 +49,7 @@ def test_documents_to_dataset(home: Path, documents: Path) -> None:
         assert "Left out 1 file of another kind" in text_of(app)
 
         await pilot.press("ctrl+n", "space", "down", "down", "down", "down", "space")
-        await until(pilot, lambda: form.draft().tasks == ("exqa", "ynqa"))
+        await until(pilot, lambda: [t.short for t in form.draft().tasks] == ["exqa", "ynqa"])
 
         await pilot.press("ctrl+n")
         assert form.draft().output == str(home / "documents-dataset")
@@ -105,7 +106,8 @@ def test_the_form_asks_what_the_engine_can_do(home: Path, documents: Path) -> No
         assert "not with this engine" in str(form.query_one("#guided-can").render())
         assert form.query_one("#server").display
         form.query_one("#endpoint", Input).value = "http://127.0.0.1:9"
-        draft = replace(form.draft(), paths=(documents,), tasks=("exqa",), output=str(home / "o"))
+        tasks = (task_type("exqa"),)
+        draft = replace(form.draft(), paths=(documents,), tasks=tasks, output=str(home / "o"))
         wanted = draft.request()
         assert (wanted.backend, wanted.guided) == ("openai", False)
         assert wanted.engine.endpoint == "http://127.0.0.1:9"

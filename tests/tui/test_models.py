@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from driving import drive, on, text_of, until
+from hub_server import HubServer, serve_hub
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Button, Input, Select
 from tiny_checkpoint import write_checkpoint
 
 from bonito_local.convert.process import Conversion, Wanted
 from bonito_local.errors import BonitoError, ConvertError
 from bonito_local.models.installed import installed
+from bonito_local.tui import preferences
 from bonito_local.tui.app import BonitoApp
 from bonito_local.tui.child import run_command
 from bonito_local.tui.screens.models import ModelsScreen
+from bonito_local.tui.screens.new_job import NewJobScreen
+from bonito_local.tui.screens.pull_dialog import PullDialog
 
 
 @pytest.fixture(scope="module")
@@ -142,5 +147,131 @@ def test_a_model_that_was_tuned_says_so(home: Path) -> None:
         assert isinstance(screen, ModelsScreen)
         screen.look()
         await until(pilot, lambda: "; tuned on this machine" in text_of(app))
+
+    drive(script)
+
+
+@pytest.fixture
+def hub(checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[HubServer]:
+    monkeypatch.setenv("BONITO_LOCAL_MODELS", str(tmp_path / "store"))
+    server = HubServer({"someone/small": checkpoint}, licence="llama3.1")
+    with serve_hub(server):
+        monkeypatch.setenv("HF_ENDPOINT", server.url)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        yield server
+
+
+def test_nothing_is_fetched_unless_the_user_turned_that_on(hub: HubServer) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        await pilot.press("f")
+        await on(pilot, "ErrorScreen")
+        await until(pilot, lambda: "Downloads are off" in text_of(app))
+        await pilot.press("escape", "escape")
+        await on(pilot, "HomeScreen")
+        await pilot.press("comma")
+        await on(pilot, "SettingsScreen")
+        app.screen.query_one("#online", Select).value = "yes"
+        await until(pilot, lambda: preferences.load().online == "yes")
+
+    drive(script)
+    assert hub.asked == []
+
+
+def test_a_model_is_fetched_once_its_licence_is_accepted(hub: HubServer, tmp_path: Path) -> None:
+    preferences.save(preferences.Preferences(online="yes"))
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        await until(pilot, lambda: len(screen.models) == 1)
+        await pilot.press("f")
+        await on(pilot, "PullDialog")
+        await until(pilot, lambda: "suits this machine:" in " ".join(text_of(app).split()))
+        dialog = app.screen
+        dialog.query_one("#model", Select).value = "another"
+        await pilot.pause()
+        dialog.query_one("#address", Input).value = "someone/small"
+        dialog.query_one("#quant", Select).value = "Q8_0"
+        await pilot.press("ctrl+s")
+        await on(pilot, "Confirm")
+        await until(pilot, lambda: "llama3.1" in text_of(app))
+        await pilot.press("y")
+        await on(pilot, "ModelsScreen")
+        await until(pilot, lambda: [m.name for m in screen.models] == ["bonito-tiny", "small"])
+        assert screen.models[1].quant == "Q8_0"
+        await pilot.press("down", "D")
+        await on(pilot, "Confirm")
+        await pilot.press("y")
+        await until(pilot, lambda: len(screen.models) == 1)
+
+    drive(script)
+    assert not list((tmp_path / "store").glob("*.gguf*"))
+
+
+def test_fetching_is_cancelled_and_an_error_is_shown(hub: HubServer) -> None:
+    preferences.save(preferences.Preferences(online="yes"))
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("m")
+        await on(pilot, "ModelsScreen")
+        await pilot.press("f")
+        await on(pilot, "PullDialog")
+        dialog = app.screen
+        assert isinstance(dialog, PullDialog)
+        dialog.query_one("#model", Select).value = "another"
+        await pilot.pause()
+        dialog.query_one("#address", Input).value = "someone/unknown"
+        await pilot.press("ctrl+s")
+        await on(pilot, "ErrorScreen")
+        await until(pilot, lambda: "The hub has no model 'someone/unknown'" in text_of(app))
+        await pilot.press("escape")
+        await on(pilot, "PullDialog")
+        dialog.query_one("#address", Input).value = "someone/small"
+        await until(pilot, lambda: not dialog.query_one("#pull", Button).disabled)
+        await pilot.press("ctrl+s")
+        pulling = dialog._pulling
+        assert pulling is not None
+        await pilot.press("escape")
+        await on(pilot, "ModelsScreen")
+        await until(pilot, lambda: pulling._child._process.poll() is not None)
+
+    drive(script)
+
+
+def test_a_file_is_put_into_the_store_and_the_form_leads_here(
+    home: Path, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("BONITO_LOCAL_MODELS", str(tmp_path / "store"))
+    shutil.copy(tiny_gguf, home / "mine.gguf")
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await pilot.press("n")
+        await on(pilot, "NewJobScreen")
+        form = app.screen
+        assert isinstance(form, NewJobScreen)
+        await until(pilot, lambda: len(form._models) == 2)
+        await pilot.press("ctrl+o")
+        await on(pilot, "Choose")
+        await until(pilot, lambda: "Get another" in text_of(app))
+        await pilot.press("3")
+        await on(pilot, "ModelsScreen")
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        await until(pilot, lambda: len(screen.models) == 2)
+        await pilot.press("down", "a")
+        await until(pilot, lambda: [m.place for m in screen.models][1:2] == ["store"])
+        await pilot.press("escape")
+        await on(pilot, "NewJobScreen")
+        await until(
+            pilot, lambda: [m.reference for m in form._models][:2] == ["bonito-tiny", "mine"]
+        )
+        await pilot.press("ctrl+o")
+        await on(pilot, "Choose")
+        await pilot.press("2")
+        await until(pilot, lambda: form.draft().model == "mine")
 
     drive(script)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from app_jobs import finished_job
@@ -228,3 +231,38 @@ def test_the_pager_forgets_what_is_far_when_very_many_rows_change() -> None:
     assert asked == [0, 7, 8, 9]
     assert pager.at(9 * PAGE) is not None
     assert pager.at(5) is None
+
+
+def test_rows_join_the_review_as_they_come(job: Path) -> None:
+    program = str(Path(__file__).with_name("growing_job.py"))
+    paths = os.pathsep.join(path for path in sys.path if path)
+    with subprocess.Popen(
+        [sys.executable, program, str(job), "24"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": paths},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+
+        async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+            assert process.stdin is not None
+            screen = await opened(app, pilot, job)
+            before = [1, 2, 5, 6, 9, 10]
+            assert list(screen.pager.numbers) == before
+            await pilot.press("down", "down")
+            await until(pilot, lambda: screen._at_work)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            await until(pilot, lambda: len(screen.pager.numbers) == 12)
+            assert list(screen.pager.numbers)[:6] == before
+            assert screen.grid.cursor == 2
+            assert "3 of 12 rows" in text_of(app)
+            await pilot.press("end")
+            await until(pilot, lambda: screen.row is not None and screen.row.id > 12)
+            process.stdin.close()
+            await until(pilot, lambda: not screen._at_work)
+
+        drive(script)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bonito_local.errors import UsageError
 from bonito_local.jobs.control import ask, read_request
 from bonito_local.jobs.control import retry as ask_again
-from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.journal import Wish
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.removal import purge, remove
 from bonito_local.jobs.state import AT_WORK, Listed
 from bonito_local.jobs.worker import start as start_worker
-from bonito_local.tasks import TASK_TYPES
 from bonito_local.tui.screens.dialog import Choose, Confirm
 from bonito_local.tui.screens.page import Page
 
@@ -87,16 +84,10 @@ def duplicate(page: Page, output: Path) -> None:
     """Open the form of a new job with this one's request in it."""
     from bonito_local.tui.screens.new_job import NewJobScreen
 
-    def read() -> Generation:
-        wanted = read_request(output)
-        if own := [task.short for task in wanted.tasks if task not in TASK_TYPES]:
-            raise UsageError(
-                f"This job has task types of its own: {', '.join(own)}.",
-                "Copy its job file, name another output in it, and run that.",
-            )
-        return wanted
-
-    page.ask(read, lambda wanted: page.app.push_screen(NewJobScreen(wanted)))
+    page.ask(
+        lambda: read_request(output),
+        lambda wanted: page.app.push_screen(NewJobScreen(wanted)),
+    )
 
 
 def delete(page: Page, output: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -11,7 +11,8 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.widgets import Label, Static
 
-from bonito_local.errors import ModelError
+from bonito_local.errors import DownloadError
+from bonito_local.models import store
 from bonito_local.models.installed import Installed, installed
 from bonito_local.tui.child import Child, run_command
 from bonito_local.tui.format import BAD, DIM, GOOD, STRONG, Cell, Piece, cell, size
@@ -19,6 +20,7 @@ from bonito_local.tui.messages import Step
 from bonito_local.tui.screens.convert_dialog import ConvertDialog
 from bonito_local.tui.screens.dialog import AskText, Confirm
 from bonito_local.tui.screens.page import Page
+from bonito_local.tui.screens.pull_dialog import PullDialog
 from bonito_local.tui.widgets.grid import Column, Grid
 from bonito_local.tui.widgets.jobs import content
 
@@ -40,12 +42,15 @@ class ModelsScreen(Page):
 
     NAME = "Models"
     HELP = (
-        "GGUF files in the folder of models (o names another) and the model that comes with the "
-        "package. c makes one of a checkpoint; v compares it with what it was made from; t "
-        "measures what runs it fastest here. Getting a model from the network is only done by "
-        "`bonito-local convert --download`."
+        "The model that comes with the package, those of your store, which have a name, and GGUF "
+        "files in the folder of models (o names another). f fetches a model from the Hugging Face "
+        "hub, if you turned downloads on in the settings; a copies a file into the store; c makes "
+        "one of a checkpoint; v compares it with what it was made from; t measures what runs it "
+        "fastest here."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "fetch", "Fetch", tooltip="Fetch a model from the hub"),
+        Binding("a", "add", "Add", tooltip="Copy the file into the store, under a name"),
         Binding("c", "convert", "Convert", tooltip="Make a GGUF of a checkpoint"),
         Binding("v", "verify", "Verify", tooltip="Compare with what it was made from"),
         Binding("t", "tune", "Tune", tooltip="Measure what runs it fastest here"),
@@ -96,7 +101,7 @@ class ModelsScreen(Page):
             cell(size(model.bytes)),
             cell(model.quant, DIM),
             cell(model.licence or "not said", "" if model.licence else DIM),
-            cell(*known) if not model.named else cell("ours", GOOD),
+            cell(*known) if model.place != "package" else cell("ours", GOOD),
             cell("yes", GOOD) if model.tuned else cell("no", DIM),
             cell(model.summary, DIM),
         ]
@@ -118,9 +123,10 @@ class ModelsScreen(Page):
             (model.summary, ""),
             (f"\n{licence}; {'tuned' if model.tuned else 'not tuned'} on this machine", DIM),
         ]
-        found = (model.made or {}).get("verification")
-        if isinstance(found, dict) and isinstance(found.get("mean_kl"), float):
-            pieces.append((f"\nDivergence from its source: {found['mean_kl']:.4f} nats", DIM))
+        if model.changed:
+            pieces.append(("\nThe file has CHANGED since it was made", BAD))
+        if model.divergence is not None:
+            pieces.append((f"\nDivergence from its source: {model.divergence:.4f} nats", DIM))
         self.query_one("#model-told", Static).update(content(pieces))
 
     def action_verify(self) -> None:
@@ -131,7 +137,12 @@ class ModelsScreen(Page):
     def action_tune(self) -> None:
         """Measure what runs it fastest."""
         if model := self.model:
-            self._run("tune", model.name if model.named else str(model.path))
+            self._run("tune", model.reference)
+
+    def action_add(self) -> None:
+        """Copy the file into the store, where its name is enough."""
+        if model := self.model:
+            self._run("models", "add", str(model.path))
 
     def _run(self, *command: str) -> None:
         """Run a command of the command line, and show what it says while it does."""
@@ -163,6 +174,25 @@ class ModelsScreen(Page):
         self.query_one("#step", Label).update(text.strip())
         self.look()
 
+    def action_fetch(self) -> None:
+        """Ask which model to fetch, and fetch it; only where the user turned that on."""
+        if self.bonito.preferences.online != "yes":
+            self.bonito.show_error(
+                DownloadError(
+                    "Downloads are off: this app fetches nothing by itself.",
+                    "Turn them on in the settings (comma on the list of jobs).",
+                )
+            )
+            return
+
+        def fetched(name: str | None) -> None:
+            if name:
+                self.notify(f"{name} is here.")
+            self.look()
+
+        here = frozenset(model.name for model in self.models if model.named)
+        self.app.push_screen(PullDialog(here), fetched)
+
     def action_convert(self) -> None:
         """Ask what to make of what, and make it."""
 
@@ -190,24 +220,20 @@ class ModelsScreen(Page):
         self.app.push_screen(AskText("Folder with GGUF files", str(self.folder)), chosen)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only a file of the user's own can be deleted."""
-        return not (action == "delete" and (self.model is None or self.model.named))
+        """Only a file of the user's own can be deleted, or put into the store."""
+        place = self.model.place if self.model else "package"
+        return not (
+            (action == "delete" and place == "package") or (action == "add" and place != "folder")
+        )
 
     def action_delete(self) -> None:
         """Delete the file and its manifest, after asking."""
         model = self.model
-        if model is None or model.named:
+        if model is None:
             return
         text = f"{model.path} and its manifest are deleted. Jobs made with it stay."
         ask = Confirm(f"Delete {model.name}?", text, "Delete", grave=True)
         self.app.push_screen(ask, lambda yes: self._delete(model) if yes else None)
 
     def _delete(self, model: Installed) -> None:
-        def delete() -> Any:
-            try:
-                model.path.unlink()
-                model.path.with_name(f"{model.path.name}.json").unlink(missing_ok=True)
-            except OSError as error:
-                raise ModelError(f"{model.path} cannot be deleted: {error.strerror}.") from error
-
-        self.ask(delete, lambda _: self.look())
+        self.ask(lambda: store.delete(model.path), lambda _: self.look())

@@ -84,6 +84,9 @@ class NewJobScreen(Page):
     def on_mount(self) -> None:
         """Begin with the tree; look for models meanwhile."""
         self._focus_step()
+        self._look_for_models()
+
+    def _look_for_models(self) -> None:
         folders = [Path(self.bonito.preferences.models or Path.cwd())]
         self.ask(lambda: installed(folders), self._have_models)
 
@@ -117,7 +120,7 @@ class NewJobScreen(Page):
     def _show_choice(self) -> None:
         draft, found = self.draft(), self.query_one(DocumentsStep).survey
         documents = f"{plural(found.files, 'document')}, {size(found.bytes)}"
-        tasks = ", ".join(draft.tasks) or "no task type"
+        tasks = ", ".join(task.short for task in draft.tasks) or "no task type"
         model = Path(draft.model).name
         self.query_one("#chosen-line", Static).update(
             f"{documents if draft.paths else 'no documents'} → {tasks} → {model}"
@@ -207,16 +210,17 @@ class NewJobScreen(Page):
 
     def action_choose_model(self) -> None:
         """Choose one of the models on this machine."""
+        from bonito_local.tui.screens.models import ModelsScreen
+
         names = [f"{m.name}  {size(m.bytes)}  {m.summary}" for m in self._models]
 
         def chosen(at: int | None) -> None:
-            if at is not None:
-                model = self._models[at]
-                self.query_one(SettingsStep).set_model(
-                    model.name if model.named else str(model.path)
-                )
+            if at == len(self._models):
+                self.app.push_screen(ModelsScreen(), lambda _: self._look_for_models())
+            elif at is not None:
+                self.query_one(SettingsStep).set_model(self._models[at].reference)
 
-        self.app.push_screen(Choose("Which model?", names), chosen)
+        self.app.push_screen(Choose("Which model?", [*names, "Get another …"]), chosen)
 
     @on(Button.Pressed, "#start")
     def action_start(self) -> None:

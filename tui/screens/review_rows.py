@@ -14,7 +14,7 @@ from textual.widgets import Static
 from bonito_local.jobs.chosen import Reviewed
 from bonito_local.jobs.review import Review, open_review
 from bonito_local.jobs.rows import Filter, Shown
-from bonito_local.jobs.state import JobState, job_state
+from bonito_local.jobs.state import AT_WORK, JobState, job_state
 from bonito_local.tui.format import count, plural
 from bonito_local.tui.pager import PAGE, Pager
 from bonito_local.tui.screens.dialog import AskText
@@ -23,6 +23,8 @@ from bonito_local.tui.screens.review_dialogs import FilterDialog, SourceDialog
 from bonito_local.tui.widgets.grid import Grid
 from bonito_local.tui.widgets.review import ReviewGrid, progress
 from bonito_local.tui.widgets.row_view import RowView
+
+_SECONDS = 2.0  # between two looks at a job that is at work
 
 
 class ReviewRows(Page):
@@ -36,6 +38,7 @@ class ReviewRows(Page):
         self.reviewed = Reviewed(0, 0, 0)
         self.review: Review | None = None
         self._counting = self._count_again = False
+        self._complete = self._at_work = self._looking = False
 
     def content(self) -> ComposeResult:
         """How far the review is, the rows, the row."""
@@ -49,6 +52,7 @@ class ReviewRows(Page):
         self.say("", f"Review of {self.output.name}")
         self.grid.focus()
         self.ask(self._open, self._opened)
+        self.set_interval(_SECONDS, self._look_again)
 
     @property
     def grid(self) -> ReviewGrid:
@@ -64,6 +68,32 @@ class ReviewRows(Page):
         self.review, numbers, rows = opened
         self._have_first(numbers, rows)
         self.count_decided()
+
+    def _look_again(self) -> None:
+        """While the job is at work: rows that have come since join the end of the list."""
+        review, wanted, held = self.review, self.filter, self.pager.numbers
+        if review is None or self._looking or not self._complete:
+            return
+
+        def new() -> tuple[bool, list[int]]:
+            at_work = job_state(self.output).state in AT_WORK
+            if not at_work and not self._at_work:
+                return at_work, []
+            known = set(held)
+            numbers = review.numbers(wanted, lambda: not self.is_attached) or ()
+            return at_work, [number for number in numbers if number not in known]
+
+        def found(answer: tuple[bool, list[int]]) -> None:
+            # One last look follows after the job has ended.
+            (self._at_work, fresh), self._looking = answer, False
+            if fresh and held is self.pager.numbers:
+                self.pager.set_numbers([*held, *fresh], more=True)
+                self.grid.show(len(self.pager.numbers))
+                self.show_row()
+                self.count_decided()
+
+        self._looking = True
+        self.ask(new, found)
 
     def on_unmount(self) -> None:
         """Close the store."""
@@ -81,6 +111,7 @@ class ReviewRows(Page):
 
     def _have_first(self, numbers: Sequence[int], rows: Sequence[Shown] = ()) -> None:
         review, wanted = self.review, self.filter
+        self._complete = len(numbers) < PAGE
         self.pager.set_numbers(numbers)
         if rows:
             self.pager.put(0, rows)
@@ -93,6 +124,7 @@ class ReviewRows(Page):
 
     def _have_all(self, numbers: Sequence[int] | None) -> None:
         if numbers is not None:
+            self._complete = True
             self.pager.set_numbers(numbers, more=True)
             self.grid.show(len(numbers))
             self.show_progress()

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Select, Static
 
+from bonito_local.models import store
 from bonito_local.tui.format import DIM, STRONG, Piece
 from bonito_local.tui.preferences import preferences_path
 from bonito_local.tui.screens.page import Page
@@ -21,6 +22,10 @@ _FIELDS = (
     ("folder", "Documents in", "where new jobs look first; empty: the folder you are in"),
     ("model", "Model", "of new jobs"),
     ("models", "Models in", "a folder with GGUF files; empty: the folder you are in"),
+)
+_ONLINE = (
+    ("off: the app fetches nothing", "no"),
+    ("on: models, when you ask for one", "yes"),
 )
 _KEYS = (
     ("?", "help on every screen"),
@@ -57,11 +62,20 @@ class SettingsScreen(Page):
                     yield Static(title, classes="name")
                     yield Input(getattr(held, name), id=f"set-{name}")
                 yield Static(hint, classes="hint under")
+            with Horizontal(classes="field"):
+                yield Static("Downloads", classes="name")
+                online = held.online if held.online == "yes" else "no"
+                yield Select(_ONLINE, value=online, allow_blank=False, id="online")
             yield Static(content(_told()), id="places", markup=False)
 
     @on(Select.Changed, "#theme")
     def _theme(self, event: Select.Changed) -> None:
         self.app.theme = str(event.value)
+
+    @on(Select.Changed, "#online")
+    def _online(self, event: Select.Changed) -> None:
+        if event.value != self.bonito.preferences.online:
+            self.bonito.set_preferences(online=str(event.value))
 
     @on(Input.Blurred)
     @on(Input.Submitted)
@@ -79,6 +93,7 @@ def _told() -> list[Piece]:
     for what, where in (
         ("list of jobs", user_state_path("bonito-local")),
         ("these settings", preferences_path()),
+        ("models with a name", store.folder()),
         ("measured speeds", user_cache_path("bonito-local")),
     ):
         pieces += [(f"{what:<20}", DIM), (f"{where}\n", "")]

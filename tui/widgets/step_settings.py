@@ -93,7 +93,10 @@ class SettingsStep(VerticalScroll, can_focus=False):
     def offer(self, models: Sequence[Installed]) -> None:
         """Name the models that are here."""
         names = ", ".join(
-            f"{m.name} (to try things out)" if m.named else m.path.name for m in models[:4]
+            f"{m.name} (to try things out)"
+            if m.place == "package"
+            else (m.name if m.named else m.path.name)
+            for m in models[:4]
         )
         self.query_one("#models", Static).update(f"Here: {names}. Ctrl+O chooses one.")
 

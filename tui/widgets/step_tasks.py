@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.message import Message
 from textual.widgets import Static
 
-from bonito_local.tasks import TASK_TYPES
+from bonito_local.tasks import TASK_TYPES, TaskType
 from bonito_local.tui.format import ACCENT, DIM, GOOD, STRONG, Cell, cell
 from bonito_local.tui.widgets.grid import Column, Grid
 from bonito_local.tui.widgets.jobs import content
@@ -29,14 +29,15 @@ class TaskGrid(Grid):
 
 
 class TasksStep(Vertical):
-    """The sixteen task types, and an example of the one under the cursor."""
+    """The sixteen task types, those of the user's own that `chosen` has, and an example of one."""
 
     class Changed(Message):
         """Other task types are chosen."""
 
-    def __init__(self, chosen: Iterable[str]) -> None:
+    def __init__(self, chosen: Sequence[TaskType]) -> None:
         super().__init__()
-        self._chosen = dict.fromkeys(chosen)
+        self._offered = (*TASK_TYPES, *(task for task in chosen if task.own))
+        self._chosen = set(chosen)
 
     def compose(self) -> ComposeResult:
         """The list and the example."""
@@ -45,23 +46,23 @@ class TasksStep(Vertical):
 
     def on_mount(self) -> None:
         """Fill the list."""
-        self.query_one(TaskGrid).show(len(TASK_TYPES))
+        self.query_one(TaskGrid).show(len(self._offered))
         self._explain()
 
     @property
-    def tasks(self) -> tuple[str, ...]:
+    def tasks(self) -> tuple[TaskType, ...]:
         """What is chosen, in the order of the list."""
-        return tuple(task.short for task in TASK_TYPES if task.short in self._chosen)
+        return tuple(task for task in self._offered if task in self._chosen)
 
     def _cells(self, index: int) -> list[Cell]:
-        task = TASK_TYPES[index]
-        on = task.short in self._chosen
+        task = self._offered[index]
+        on = task in self._chosen
         mark = cell("●", ACCENT) if on else cell("○", DIM)
         return [mark, cell(task.short, STRONG if on else ""), cell(task.meaning, "" if on else DIM)]
 
     @on(Grid.Highlighted)
     def _explain(self) -> None:
-        task = TASK_TYPES[self.query_one(TaskGrid).cursor]
+        task = self._offered[self.query_one(TaskGrid).cursor]
         pieces = [
             (f"{task.name.capitalize()}, of a passage about ending a lease:\n", STRONG),
             ("instruction  ", DIM),
@@ -73,10 +74,6 @@ class TasksStep(Vertical):
 
     @on(Grid.Selected)
     def _toggle(self, event: Grid.Selected) -> None:
-        short = TASK_TYPES[event.index].short
-        if short in self._chosen:
-            del self._chosen[short]
-        else:
-            self._chosen[short] = None
+        self._chosen ^= {self._offered[event.index]}
         self.query_one(TaskGrid).refresh()
         self.post_message(self.Changed())

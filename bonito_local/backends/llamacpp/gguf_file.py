@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -36,6 +36,10 @@ _SCALARS = {
 }
 _STRING, _ARRAY = 8, 9
 _TOKENS = "tokenizer.ggml.tokens"  # llama.cpp aborts the process if two are the same
+# `general.file_type`, by llama.cpp's `llama_ftype`: those that are made here, and the usual others.
+_FILE_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9: "Q5_1"}
+_FILE_TYPES |= {10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M"}
+_FILE_TYPES |= {16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 25: "IQ4_NL", 30: "IQ4_XS", 32: "BF16"}
 _MAX_DIMS = 4
 _LENGTH = struct.Struct("<Q")
 _AGAIN = "Download or convert the model again."
@@ -70,6 +74,12 @@ def read_metadata(path: Path) -> dict[str, Value]:
         ModelError: as `read_header`.
     """
     return _read(path, lambda reader: reader.pairs()[0])
+
+
+def quantization(metadata: Mapping[str, Value]) -> str:
+    """How the weights are stored, as the file says of itself (Q4_K_M, ...); or nothing."""
+    kind = metadata.get("general.file_type")
+    return _FILE_TYPES.get(kind, "") if isinstance(kind, int) else ""
 
 
 def _read(path: Path, what: Callable[[_Reader], _T]) -> _T:

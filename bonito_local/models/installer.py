@@ -1,0 +1,257 @@
+"""Checks and installs a bundle; it needs Python alone, and is what `python bundle.pyz` runs.
+
+A bundle is a zip file: this file as `__main__.py`, `bundle.json` with the hash of every other
+member, `wheels/` with the application, `models/` with GGUF files and their manifests.
+`bonito_local.models.bundle` makes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import Any
+
+NAMESPACE = "bonito-local-bundle"
+CONTENTS = "bundle.json"
+OLDEST = (3, 11)
+_CHUNK = 1 << 20
+_SIGNER = "signer"
+
+
+class Refused(Exception):
+    """Why it cannot be done, and what to do about it."""
+
+    def __init__(self, title: str, remedy: str = "") -> None:
+        super().__init__(f"{title} {remedy}".strip())
+        self.title = title
+        self.remedy = remedy
+
+
+def read_contents(archive: Path) -> dict[str, Any]:
+    """What a bundle says of itself: versions, platform, files with their hashes, models.
+
+    Raises:
+        Refused: it is no bundle, or cut off.
+    """
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            contents = json.loads(bundle.read(CONTENTS))
+        if contents["format"] != 1:
+            raise Refused(f"{archive} has format {contents['format']}.", "It is newer than this.")
+        files = {entry["name"]: (entry["bytes"], entry["sha256"]) for entry in contents["files"]}
+        return {**contents, "files": files}
+    except FileNotFoundError as error:
+        raise Refused(f"There is no file {archive}.", "Check the path.") from error
+    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+        raise Refused(
+            f"{archive} is not a whole bundle: {error}.", "Copy it again, and compare its size."
+        ) from error
+
+
+def verify(archive: Path, key: Path | None = None) -> dict[str, Any]:
+    """Check every byte of a bundle, with `key` its signature too; return its contents.
+
+    Raises:
+        Refused: it is not what it was when it was made, or was not signed with this key.
+    """
+    if key is not None:
+        check_signature(archive, key)
+    contents = read_contents(archive)
+    files = contents["files"]
+    with zipfile.ZipFile(archive) as bundle:
+        there = [member.filename for member in bundle.infolist()]
+        if sorted(there) != sorted([*files, CONTENTS]):
+            raise Refused(f"{archive} holds other files than it names.", "Do not use it.")
+        for name, (size, sha256) in files.items():
+            digest, count = hashlib.sha256(), 0
+            try:
+                with bundle.open(name) as member:
+                    while chunk := member.read(_CHUNK):
+                        digest.update(chunk)
+                        count += len(chunk)
+            except (OSError, zipfile.BadZipFile, EOFError) as error:
+                raise Refused(
+                    f"{name} in {archive} is damaged: {error}.", "Copy it again."
+                ) from error
+            if (count, digest.hexdigest()) != (size, sha256):
+                raise Refused(f"{name} in {archive} is not what it was.", "Copy it again.")
+    return contents
+
+
+def check_signature(archive: Path, key: Path) -> None:
+    """See that `<archive>.sig` is a signature of the whole file by the public key in `key`.
+
+    Raises:
+        Refused: it is not, or there is no ssh-keygen to tell.
+    """
+    signature = archive.with_name(archive.name + ".sig")
+    for path in (archive, signature, key):
+        if not path.is_file():
+            raise Refused(f"There is no file {path}.", "The signature lies beside the bundle.")
+    with tempfile.TemporaryDirectory() as folder:
+        allowed = Path(folder) / "allowed"
+        allowed.write_text(f"{_SIGNER} {key.read_text().strip()}\n")
+        command = ["ssh-keygen", "-Y", "verify", "-f", str(allowed), "-I", _SIGNER]
+        try:
+            with archive.open("rb") as data:
+                ended = subprocess.run(
+                    [*command, "-n", NAMESPACE, "-s", str(signature)],
+                    stdin=data,
+                    capture_output=True,
+                    check=False,
+                )
+        except FileNotFoundError as error:
+            raise Refused("There is no ssh-keygen.", "Install OpenSSH 8.1 or newer.") from error
+    if ended.returncode:
+        raise Refused(
+            f"{archive} was not signed with {key}, or has changed since.", "Do not use it."
+        )
+
+
+def check_machine(contents: dict[str, Any]) -> None:
+    """See that the bundle is for this Python and this kind of machine.
+
+    Raises:
+        Refused: it is not.
+    """
+    here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    if sys.version_info < OLDEST or contents["python"] != here:
+        raise Refused(
+            f"The bundle is for Python {contents['python']}; this is {here}.",
+            f"Run it with python{contents['python']}, or make one for Python {here}.",
+        )
+    system, machine = contents["platform"]
+    if (system, machine) != this_machine():
+        raise Refused(
+            f"The bundle is for {system} on {machine}; this is {' on '.join(this_machine())}.",
+            "Make one for this machine: `bonito-local bundle create --platform`.",
+        )
+
+
+def this_machine() -> tuple[str, str]:
+    """The system and the processor, by the names that bundles use."""
+    return sys.platform, plain_machine(platform.machine())
+
+
+def plain_machine(name: str) -> str:
+    """One name for each processor: systems call them differently."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}.get(name.lower(), name.lower())
+
+
+def install(archive: Path, folder: Path, key: Path | None = None) -> Path:
+    """Install the application into `folder`, the models into the user's store; return its program.
+
+    Raises:
+        Refused: the bundle is damaged or for another machine, or `folder` is taken.
+    """
+    contents = verify(archive, key)
+    check_machine(contents)
+    if folder.exists() and any(folder.iterdir()):
+        raise Refused(f"{folder} is not empty.", "Name another folder with --to.")
+    needed = sum(size for size, _ in contents["files"].values())
+    folder.mkdir(parents=True, exist_ok=True)
+    if shutil.disk_usage(folder).free < 2 * needed:
+        raise Refused(
+            f"{folder} has too little room.", f"About {2 * needed / 1e9:.1f} GB are needed."
+        )
+    try:
+        _environment(archive, folder, contents)
+        program = folder / ("Scripts" if os.name == "nt" else "bin") / "bonito-local"
+        _models(archive, folder, contents)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return program
+
+
+def _environment(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
+    """A virtual environment with the wheels in it; nothing is looked for elsewhere."""
+    said = _run(sys.executable, "-m", "venv", str(folder))
+    if said is not None:
+        raise Refused(f"No virtual environment can be made: {said}.", "Debian: python3-venv.")
+    with tempfile.TemporaryDirectory(dir=folder) as wheels, zipfile.ZipFile(archive) as bundle:
+        for name in contents["files"]:
+            if name.startswith("wheels/"):
+                with bundle.open(name) as data, (Path(wheels) / Path(name).name).open("wb") as out:
+                    shutil.copyfileobj(data, out, _CHUNK)
+        said = _run(
+            str(_python(folder)),
+            *("-m", "pip", "install", "--quiet", "--no-index", "--disable-pip-version-check"),
+            *("--find-links", wheels, f"bonito-local=={contents['version']}"),
+        )
+    if said is not None:
+        raise Refused(f"The application cannot be installed: {said}.", "Make the bundle again.")
+
+
+def _models(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
+    """Each model and its manifest, into the store of the application that was just installed."""
+    ask = "from bonito_local.models.store import folder; print(folder())"
+    told = subprocess.run(
+        [str(_python(folder)), "-I", "-c", ask], capture_output=True, text=True, check=False
+    )
+    if told.returncode:
+        raise Refused("The application does not start.", told.stderr.strip().splitlines()[-1])
+    store = Path(told.stdout.strip())
+    store.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(archive) as bundle:
+        for name, (size, _) in sorted(contents["files"].items()):
+            out = store / Path(name).name
+            if not name.startswith("models/"):
+                continue
+            if out.exists() and out.stat().st_size == size:
+                continue
+            fresh = out.with_name(f".{out.name}.installing")
+            with bundle.open(name) as data, fresh.open("wb") as file:
+                shutil.copyfileobj(data, file, _CHUNK)
+            fresh.replace(out)
+
+
+def _python(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def _run(*command: str) -> str | None:
+    """Run a command; return the last line of what it said if it failed."""
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    if ended.returncode == 0:
+        return None
+    lines = (ended.stderr + ended.stdout).strip().splitlines()
+    return lines[-1].strip().rstrip(".") if lines else f"status {ended.returncode}"
+
+
+def main() -> int:
+    """Be the program in a bundle."""
+    archive = Path(sys.argv[0])
+    parser = argparse.ArgumentParser(
+        prog=f"python {archive.name}", description="bonito-local and its models, in one file."
+    )
+    parser.add_argument("what", choices=["verify", "install"])
+    parser.add_argument(
+        "--to", type=Path, default=Path.home() / "bonito-local", help="[%(default)s]"
+    )
+    parser.add_argument("--key", type=Path, help="public key (ssh) of who signed it")
+    args = parser.parse_args()
+    try:
+        if args.what == "verify":
+            contents = verify(archive, args.key)
+            sys.stdout.write(f"{archive}: whole, {len(contents['files'])} files" + "\n")
+            return 0
+        program = install(archive, args.to, args.key)
+    except Refused as error:
+        sys.stderr.write(f"error: {error.title}\n{error.remedy}".strip() + "\n")
+        return 1
+    sys.stdout.write(f"Installed. Start it with {program}" + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

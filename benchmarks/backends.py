@@ -56,7 +56,7 @@ def passages(backend: Backend, folder: Path, limit: int) -> list[Passage]:
     def found() -> Iterator[Passage]:
         for document in find_documents([folder]):
             if isinstance(document, Document):
-                for item in read_passages(document, backend.count_tokens, Lengths(200), None):
+                for item in read_passages(document, backend.count_tokens, Lengths(200)):
                     if isinstance(item, Passage):
                         yield item
 

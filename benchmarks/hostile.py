@@ -106,7 +106,7 @@ def read() -> None:
         with _Peak() as readers:
             path = Path(line.strip())
             document = Document(path, path.name, path.suffix.lower())
-            for item in read_passages(document, backend.count_tokens, Lengths(96), None):
+            for item in read_passages(document, backend.count_tokens, Lengths(96)):
                 now = time.perf_counter()
                 wait, last = max(wait, now - last), now
                 if isinstance(item, Passage):

@@ -34,7 +34,7 @@ from pathlib import Path
 from bonito_local.passages.ahead import opened
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.process import Readers
-from bonito_local.passages.types import Document, Text
+from bonito_local.passages.types import Document, ReadOptions, Text
 
 FILES = Path(__file__).with_name("ingest_files.py")
 KINDS = (".txt", ".md", ".html", ".docx", ".pdf", ".pptx", ".xlsx", ".epub", ".odt", ".rtf", ".eml")
@@ -115,7 +115,7 @@ def read(paths: Sequence[Path], readers: Readers) -> tuple[float, dict[str, str]
     texts: dict[str, str] = {}
     started = spent()
     for path in list(paths) * TIMES:
-        items = opened(Document(path, path.name, path.suffix), None, readers)
+        items = opened(Document(path, path.name, path.suffix), ReadOptions(), readers)
         texts[str(path)] = "\n".join(item.text for item in items if isinstance(item, Text))
     return (spent() - started) / TIMES, texts
 
@@ -182,7 +182,7 @@ def memory(folder: Path, count: int) -> None:
 
         def noted() -> Iterator:
             nonlocal seen
-            for item in read_documents(store, (documents,), backend.count_tokens, spec, None):
+            for item in read_documents(store, (documents,), backend.count_tokens, spec):
                 yield item
                 if type(item).__name__ == "Finished":
                     seen += 1

@@ -50,6 +50,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--tune/--no-tune", default=True, help="Measure this machine on first use.")
 @click.option("--online", is_flag=True, help="Leave the air gap open. Warned about, recorded.")
 @click.option("--keep-repeats", is_flag=True, help="Plan passages too that repeat others.")
+@click.option("--ocr", default="", help="Read scanned pages, in these languages: eng, eng+deu.")
 @click.option("--column", help="Text column of .jsonl, .csv and .parquet files.")
 def command(
     paths: tuple[Path, ...],
@@ -80,6 +81,7 @@ def command(
     tune: bool,
     online: bool,
     keep_repeats: bool,
+    ocr: str,
     column: str | None,
 ) -> int:
     """Write an instruction-tuning dataset from documents.
@@ -96,6 +98,7 @@ def command(
         backend=backend,
         sampling=Sampling(n, temperature, top_p, max_tokens, seed),
         column=column,
+        ocr=ocr,
         keep_repeats=keep_repeats,
         limit=limit,
         prompt=prompt,

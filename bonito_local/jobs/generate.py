@@ -30,6 +30,7 @@ from bonito_local.jobs.turns import turn
 from bonito_local.jobs.watch import Watch
 from bonito_local.models.fit import metadata, origin, untrained_tasks
 from bonito_local.passages.discover import check_paths
+from bonito_local.passages.ocr import check_ocr
 from bonito_local.passages.reader import check_lengths
 from bonito_local.passages.types import Problem
 
@@ -129,6 +130,7 @@ def prepare(wanted: Generation) -> None:
 def _check(wanted: Generation, again: bool) -> Model:
     check_sampling(wanted.sampling)
     check_labels(wanted.tasks, wanted.labels)
+    check_ocr(wanted.ocr)
     if again:
         check_paths(wanted.paths)
     check_elsewhere(wanted)
@@ -180,11 +182,11 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 if front.again or not store.load("planned"):
                     check_lengths(spec.lengths)
                     passages = read_documents(
-                        store, wanted.paths, backend.count_tokens, spec, wanted.column
+                        store, wanted.paths, backend.count_tokens, spec, wanted.reading
                     )
                 try:
                     run_job(
-                        store, backend, spec, passages, notify, stop, wanted.column, judge, asked
+                        store, backend, spec, passages, notify, stop, wanted.reading, judge, asked
                     )
                 except KeyboardInterrupt:
                     stopped = True

@@ -13,6 +13,7 @@ from bonito_local.exports.splits import Split
 from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.own_tasks import as_plain, from_plain
+from bonito_local.passages.types import ReadOptions
 from bonito_local.tasks import TaskType
 
 
@@ -20,7 +21,7 @@ from bonito_local.tasks import TaskType
 class Generation:
     """What to generate.
 
-    `paths` are documents or folders, `column` names the text column of tables,
+    `paths` are documents or folders, `column` and `ocr` are as in `ReadOptions`,
     `limit` ends reading after so many passages, `passage_tokens` is the most tokens of one
     (None: what suits the model), `target_tokens` what they aim at (None: 85% of that), and
     `overlap_tokens` how many each repeats of the one before. `keep_repeats` plans passages too
@@ -42,6 +43,7 @@ class Generation:
     backend: str = "llamacpp"
     sampling: Sampling = field(default_factory=Sampling)
     column: str | None = None
+    ocr: str = ""
     limit: int | None = None
     prompt: str = "auto"
     guided: bool = False
@@ -61,6 +63,11 @@ class Generation:
     balance: bool = False
     folder: Path | None = None
     exports: tuple[Export, ...] = ()
+
+    @property
+    def reading(self) -> ReadOptions:
+        """How documents are read."""
+        return ReadOptions(self.column, self.ocr)
 
 
 _PATHS = ("paths", "other_jobs", "evaluation")

@@ -45,6 +45,7 @@ _KEYS: dict[str, dict[str, str]] = {
     },
     "splitting": {
         "column": _TEXT,
+        "ocr": _TEXT,
         "limit": _WHOLE,
         "passage_tokens": _WHOLE,
         "target_tokens": _WHOLE,
@@ -145,6 +146,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         backend=values.get("backend", "llamacpp"),
         sampling=sampling,
         column=values.get("column"),
+        ocr=values.get("ocr", ""),
         limit=values.get("limit"),
         prompt=_one_of(values.get("prompt", "auto"), STYLES, "prompt"),
         guided=values.get("guided", False),
@@ -230,6 +232,7 @@ def _example(key: str) -> str:
         "prompt": '"auto"',
         "labels": '["a", "b"]',
         "column": '"text"',
+        "ocr": '"eng"',
         "limit": "1000",
         "passage_tokens": "300",
         "target_tokens": "200",

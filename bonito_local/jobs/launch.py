@@ -76,6 +76,7 @@ def save(wanted: Generation, file: Path) -> None:
         "labels": list(wanted.labels) or None,
         "reproducible": wanted.reproducible or None,
         "column": wanted.column,
+        "ocr": wanted.ocr or None,
         "limit": wanted.limit,
         "passage_tokens": wanted.passage_tokens,
         "target_tokens": wanted.target_tokens,

@@ -20,7 +20,7 @@ from bonito_local.passages.ahead import read_ahead
 from bonito_local.passages.discover import find_documents
 from bonito_local.passages.reader import passages_of
 from bonito_local.passages.split import Lengths
-from bonito_local.passages.types import Document, Passage, Problem
+from bonito_local.passages.types import USUAL, Document, Passage, Problem, ReadOptions
 
 _BATCH_SECONDS = 0.5
 
@@ -36,14 +36,15 @@ class Finished:
 Item = Passage | Problem | Finished
 
 
-def manner(spec: JobSpec, column: str | None) -> str:
+def manner(spec: JobSpec, options: ReadOptions) -> str:
     """What a document is planned as: the same again gives the same samples."""
     tasks = [task.short for task in spec.tasks]
     plain = Lengths(spec.passage_tokens)
     parts: list[Any] = []
     if spec.lengths != plain or spec.keep_repeats:
         parts = [spec.target_tokens, spec.overlap_tokens, spec.keep_repeats]
-    return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, column, *parts])
+    parts += [options.ocr] if options.ocr else []
+    return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, options.column, *parts])
 
 
 def read_documents(
@@ -51,14 +52,14 @@ def read_documents(
     paths: Sequence[Path],
     count_tokens: Callable[[str], int],
     spec: JobSpec,
-    column: str | None,
+    options: ReadOptions = USUAL,
 ) -> Iterator[Item]:
     """Yield the passages of all documents but those that are planned and unchanged.
 
     A document counts as unchanged while its size and time of modification are. With a limit
     all are read, since passages must be counted.
     """
-    how = manner(spec, column)
+    how = manner(spec, options)
     marks: dict[Document, Mark | None] = {}
 
     def unread() -> Iterator[Document | Problem]:
@@ -72,7 +73,7 @@ def read_documents(
                     continue
             yield found
 
-    for found in read_ahead(unread(), column):
+    for found in read_ahead(unread(), options):
         if isinstance(found, Problem):
             yield found
             continue
@@ -103,12 +104,12 @@ def plan(
     store: Store,
     spec: JobSpec,
     items: Iterable[Item],
-    column: str | None = None,
+    options: ReadOptions = USUAL,
     notify: Notify = lambda _: None,
     stop: Stop = lambda: False,
 ) -> None:
     """Plan what comes, a transaction every half second: documents are read outside of it."""
-    tasks, how = [task.short for task in spec.tasks], manner(spec, column)
+    tasks, how = [task.short for task in spec.tasks], manner(spec, options)
     progress, repeats = Progress("reading"), defaultdict[str, list[str]](list)
     notify(progress)
     with store.transaction():

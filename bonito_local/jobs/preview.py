@@ -31,6 +31,7 @@ from bonito_local.jobs.prompts import BONITO, Asking, asking, longest_passage
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.models.fit import metadata, untrained_tasks
 from bonito_local.passages.discover import TABLES, find_documents
+from bonito_local.passages.ocr import check_ocr
 from bonito_local.passages.reader import check_lengths, read_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
@@ -185,13 +186,14 @@ def _read(
     most = longest_passage(backend, wanted, asked)
     lengths = Lengths(most, wanted.target_tokens, wanted.overlap_tokens)
     check_lengths(lengths)
+    check_ocr(wanted.ocr)
     count = 0
     for document in find_documents(wanted.paths):
         if isinstance(document, Problem):
             yield document
             continue
         of_this = 0
-        for item in read_passages(document, backend.count_tokens, lengths, wanted.column):
+        for item in read_passages(document, backend.count_tokens, lengths, wanted.reading):
             if isinstance(item, Problem) or of_this < _PER_DOCUMENT:
                 yield item
             of_this += isinstance(item, Passage)

@@ -20,6 +20,7 @@ from bonito_local.jobs.recorder import Recorder
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Store
+from bonito_local.passages.types import USUAL, ReadOptions
 from bonito_local.tasks import TaskType
 
 _NOTIFY_SECONDS = 0.1
@@ -32,7 +33,7 @@ def run_job(
     passages: Iterable[Item] | None,
     notify: Notify = lambda _: None,
     stop: Stop = lambda: False,
-    column: str | None = None,
+    options: ReadOptions = USUAL,
     judge: Judge | None = None,
     asking: Asking = BONITO,
 ) -> Ledger:
@@ -50,7 +51,7 @@ def run_job(
     types = remember(store, spec.tasks)
     if passages is not None:
         store.save("planned", False)
-        plan(store, spec, passages, column, notify, stop)
+        plan(store, spec, passages, options, notify, stop)
         if not stop():
             store.save("planned", True)
     if not stop():

@@ -15,7 +15,7 @@ from bonito_local.errors import DocumentError
 from bonito_local.passages.discover import TABLES
 from bonito_local.passages.documents import MAX_BYTES, unreadable
 from bonito_local.passages.process import Readers
-from bonito_local.passages.types import Document, Problem, Text
+from bonito_local.passages.types import Document, Problem, ReadOptions, Text
 
 _MOST_READERS = 4
 _AHEAD = 4  # documents for each reader that wait, read or not
@@ -26,7 +26,7 @@ _LOOK_SECONDS = 0.1
 Opened = str | Text | Problem  # a document's SHA-256 in hex, then its text or its rows
 
 
-def opened(document: Document, column: str | None, readers: Readers) -> Iterator[Opened]:
+def opened(document: Document, options: ReadOptions, readers: Readers) -> Iterator[Opened]:
     """Yield a document's SHA-256, and then what a reader process makes of it.
 
     Raises:
@@ -38,11 +38,11 @@ def opened(document: Document, column: str | None, readers: Readers) -> Iterator
     else:
         data = _bytes(document.path)
         yield hashlib.sha256(data).hexdigest()
-    yield from readers.texts(document, data, column)
+    yield from readers.texts(document, data, options)
 
 
 def read_ahead(
-    found: Iterable[Document | Problem], column: str | None
+    found: Iterable[Document | Problem], options: ReadOptions
 ) -> Iterator[tuple[Document, Iterator[Opened]] | Problem]:
     """Yield each document with what `opened` yields of it, and each problem, in order.
 
@@ -60,7 +60,7 @@ def read_ahead(
                 elif isinstance(item, Problem):
                     waiting.append(item)
                 else:
-                    reading = _Reading(item, column)
+                    reading = _Reading(item, options)
                     reading.future = pool.start(reading)
                     size += reading.size
                     waiting.append(reading)
@@ -78,18 +78,18 @@ def read_ahead(
 class _Reading:
     """A document that is read by a thread of the pool, and what waits of it."""
 
-    def __init__(self, document: Document, column: str | None) -> None:
+    def __init__(self, document: Document, options: ReadOptions) -> None:
         self.document = document
         self.size = _size(document.path)
         self.dropped = threading.Event()
         self.future: Future[None] | None = None
-        self._column = column
+        self._options = options
         self._waiting: Queue[Opened | None] = Queue(_ROWS)
 
     def run(self, readers: Readers) -> None:
         """Read it, in a thread of the pool."""
         try:
-            for item in opened(self.document, self._column, readers):
+            for item in opened(self.document, self._options, readers):
                 self._put(item)
                 if self.dropped.is_set():
                     return

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,8 @@ from typing import IO
 from bonito_local import airgap
 from bonito_local.airgap.audit import attempts
 from bonito_local.errors import AirGapError, DocumentError
-from bonito_local.passages.wire import Asked, Ended, receive_asked, send_answer
+from bonito_local.passages.ocr import Recognizer, data_folders
+from bonito_local.passages.wire import Alive, Asked, Ended, receive_asked, send_answer
 
 
 def main(most_memory: int, tables: bool) -> None:
@@ -50,13 +52,15 @@ def _read(asked: Asked, answers: IO[bytes]) -> Ended:
     from bonito_local.passages.documents import read_table, read_text
 
     attempts.clear()
-    document = asked.document
+    document, options = asked.document, asked.options
     try:
         if asked.data is None:
-            for answer in read_table(document, asked.column):
+            for answer in read_table(document, options.column):
                 send_answer(answers, answer)
         else:
-            text = read_text(asked.data, document.kind)
+            alive = partial(send_answer, answers, Alive())
+            eyes = Recognizer(options.ocr, alive) if options.ocr else None
+            text = read_text(asked.data, document.kind, eyes)
             if not attempts:
                 send_answer(answers, text)
     except DocumentError as error:
@@ -106,6 +110,7 @@ def _limit(most_memory: int, tables: bool) -> None:
         from bonito_local.airgap.landlock import confine_files
 
         programs = {Path(sys.prefix), Path(sys.base_prefix), *map(Path, sys.path), *_FONTS}
+        programs |= {*data_folders()}
         # Where kreuzberg unpacks pdfium.
         confine_files(None if tables else programs, [Path(tempfile.gettempdir())])
         _die_with_parent()

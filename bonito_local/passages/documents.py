@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, assemble
 from bonito_local.passages.discover import MARKDOWN, PLAIN
 from bonito_local.passages.extract import extract_blocks
 from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.ocr import Recognizer
 from bonito_local.passages.plain import decode, plain_blocks
 from bonito_local.passages.tables import read_rows
 from bonito_local.passages.types import Document, Problem, Text
@@ -17,19 +19,19 @@ MAX_BYTES = 200_000_000  # of a document that is read whole, and of its text; ta
 _TABLE_ALLOWED, _TABLE_RATIO = 10_000_000, 100  # text of a table; more only with its size
 
 
-def read_text(data: bytes, kind: str) -> Text:
-    """Return the text of a document's bytes.
+def read_text(data: bytes, kind: str, eyes: Recognizer | None = None) -> Text:
+    """Return the text of a document's bytes, and of its scanned pages what `eyes` see there.
 
     Raises:
         DocumentError: it is damaged, holds no text, or unpacks to too much.
     """
-    text = assemble(_blocks(data, kind))
+    text = assemble(_blocks(data, kind, eyes))
     if len(text.text) > MAX_BYTES:
         raise DocumentError(
             f"The document unpacks to more text than is read ({len(text.text) / 1e6:.0f} MB).",
             "Split it into smaller files.",
         )
-    return text
+    return replace(text, recognized=tuple(eyes.pages)) if eyes else text
 
 
 def read_table(document: Document, column: str | None) -> Iterator[Text | Problem]:
@@ -63,12 +65,12 @@ def unreadable(error: OSError) -> DocumentError:
     )
 
 
-def _blocks(data: bytes, kind: str) -> list[Block]:
+def _blocks(data: bytes, kind: str, eyes: Recognizer | None) -> list[Block]:
     if kind in PLAIN:
         return plain_blocks(decode(data))
     if kind in MARKDOWN:
         return markdown_blocks(decode(data))
-    return extract_blocks(data, kind)
+    return extract_blocks(data, kind, eyes)
 
 
 def _flat(blocks: list[Block]) -> list[Block]:

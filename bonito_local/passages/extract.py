@@ -14,6 +14,7 @@ from bonito_local.passages.blocks import Block, check_readable
 from bonito_local.passages.entities import hide_entities, show_entities
 from bonito_local.passages.mail import mail_blocks, outlook_blocks
 from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.ocr import Recognizer
 from bonito_local.passages.pdf import pdf_blocks
 from bonito_local.passages.plain import decode
 from bonito_local.passages.rtf import without_running_lines
@@ -37,11 +38,12 @@ _MIME = {
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of encrypted and of old Office files
 _OFFICE_XML = (".docx", ".pptx", ".xlsx")
 _ARCHIVES = (*_OFFICE_XML, ".odt", ".epub")
+_RECOGNIZE = "Read it by text recognition (OCR): --ocr eng, or ocr in a job file."
 # kreuzberg puts the HTML title and EPUB metadata before the text, as front matter.
 _TITLE = re.compile(r"\A---\n\n## .*\n")
 
 
-def extract_blocks(data: bytes, kind: str) -> list[Block]:
+def extract_blocks(data: bytes, kind: str, eyes: Recognizer | None = None) -> list[Block]:
     """Read the bytes of a document of kind ".pdf", ".docx" and so on into blocks.
 
     Raises:
@@ -58,12 +60,11 @@ def extract_blocks(data: bytes, kind: str) -> list[Block]:
         data = decode(data).encode("utf-8", "replace")
     if kind in _ARCHIVES:
         check_archive(data)
-    blocks = mail_blocks(data, _html_blocks) if kind == ".eml" else _blocks(data, kind)
+    blocks = mail_blocks(data, _html_blocks) if kind == ".eml" else _blocks(data, kind, eyes)
     if not any(block.text for block in blocks):
-        raise DocumentError(
-            "The document holds no text" + (": it may be a scan." if kind == ".pdf" else "."),
-            "Run text recognition (OCR) over it first." if kind == ".pdf" else "Leave it out.",
-        )
+        if kind == ".pdf" and eyes is None:
+            raise DocumentError("The document holds no text: it may be a scan.", _RECOGNIZE)
+        raise DocumentError("The document holds no text.", "Leave it out.")
     check_readable("\n".join(block.text for block in blocks))
     return blocks
 
@@ -72,7 +73,7 @@ def _html_blocks(data: bytes) -> list[Block]:
     return _blocks(data, ".html")
 
 
-def _blocks(data: bytes, kind: str) -> list[Block]:
+def _blocks(data: bytes, kind: str, eyes: Recognizer | None = None) -> list[Block]:
     if kind == ".docx":
         data = hide_entities(data)
     elif kind == ".rtf":
@@ -81,7 +82,8 @@ def _blocks(data: bytes, kind: str) -> list[Block]:
     if kind == ".pdf":
         nodes = result.document["nodes"] if result.document else []
         pages = {page["page_number"]: page["content"] for page in result.pages or []}
-        return pdf_blocks(nodes, pages)
+        scans = [page for page, text in sorted(pages.items()) if not text.strip()]
+        return pdf_blocks(nodes, pages, eyes.read(data, scans) if eyes else {})
     if kind == ".msg":
         return outlook_blocks(result.content)
     source = _TITLE.sub("", show_entities(result.content))

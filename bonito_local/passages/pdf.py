@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 
 from bonito_local.passages.blocks import Block, join_lines, rows_as_prose, tidy, words_of
@@ -31,15 +33,22 @@ class _Piece:
     marker: str = ""
 
 
-def pdf_blocks(nodes: Sequence[Mapping[str, Any]], pages: Mapping[int, str]) -> list[Block]:
+def pdf_blocks(
+    nodes: Sequence[Mapping[str, Any]],
+    pages: Mapping[int, str],
+    seen: Mapping[int, str] = MappingProxyType({}),
+) -> list[Block]:
     """Turn kreuzberg's document nodes into blocks with their pages.
 
-    `pages` holds the bare text of each page, for those whose layout was misread. Blocks
-    without text stand for pages without.
+    `pages` holds the bare text of each page, for those whose layout was misread, `seen` what
+    text recognition saw on pages without. Blocks without text stand for pages without.
     Running headers, footers and page numbers are dropped, hyphenated words healed, and
     paragraphs that go on over the page joined.
     """
     pieces = _mended(list(_pieces(nodes, pages)), pages)
+    if seen:
+        scans = [piece for page, text in seen.items() for piece in _bare_pieces(text, page)]
+        pieces, pages = sorted([*pieces, *scans], key=attrgetter("page")), {**pages, **seen}
     _drop_furniture(pieces)
     pieces = [piece for piece in pieces if piece.lines]
     _demote(pieces)

@@ -20,13 +20,13 @@ from functools import cache
 from typing import IO
 
 from bonito_local.errors import DocumentError
-from bonito_local.passages.types import Document, Problem, Text
-from bonito_local.passages.wire import Asked, Ended, receive_answer, send_asked
+from bonito_local.passages.types import Document, Problem, ReadOptions, Text
+from bonito_local.passages.wire import Alive, Answer, Asked, Ended, receive_answer, send_asked
 
-MOST_SECONDS = 30.0  # for a document, and for each row of a table
+MOST_SECONDS = 30.0  # for a document, each row of a table, each page of a scan
 MOST_MEMORY = 3 << 30
 _LOOK_SECONDS = 0.25
-_TEMPORARY = ("TMPDIR", "TEMP", "TMP")
+_FOLDERS = ("TMPDIR", "TEMP", "TMP", "KREUZBERG_CACHE_DIR")  # where it may write
 
 
 class Readers:
@@ -41,7 +41,7 @@ class Readers:
         self._all: set[_Reader] = set()
 
     def texts(
-        self, document: Document, data: bytes | None, column: str | None
+        self, document: Document, data: bytes | None, options: ReadOptions
     ) -> Iterator[Text | Problem]:
         """Yield what a process makes of a document's bytes, or of the table at its path.
 
@@ -53,9 +53,10 @@ class Readers:
         self._all.add(reader)
         kept = False
         try:
-            reader.ask(Asked(document, column, data))
+            reader.ask(Asked(document, options, data))
             while not isinstance(answer := reader.answer(), Ended):
-                yield answer
+                if not isinstance(answer, Alive):
+                    yield answer
             kept = not answer.final
         finally:
             # A reader left in the middle of a table, or after it died, is of no further use.
@@ -103,7 +104,7 @@ class _Reader:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a parser's complaints may quote the document
-            env={**os.environ, "MALLOC_ARENA_MAX": "2", **dict.fromkeys(_TEMPORARY, folder)},
+            env={**os.environ, "MALLOC_ARENA_MAX": "2", **dict.fromkeys(_FOLDERS, folder)},
             process_group=0 if os.name == "posix" else None,  # Ctrl-C is for the parent
         )
         self._deadline: float | None = None
@@ -121,7 +122,7 @@ class _Reader:
         except OSError:
             self._deadline = None  # it died: `answer` says how
 
-    def answer(self) -> Text | Problem | Ended:
+    def answer(self) -> Answer:
         """Wait for the next answer, at most until the deadline."""
         self._deadline = time.monotonic() + MOST_SECONDS
         try:

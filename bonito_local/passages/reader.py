@@ -12,10 +12,13 @@ from bonito_local.passages.ahead import Opened, opened, read_ahead
 from bonito_local.passages.discover import find_documents
 from bonito_local.passages.language import language
 from bonito_local.passages.split import LeftOut, Lengths, split_text
-from bonito_local.passages.types import Document, Passage, Problem
+from bonito_local.passages.types import USUAL, Document, Passage, Problem, ReadOptions
 
 MIN_TOKENS = 16
-_RECOGNIZE = "If they are scans, run text recognition (OCR) over the document first."
+_RECOGNIZE = (
+    "If they are scans, text recognition (OCR) reads them: --ocr eng, or ocr in a job file."
+)
+_MISREAD = "Look at what became of them: text recognition misreads words."
 _LEFT_OUT: dict[LeftOut, str] = {
     "short": "Left out {} fragment{} shorter than a sentence.",
     "letterless": "Left out {} piece{} of text with more figures and signs than letters.",
@@ -27,7 +30,7 @@ def iter_passages(
     paths: Sequence[Path],
     count_tokens: Callable[[str], int],
     lengths: Lengths,
-    column: str | None = None,
+    options: ReadOptions = USUAL,
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of all documents under `paths`, and the problems met on the way.
 
@@ -38,7 +41,7 @@ def iter_passages(
         UsageError: a path does not exist, or the lengths cannot be.
     """
     check_lengths(lengths)
-    for found in read_ahead(find_documents(paths), column):
+    for found in read_ahead(find_documents(paths), options):
         if isinstance(found, Problem):
             yield found
             continue
@@ -70,12 +73,15 @@ def check_lengths(lengths: Lengths) -> None:
 
 
 def read_passages(
-    document: Document, count_tokens: Callable[[str], int], lengths: Lengths, column: str | None
+    document: Document,
+    count_tokens: Callable[[str], int],
+    lengths: Lengths,
+    options: ReadOptions = USUAL,
 ) -> Iterator[Passage | Problem]:
     """Yield the passages of one document; where it cannot be read, the problem."""
     try:
         yield from passages_of(
-            document, opened(document, column, process.shared), count_tokens, lengths
+            document, opened(document, options, process.shared), count_tokens, lengths
         )
     except DocumentError as error:
         yield Problem(document.source, error.title, error.remedy)
@@ -103,6 +109,8 @@ def passages_of(
             continue
         if text.textless:
             yield Problem(document.source, _textless(text.textless), _RECOGNIZE)
+        if text.recognized:
+            yield Problem(document.source, _recognized(text.recognized), _MISREAD)
         for span in split_text(text, count_tokens, lengths):
             if span.left_out:
                 left_out[span.left_out] += 1
@@ -137,5 +145,14 @@ def passages_of(
 def _textless(pages: Sequence[int]) -> str:
     if len(pages) == 1:
         return f"Page {pages[0]} holds no text."
-    shown = ", ".join(map(str, pages[:10])) + ", ..." * (len(pages) > 10)
-    return f"{len(pages)} pages hold no text ({shown})."
+    return f"{len(pages)} pages hold no text ({_shown(pages)})."
+
+
+def _recognized(pages: Sequence[int]) -> str:
+    if len(pages) == 1:
+        return f"Page {pages[0]} is a scan; text recognition read it."
+    return f"{len(pages)} pages are scans; text recognition read them ({_shown(pages)})."
+
+
+def _shown(pages: Sequence[int]) -> str:
+    return ", ".join(map(str, pages[:10])) + ", ..." * (len(pages) > 10)

@@ -17,6 +17,21 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How documents are read.
+
+    `column` names the text column of tables (None: the one that clearly is), `ocr` the languages
+    of scanned pages, as Tesseract does ("eng+deu"); where empty, those are not read.
+    """
+
+    column: str | None = None
+    ocr: str = ""
+
+
+USUAL = ReadOptions()
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A run of prose under one heading path: `text[body:end]` of a document's text.
 
@@ -35,7 +50,7 @@ class Text:
 
     `pages` holds (offset, page) where pages begin, 1-based; empty for formats without
     pages. `row` is the 1-based row of a table, the header line not counted. `textless` are
-    pages that hold no text.
+    pages that hold no text, `recognized` those that are pictures and were read all the same.
     """
 
     text: str
@@ -43,6 +58,7 @@ class Text:
     pages: tuple[tuple[int, int], ...] = ()
     row: int | None = None
     textless: tuple[int, ...] = ()
+    recognized: tuple[int, ...] = ()
 
     def page_at(self, offset: int) -> int | None:
         """Return the page that holds `text[offset]`."""

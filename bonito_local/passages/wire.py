@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bonito_local.passages.types import Document, Problem, Section, Text
+from bonito_local.passages.types import Document, Problem, ReadOptions, Section, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Asked:
     """A document to read: its bytes, or for a table its path."""
 
     document: Document
-    column: str | None
+    options: ReadOptions
     data: bytes | None
 
 
@@ -31,7 +31,12 @@ class Ended:
     final: bool = False
 
 
-Answer = Text | Problem | Ended
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """The document takes long, as it may: the clock starts anew."""
+
+
+Answer = Text | Problem | Alive | Ended
 
 
 def send_asked(to: IO[bytes], asked: Asked) -> None:
@@ -41,7 +46,7 @@ def send_asked(to: IO[bytes], asked: Asked) -> None:
         "path": str(document.path),
         "source": document.source,
         "kind": document.kind,
-        "column": asked.column,
+        "options": asdict(asked.options),
     }
     _send(to, header, asked.data)
 
@@ -53,7 +58,7 @@ def receive_asked(source: IO[bytes]) -> Asked | None:
         return None
     header, data = received
     document = Document(Path(header["path"]), header["source"], header["kind"])
-    return Asked(document, header["column"], data)
+    return Asked(document, ReadOptions(**header["options"]), data)
 
 
 def send_answer(to: IO[bytes], answer: Answer) -> None:
@@ -66,10 +71,11 @@ def send_answer(to: IO[bytes], answer: Answer) -> None:
             "pages": answer.pages,
             "row": answer.row,
             "textless": answer.textless,
+            "recognized": answer.recognized,
         }
         _send(to, header, answer.text.encode("utf-8", "surrogatepass"))
     else:
-        _send(to, {"is": "problem" if isinstance(answer, Problem) else "end", **asdict(answer)})
+        _send(to, {"is": type(answer).__name__.lower(), **asdict(answer)})
 
 
 def receive_answer(source: IO[bytes]) -> Answer | None:
@@ -79,8 +85,10 @@ def receive_answer(source: IO[bytes]) -> Answer | None:
         return None
     header, data = received
     what = header.pop("is")
-    if what == "end":
+    if what == "ended":
         return Ended(**header)
+    if what == "alive":
+        return Alive()
     if what == "problem":
         return Problem(**header)
     return Text(
@@ -89,6 +97,7 @@ def receive_answer(source: IO[bytes]) -> Answer | None:
         tuple((at, page) for at, page in header["pages"]),
         header["row"],
         tuple(header["textless"]),
+        tuple(header["recognized"]),
     )
 
 

@@ -53,7 +53,7 @@ def test_passages_are_guessed_from_sizes_and_known_better_once_some_were_read(
         lengths = Lengths(passage_tokens(backend, 256))
         for document in find_documents([EXAMPLES]):
             assert isinstance(document, Document)
-            for item in read_passages(document, backend.count_tokens, lengths, None):
+            for item in read_passages(document, backend.count_tokens, lengths):
                 count += isinstance(item, Passage)
     guess = estimate(found, wanted)
     assert count / 1.5 < guess.passages < count * 1.5

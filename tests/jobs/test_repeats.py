@@ -29,7 +29,7 @@ def words(text: str) -> int:
 
 
 def planned(store: Store, folder: Path, spec: JobSpec = SPEC) -> list[tuple[str, str]]:
-    plan(store, spec, read_documents(store, (folder,), words, spec, None))
+    plan(store, spec, read_documents(store, (folder,), words, spec))
     db = store._db
     return [
         (Path(source).stem, text)

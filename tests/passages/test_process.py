@@ -20,7 +20,7 @@ from bonito_local.passages.discover import find_documents
 from bonito_local.passages.documents import read_table
 from bonito_local.passages.reader import iter_passages, read_passages
 from bonito_local.passages.split import Lengths
-from bonito_local.passages.types import Document, Passage, Problem, Text
+from bonito_local.passages.types import USUAL, Document, Passage, Problem, Text
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="limits of Linux")
 
@@ -42,7 +42,7 @@ def read(path: Path) -> list[Passage | Problem]:
     if path.is_dir():
         return list(iter_passages([path], words, Lengths(60)))
     document = Document(path, str(path), path.suffix.lower())
-    return list(read_passages(document, words, Lengths(60), None))
+    return list(read_passages(document, words, Lengths(60)))
 
 
 def titles(items: list[Passage | Problem]) -> list[str]:
@@ -108,7 +108,7 @@ def test_one_process_reads_many_documents_and_ends_when_told(tmp_path: Path) -> 
     readers = process.Readers()
     for document in find_documents([tmp_path]):
         assert isinstance(document, Document)
-        digest, text = opened(document, None, readers)
+        digest, text = opened(document, USUAL, readers)
         assert digest == hashlib.sha256(document.path.read_bytes()).hexdigest()
         assert isinstance(text, Text)
         assert SENTENCE in text.text
@@ -122,7 +122,7 @@ def test_one_process_reads_many_documents_and_ends_when_told(tmp_path: Path) -> 
 def test_a_table_left_in_the_middle_ends_its_reader(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("text\n" + "\n".join(f"{i}. {SENTENCE} {SENTENCE}" for i in range(1000)))
-    items = read_passages(Document(path, "a.csv", ".csv"), words, Lengths(60), None)
+    items = read_passages(Document(path, "a.csv", ".csv"), words, Lengths(60))
     first = next(items)
     assert isinstance(first, Passage)
     assert first.text.startswith("0. The tenant")
@@ -193,7 +193,7 @@ def test_a_reader_ends_with_its_parent(tmp_path: Path) -> None:
         "from bonito_local.passages.split import Lengths\n"
         "from bonito_local.passages.types import Document\n"
         "document = Document(Path(sys.argv[1]), 'a', '.txt')\n"
-        "list(read_passages(document, len, Lengths(600), None))\n"
+        "list(read_passages(document, len, Lengths(600)))\n"
         "print(next(iter(process.shared._all))._process.pid, flush=True)\n"
         "time.sleep(60)"
     )

@@ -9,7 +9,7 @@ from bonito_local.errors import UsageError
 from bonito_local.passages import ahead
 from bonito_local.passages.reader import iter_passages
 from bonito_local.passages.split import Lengths
-from bonito_local.passages.types import Passage, Problem
+from bonito_local.passages.types import Passage, Problem, ReadOptions
 
 PROSE = " ".join([SENTENCE, "It owes interest if a payment is more than ten days late."])
 
@@ -19,7 +19,7 @@ def words(text: str) -> int:
 
 
 def read(*paths: Path, limit: int = 60, column: str | None = None) -> list[Passage | Problem]:
-    return list(iter_passages(paths, words, Lengths(limit), column))
+    return list(iter_passages(paths, words, Lengths(limit), ReadOptions(column)))
 
 
 def test_each_kind_of_document_gives_the_same_passage(tmp_path: Path) -> None:

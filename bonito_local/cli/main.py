@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import os
 import sys
-from importlib import import_module
 
 import click
 
 from bonito_local import __version__
-from bonito_local.errors import BonitoError, did_you_mean
+from bonito_local.cli.lazy import LazyGroup
+from bonito_local.errors import BonitoError
 
 # Name -> module under bonito_local.cli that holds `command`, and its line in --help.
 COMMANDS = {
@@ -38,34 +38,12 @@ COMMANDS = {
     "doctor": ("doctor", "Check this installation and machine."),
     "convert": ("convert", "Make a GGUF of a checkpoint, or of a base and an adapter."),
     "verify": ("verify", "Compare a converted GGUF with the checkpoint it was made from."),
+    "train": ("train", "Train a Bonito, or adapt a model to rows."),
 }
 
 
-class _Commands(click.Group):
-    """Subcommands from `COMMANDS`; none is imported for `--help`."""
-
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module = import_module(f"bonito_local.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(
-                f"No such command {args[0]!r}. {did_you_mean(args[0], list(COMMANDS))}"
-            )
-        return super().resolve_command(ctx, args)
+class _Commands(LazyGroup):
+    table = COMMANDS
 
 
 @click.group(

@@ -20,6 +20,7 @@ from typing import IO
 
 from bonito_local import airgap
 from bonito_local.airgap.audit import attempts
+from bonito_local.airgap.limits import die_with_parent, limit_memory
 from bonito_local.errors import AirGapError, DocumentError
 from bonito_local.passages.ocr import Recognizer, data_folders
 from bonito_local.passages.wire import Alive, Asked, Ended, receive_asked, send_answer
@@ -100,12 +101,7 @@ def _private_stdout() -> IO[bytes]:
 
 def _limit(most_memory: int, tables: bool) -> None:
     """Bound memory and files, and end with the parent, as far as the system can."""
-    if sys.platform == "win32":
-        return
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_DATA, (most_memory, most_memory))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file would hold the document
+    limit_memory(most_memory)
     if sys.platform == "linux":
         from bonito_local.airgap.landlock import confine_files
 
@@ -113,15 +109,7 @@ def _limit(most_memory: int, tables: bool) -> None:
         programs |= {*data_folders()}
         # Where kreuzberg unpacks pdfium.
         confine_files(None if tables else programs, [Path(tempfile.gettempdir())])
-        _die_with_parent()
-
-
-def _die_with_parent() -> None:
-    import ctypes
-    import signal
-
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, int(signal.SIGKILL), 0, 0, 0)
+        die_with_parent()
 
 
 _FONTS = (Path("/usr/share/fonts"), Path("/usr/share/fontconfig"), Path("/etc/fonts"))

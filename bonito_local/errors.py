@@ -77,6 +77,10 @@ class TrainingError(BonitoError):
     """A training run was given something it cannot train on."""
 
 
+class EvaluationError(BonitoError):
+    """An evaluation set, or a template for it, cannot be used."""
+
+
 def did_you_mean(name: str, known: list[str]) -> str:
     """Return "Did you mean X?" for the nearest known name, or the list of all."""
     import difflib

@@ -20,11 +20,32 @@ class Likelihood:
         return self.total / self.tokens if self.tokens else 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A prompt (without BOS) and texts of which each may follow it; with `ends`, EOS after each.
+
+    Prompt and answers are tokenized apart, as the paper's trainer and ours do it.
+    """
+
+    prompt: str
+    answers: tuple[str, ...]
+    ends: bool = False
+
+
 class Scorer(Protocol):
     """Scores texts with the model of an open engine; closed before the engine is."""
 
     def score(self, texts: Iterable[tuple[str, str]]) -> Iterator[Likelihood | None]:
         """Yield how likely each second text is after the first; None where they do not fit.
+
+        Raises:
+            BackendError: the engine failed.
+        """
+
+    def answers(self, questions: Iterable[Question]) -> Iterator[tuple[float, ...] | None]:
+        """Yield each question's answers' log-probabilities, in order; None if it does not fit.
+
+        The natural logarithm of an answer's probability after its prompt: a sum over its tokens.
 
         Raises:
             BackendError: the engine failed.

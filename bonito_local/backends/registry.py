@@ -93,7 +93,10 @@ BACKENDS: dict[str, Engine] = {
         ("transformers", "torch"),
         "transformers",
         Capabilities(
-            ("checkpoint",), reproducible=True, options=("quantization",), quantizations=("nf4",)
+            ("checkpoint",),
+            reproducible=True,
+            options=("adapter", "quantization"),
+            quantizations=("nf4",),
         ),
         "bonito_local.backends.transformers.scoring.Scorer",
     ),
@@ -109,6 +112,7 @@ BACKENDS: dict[str, Engine] = {
             options=("adapter", "quantization", "dtype", "tensor_parallel", "memory_fraction"),
             quantizations=("nf4", "fp8"),
         ),
+        "bonito_local.backends.vllm.scoring.Scorer",
     ),
     "openai": Engine(
         "bonito_local.backends.openai_api.open_planned",
@@ -206,7 +210,7 @@ def check_scores(name: str) -> None:
         able = [other for other, engine in BACKENDS.items() if engine.scorer]
         raise UsageError(
             f"The {name} backend gives no probabilities.",
-            f"Only jobs of these backends can be scored: {', '.join(able)}.",
+            f"These give them: {', '.join(able)}.",
         )
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "tune": ("tune", "Measure what runs a model fastest on this machine."),
     "doctor": ("doctor", "Check this installation and machine."),
     "convert": ("convert", "Make a GGUF of a checkpoint, or of a base and an adapter."),
+    "evaluate": ("evaluate", "Measure a model on the Bonito paper's evaluation sets."),
     "verify": ("verify", "Compare a converted GGUF with the checkpoint it was made from."),
     "train": ("train", "Train a Bonito, or adapt a model to rows."),
 }

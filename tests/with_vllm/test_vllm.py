@@ -25,7 +25,8 @@ from tiny_checkpoint import byte_level_tokenizer, write_adapter, write_checkpoin
 from transformers import AutoModelForCausalLM
 
 from bonito_local.backends.base import EngineOptions, Plan, Sampling
-from bonito_local.backends.registry import open_backend
+from bonito_local.backends.likelihood import Question
+from bonito_local.backends.registry import open_backend, open_scorer
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.backends.vllm.engine import VLLM
 from bonito_local.convert.pipeline import convert
@@ -156,3 +157,15 @@ def test_a_job_runs_in_the_air_gap(decided: Path, tmp_path: Path) -> None:
     assert ledger["outcomes"]["pending"] == 0
     assert ledger["outcomes"]["failed"] == 0
     assert ledger["planned"] >= 3
+
+
+def test_answers_are_as_likely_as_to_transformers(engine: VLLM, decided: Path) -> None:
+    choices = ("yes", "no", "not stated", "entailment")
+    asked = [Question(text_of(i, 3 + 9 * (i % 5)), choices, ends=i % 2 == 0) for i in range(24)]
+    asked.append(Question("word " * 600, choices))
+    with closing(Transformers(decided, dtype=torch.float32)) as transformers:
+        others = list(open_scorer("transformers", transformers).answers(asked))
+    ours = list(open_scorer("vllm", engine).answers(asked))
+    assert ours.pop() is None is others.pop()
+    for found, wanted in zip(ours, others, strict=True):
+        assert found == pytest.approx(wanted, abs=1e-2)

@@ -32,6 +32,7 @@ class Model:
         metadata: the file's GGUF keys and values, as text.
         context_length: the most tokens a sequence had in training.
         kv_bytes: memory of one KV cell (one token of one sequence) at 16 bits.
+        eos: the token that ends a text; negative where there is none.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Model:
         self.kv_bytes = _kv_bytes(header)
         self.vocabulary_size = int(lib.llama_vocab_n_tokens(self.vocab))
         self._bos = _bos(self.vocab)
+        self.eos = int(lib.llama_vocab_eos(self.vocab))
         self._pieces: dict[int, bytes | None] = {}
         if (
             lib.llama_model_has_encoder(handle)

@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from transformers.utils import logging
 
+from bonito_local.backends.adapter import Adapter, read_adapter
 from bonito_local.backends.base import Completion, FinishReason, Plan, Request
 from bonito_local.backends.batching import Row, batches, cut_at_stop
 from bonito_local.backends.checkpoint import read_checkpoint
@@ -22,6 +23,7 @@ from bonito_local.backends.transformers.loading import (
     affordable_cells,
     find_device,
     last_tokens,
+    load_adapter,
     load_model,
 )
 from bonito_local.backends.transformers.texts import Texts
@@ -34,11 +36,16 @@ def open_planned(folder: Path, plan: Plan) -> Transformers:
     """Open a checkpoint; reproducible is one row at a time.
 
     Raises:
-        ModelError: it is broken, of an unknown kind, or does not fit in memory.
+        ModelError: it, or its adapter, is broken, of an unknown kind, or does not fit in memory.
         BackendError: 4-bit weights were asked for where bitsandbytes is missing.
     """
-    rows = 1 if plan.reproducible else None
-    return Transformers(folder, four_bit=plan.options.quantization == "nf4", rows=rows)
+    options = plan.options
+    return Transformers(
+        folder,
+        four_bit=options.quantization == "nf4",
+        adapter=read_adapter(Path(options.adapter).expanduser()) if options.adapter else None,
+        rows=1 if plan.reproducible else None,
+    )
 
 
 class Transformers:
@@ -46,6 +53,8 @@ class Transformers:
 
     Attributes:
         device: where the weights are.
+        rows: the most rows computed together.
+        cells: tokens that all of them together may hold.
     """
 
     name = "transformers"
@@ -56,28 +65,31 @@ class Transformers:
         *,
         four_bit: bool = False,
         dtype: torch.dtype = torch.bfloat16,
+        adapter: Adapter | None = None,
         rows: int | None = None,
     ) -> None:
-        """Load weights and tokenizer; `rows` is the most rows computed together.
+        """Load weights, adapter and tokenizer; `rows` is the most rows computed together.
 
         Raises:
-            ModelError: the checkpoint is broken, of an unknown kind, or too large.
+            ModelError: the checkpoint or the adapter is broken, of an unknown kind, or too large.
         """
         checkpoint = read_checkpoint(folder)
         logging.set_verbosity_error()
         logging.disable_progress_bar()
         self.device = find_device()
-        self._model = load_model(checkpoint, four_bit, dtype, self.device)
-        self._texts = Texts(folder)
-        self._ends = last_tokens(self._model, self._texts.tokenizer)
+        self.model = load_model(checkpoint, four_bit, dtype, self.device)
+        if adapter is not None:
+            self.model = load_adapter(self.model, adapter)
+        self.texts = Texts(folder)
+        self._ends = last_tokens(self.model, self.texts.tokenizer)
         self.context_length = checkpoint.context_length
-        self._rows = rows or _ROWS[self.device]
-        self._cells = affordable_cells(checkpoint, dtype, self.device)
+        self.rows = rows or _ROWS[self.device]
+        self.cells = affordable_cells(checkpoint, dtype, self.device)
         self._exclusive = Exclusive()
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""
-        return self._texts.count(text)
+        return self.texts.count(text)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield every sample's completion as it finishes, batch after batch.
@@ -87,11 +99,11 @@ class Transformers:
         Raises:
             BackendError: the engine failed, or is closed or generating already.
         """
-        if self._model is None:
+        if self.model is None:
             raise BackendError("The engine is closed.", "Open the model again.")
         with self._exclusive:
             for batch in batches(
-                requests, self._texts.encode, self.context_length, self._rows, self._cells
+                requests, self.texts.encode, self.context_length, self.rows, self.cells
             ):
                 if isinstance(batch, Completion):
                     yield batch
@@ -100,14 +112,14 @@ class Transformers:
 
     def close(self) -> None:
         """Free the model's memory."""
-        self._model = None
+        self.model = None
         if self.device == "cuda":
             torch.cuda.empty_cache()
 
     def _run(self, rows: list[Row]) -> Iterator[Completion]:
         live = [Live(row, random.Random(row.sample.seed)) for row in rows]
         try:
-            batch = Batch(self._model, self.device, live)
+            batch = Batch(self.model, self.device, live)
             while live:
                 tokens = batch.draw()
                 done = []
@@ -138,7 +150,7 @@ class Transformers:
         return None
 
     def _text(self, one: Live, drawn: list[int]) -> str:
-        return self._texts.decode_after(one.row.tokens[-1:], drawn)
+        return self.texts.decode_after(one.row.tokens[-1:], drawn)
 
     def _finish(self, one: Live, reason: FinishReason, text: str) -> Completion:
         row = one.row

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+from bonito_local.backends.adapter import Adapter
 from bonito_local.backends.checkpoint import Checkpoint
 from bonito_local.backends.llamacpp.machine import available_memory, check_memory
 from bonito_local.errors import ModelError
 
 _LEAST_CELLS = 512
 _FOUR_BIT = 4  # times smaller than at 16 bits, at most: embeddings stay as they are
+
+# It complains of kernels that it could fetch from a hub.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def find_device() -> str:
@@ -69,6 +75,31 @@ def load_model(checkpoint: Checkpoint, four_bit: bool, dtype: torch.dtype, devic
             f"{folder} is incomplete: it lacks {lacking[0]}.", "Download or save it again."
         )
     return model.eval()
+
+
+def load_adapter(model: Any, adapter: Adapter) -> Any:
+    """The model with a LoRA adapter on it, unmerged.
+
+    Raises:
+        ModelError: the adapter is another model's.
+    """
+    from peft import PeftConfig, PeftModel
+
+    wrong = ModelError(
+        f"The adapter {adapter.folder} does not go with {model.config._name_or_path}.",
+        "Give the model that it was trained on.",
+    )
+    folder = str(adapter.folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is an error here
+        try:
+            adapted = PeftModel(model, PeftConfig.from_pretrained(folder))
+            found = adapted.load_adapter(folder, "default")
+        except (ValueError, RuntimeError, KeyError, TypeError) as error:
+            raise wrong from error
+    if found.unexpected_keys or any("lora_" in key for key in found.missing_keys):
+        raise wrong
+    return adapted.get_base_model().eval()
 
 
 def last_tokens(model: Any, tokenizer: Any) -> set[int]:

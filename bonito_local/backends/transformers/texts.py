@@ -38,6 +38,10 @@ class Texts:
         tokens: list[int] = found["input_ids"]
         return tokens
 
+    def answer(self, text: str, ends: bool) -> list[int]:
+        """The tokens of `text`, and EOS where that `ends` it."""
+        return [*self.tokens(text), *([self.tokenizer.eos_token_id] if ends else [])]
+
     def count(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""
         return len(self.tokens(text))

@@ -56,7 +56,7 @@ class VLLM:
 
         from bonito_local.backends.transformers.texts import Texts
 
-        self._texts = Texts(folder)
+        self.texts = Texts(folder)
         self._adapter = LoRARequest("adapter", 1, str(adapter.folder)) if adapter else None
         config = self._engine.vllm_config
         self.context_length: int = config.model_config.max_model_len
@@ -67,7 +67,7 @@ class VLLM:
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""
-        return self._texts.count(text)
+        return self.texts.count(text)
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """Yield every sample's completion as it finishes.
@@ -81,6 +81,37 @@ class VLLM:
             raise BackendError("The engine is closed.", "Open the model again.")
         with self._exclusive:
             yield from self._run(iter(requests))
+
+    def likelihoods(self, texts: list[tuple[list[int], int]]) -> list[float]:
+        """Log-probability of each text's tokens from the place on that it comes with.
+
+        Raises:
+            BackendError: the engine failed, or is closed or generating already.
+        """
+        from vllm import SamplingParams
+
+        if self._engine is None:
+            raise BackendError("The engine is closed.", "Open the model again.")
+        params = SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False)
+        found: dict[str, float] = {}
+        with self._exclusive:
+            names = []
+            for tokens, _ in texts:
+                self._count += 1
+                names.append(str(self._count))
+                self._engine.add_request(
+                    names[-1], {"prompt_token_ids": tokens}, params, lora_request=self._adapter
+                )
+            asked = dict(zip(names, texts, strict=True))
+            while len(found) < len(asked):
+                for output in self._step():
+                    if output.finished:
+                        tokens, start = asked[output.request_id]
+                        found[output.request_id] = sum(
+                            output.prompt_logprobs[at][tokens[at]].logprob
+                            for at in range(start, len(tokens))
+                        )
+        return [found[name] for name in names]
 
     def close(self) -> None:
         """Free the model's memory."""
@@ -109,7 +140,7 @@ class VLLM:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
-        tokens = self._texts.encode(request.prompt)
+        tokens = self.texts.encode(request.prompt)
         sampling = request.sampling
         room = self.context_length - len(tokens)
         for sample in request.samples:
@@ -152,5 +183,5 @@ class VLLM:
             return Completion(request.id, sample, "", len(asked), count, "failed", error)
         text = drawn.text
         if not request.sampling.stop:
-            text = self._texts.decode_after(asked[-1:], list(drawn.token_ids))
+            text = self.texts.decode_after(asked[-1:], list(drawn.token_ids))
         return Completion(request.id, sample, text, len(asked), count, drawn.finish_reason)

@@ -2,17 +2,25 @@
 # make test   install what the tests need, and run them
 # make test-vllm  the same for the vLLM backend, in an environment of its own (4 GB)
 # make check  ruff, mypy and the import contracts
+# make docs   the site of the documentation, in .docs/site
+# make reference  docs/cli.md and the man page, from the commands
+# make dist   wheel and sdist, in dist/
+# make lock   constraints.txt, resolved anew from pyproject.toml
+# make licences  docs/licences.md, from the installed packages
+# make sbom   a bill of materials of a plain installation, in dist/
+# make audit  known faults of the versions in constraints.txt; needs a network
 # make clean  remove everything that make created
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test test-vllm check clean
+.PHONY: audit check clean demo dist docs licences lock reference sbom test test-vllm
 
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 VLLM := .venv-vllm
+TOOLS := .venv-tools
 VLLM_PIP := $(VLLM)/bin/python -m pip --disable-pip-version-check
 SOURCES := .cache/src/bonito_local
 
@@ -43,8 +51,44 @@ check: $(VENV)/installed-dev
 	$(BIN)/mypy
 	cd .cache/src && "$(CURDIR)/$(BIN)/lint-imports" --no-logo --config "$(CURDIR)/pyproject.toml"
 
+docs: $(VENV)/installed-dev
+	$(BIN)/python docs/build.py
+
+reference: $(VENV)/installed-dev
+	$(BIN)/python docs/reference.py
+
+licences: $(VENV)/installed-dev
+	$(BIN)/python docs/licences.py
+
+# Tools for a release and its upkeep, in an environment of their own.
+$(TOOLS)/installed: $(VENV)/created
+	$(BIN)/python -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip --disable-pip-version-check install --quiet \
+	    build==1.5.0 cyclonedx-bom==7.5.0 pip-audit==2.10.1 uv==0.13.8
+	@touch $@
+
+dist: $(TOOLS)/installed
+	$(TOOLS)/bin/python -m build
+
+lock: $(TOOLS)/installed
+	$(TOOLS)/bin/uv pip compile --quiet --python $(BIN)/python --no-annotate --no-header --upgrade \
+	    $(addprefix --extra ,dev docs examples ray train transformers) pyproject.toml \
+	    --output-file constraints.txt
+
+sbom: $(TOOLS)/installed
+	rm -rf $(TOOLS)-plain
+	$(BIN)/python -m venv --without-pip $(TOOLS)-plain
+	$(BIN)/python -m pip --disable-pip-version-check --python $(TOOLS)-plain install --quiet \
+	    --constraint constraints.txt .
+	mkdir -p dist
+	$(TOOLS)/bin/cyclonedx-py environment $(TOOLS)-plain --pyproject pyproject.toml \
+	    --output-reproducible --output-file dist/sbom.cdx.json
+
+audit: $(TOOLS)/installed
+	$(TOOLS)/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
 clean:
-	rm -rf $(VENV) $(VLLM) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info demo-out
+	rm -rf $(VENV) $(VLLM) $(TOOLS) $(TOOLS)-plain .docs .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info demo-out
 
 # The first of these that is new enough; the versions of a version manager may be stubs.
 $(VENV)/created:
@@ -66,7 +110,7 @@ $(VENV)/installed: $(VENV)/created pyproject.toml
 
 $(VENV)/installed-dev: $(VENV)/created pyproject.toml constraints.txt
 	@echo "Installing; building llama.cpp takes about five minutes on two cores."
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,ray,train]'
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev,docs,ray,train]'
 	@touch $@ $(VENV)/installed
 
 # vLLM's build for CPUs, which goes with one release of torch alone. What it pulls in beside is

@@ -41,6 +41,7 @@ def loaded(code: str) -> set[str]:
         ["--version"],
         [],
         ["tasks"],
+        ["jobs"],
         ["models"],
         ["generate", "--help"],
         ["generate", "x", "-t", "exqq", "-o", "y"],

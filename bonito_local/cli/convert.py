@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bonito_local.cli.talk import quiet
 from bonito_local.errors import UsageError
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class _Shown:
     """One line on stderr that is written over; nothing where stderr is not a terminal."""
 
     def __init__(self) -> None:
-        self._on = sys.stderr.isatty()
+        self._on = sys.stderr.isatty() and not quiet()
         self._last = -1
 
     def __call__(self, progress: Progress) -> None:

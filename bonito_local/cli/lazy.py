@@ -7,6 +7,7 @@ from importlib import import_module
 
 import click
 
+from bonito_local.cli.talk import with_levels
 from bonito_local.errors import did_you_mean
 
 
@@ -29,8 +30,20 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self.table[cmd_name][0].partition(":")
         found = getattr(import_module(f"bonito_local.cli.{module}"), attribute or "command")
-        command: click.Command = found
-        return command
+        return with_levels(found)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        """Name the commands that begin so; click itself would import them all."""
+        from click.shell_completion import CompletionItem
+
+        found = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in self.table.items()
+            if name.startswith(incomplete)
+        ]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the table."""

@@ -8,13 +8,14 @@ import sys
 
 import click
 
-from bonito_local import __version__
 from bonito_local.cli.lazy import LazyGroup
+from bonito_local.cli.talk import hush_libraries, with_levels
 from bonito_local.errors import BonitoError
 
 # Name -> module under bonito_local.cli that holds `command`, and its line in --help.
 COMMANDS = {
     "generate": ("generate", "Write an instruction-tuning dataset from documents."),
+    "example": ("example", "Make a small dataset of an example, to see how it works."),
     "new": ("new", "Write a job file."),
     "run": ("run", "Run a job file, or go on with it."),
     "preview": ("preview", "Show what a job would make: passages, and a few real rows."),
@@ -42,9 +43,27 @@ COMMANDS = {
     "train": ("train", "Train a Bonito, or adapt a model to rows."),
 }
 
+# What a shell is told; docs/cli.md and the man page list them.
+STATUSES = {
+    0: "It did what was asked.",
+    1: "It could not; the error says why. `doctor`: a check failed. `verify`: the file failed.",
+    2: "The command line or a job file is wrong: an unknown option, name, key or path.",
+    70: "A fault of bonito-local; `--debug` shows where.",
+    130: "Ctrl-C. What had finished is kept; the same command goes on.",
+    143: "SIGTERM. The same.",
+}
+
 
 class _Commands(LazyGroup):
     table = COMMANDS
+
+
+def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from bonito_local.cli.version import versions
+
+        click.echo("\n".join(versions()))
+        ctx.exit()
 
 
 @click.group(
@@ -53,8 +72,14 @@ class _Commands(LazyGroup):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-@click.version_option(__version__, prog_name="bonito-local")
-@click.option("--debug", is_flag=True, expose_value=False, help="Show the traceback of an error.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the versions of bonito-local and its engines.",
+)
 @click.pass_context
 def cli(ctx: click.Context) -> int | None:
     """Turn private documents into instruction-tuning data, on this machine, offline.
@@ -70,8 +95,12 @@ def cli(ctx: click.Context) -> int | None:
     return None
 
 
+with_levels(cli)
+
+
 def main() -> None:
     """Run the command line of this process."""
+    hush_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal or pipe without UTF-8 shows "?" for what it lacks; files are always UTF-8.
         sys.stdout.reconfigure(errors="replace")

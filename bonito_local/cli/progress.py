@@ -11,6 +11,7 @@ from typing import Protocol, Self
 
 import click
 
+from bonito_local.cli.talk import quiet
 from bonito_local.jobs.progress import Progress
 
 _LINE_SECONDS = 5.0
@@ -24,7 +25,9 @@ class Reporter(AbstractContextManager["Reporter"], Protocol):
 
 
 def reporter() -> Reporter:
-    """Return the reporter that suits stderr."""
+    """Return the reporter that suits stderr, and what the user wants to hear."""
+    if quiet():
+        return SilentReporter()
     return BarReporter() if sys.stderr.isatty() else LineReporter()
 
 
@@ -44,6 +47,21 @@ def describe(progress: Progress) -> str:
     if left is not None:
         words.append(f"{timedelta(seconds=round(left))} left")
     return ", ".join(words)
+
+
+class SilentReporter(AbstractContextManager["SilentReporter"]):
+    """Says nothing."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        return None
+
+    def show(self, progress: Progress) -> None:
+        """Do nothing."""
 
 
 class LineReporter:

@@ -25,7 +25,7 @@ def command(job: str, as_json: bool) -> None:
     """
     state = job_state(find_job(job))
     if as_json:
-        click.echo(json.dumps(_plain(state), indent=2))
+        click.echo(json.dumps(as_plain(state), indent=2))
         return
     click.echo(f"{state.output}: {headline(state)}")
     if state.why:
@@ -49,7 +49,8 @@ def headline(state: JobState) -> str:
     return ", ".join(words)
 
 
-def _plain(state: JobState) -> dict[str, object]:
+def as_plain(state: JobState) -> dict[str, object]:
+    """A job as `--json` tells of it."""
     return {
         "output": str(Path(state.output).resolve()),
         "state": state.state,

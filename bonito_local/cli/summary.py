@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bonito_local.cli.table import aligned
+from bonito_local.cli.talk import quiet
 from bonito_local.jobs.ledger import OUTCOMES, PENDING, Ledger
 
 if TYPE_CHECKING:
@@ -20,9 +22,10 @@ _SAMPLES = 5
 
 def print_summary(summary: Summary, output: Path) -> None:
     """Print it on stdout; problems go to stderr."""
-    for line in sample_rows(output / "rows.jsonl", summary.rows):
-        click.echo(line)
-    if summary.ledger.planned:
+    if not quiet():
+        for line in sample_rows(output / "rows.jsonl", summary.rows):
+            click.echo(line)
+    if summary.ledger.planned and not quiet():
         click.echo(ledger_table(summary.ledger))
         for count in summary.ledger.reasons():
             click.echo(f"  {count.outcome}: {count.reason} ({count.samples})")
@@ -69,11 +72,4 @@ def ledger_table(ledger: Ledger) -> str:
     for task in (*ledger.tasks(), None):
         counts = [ledger.total(name, task) for name in columns]
         lines.append([task or "all", *map(str, (sum(counts), *counts))])
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    return "\n".join(
-        " ".join(
-            cell.ljust(width) if at == 0 else cell.rjust(width)
-            for at, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in lines
-    )
+    return aligned(lines)

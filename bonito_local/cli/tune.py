@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import partial
 
 import click
@@ -14,6 +16,7 @@ from bonito_local.backends.llamacpp.opening import usual_mix
 from bonito_local.backends.llamacpp.remembered import remember
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.llamacpp.tuning import Mix, Tuning, describe, tune
+from bonito_local.cli.talk import quiet
 from bonito_local.convert.manifest import read_manifest
 from bonito_local.errors import ConvertError
 from bonito_local.models.catalog import ModelFile, resolve_model
@@ -25,8 +28,14 @@ from bonito_local.models.catalog import ModelFile, resolve_model
 @click.option("--completion", type=click.IntRange(1), help="Tokens of a row. [64]")
 @click.option("--n", default=1, type=click.IntRange(1), show_default=True, help="Rows a passage.")
 @click.option("--seconds", default=40.0, show_default=True, help="For each model, about.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(
-    models: tuple[str, ...], prompt: int | None, completion: int | None, n: int, seconds: float
+    models: tuple[str, ...],
+    prompt: int | None,
+    completion: int | None,
+    n: int,
+    seconds: float,
+    as_json: bool,
 ) -> None:
     """Measure what runs MODELS fastest on this machine, and remember it.
 
@@ -41,17 +50,37 @@ def command(
         with _shown(f"measuring {model.name}") as notify:
             tuning = tune(model.path, mix, seconds, notify=notify)
         remember(model.sha256, mix, tuning, model.path)
-        console.print(_table(model, mix, tuning))
-        console.print(f"Fastest: {describe(tuning.best)}\n")
         found.append((model, tuning))
-    if len(found) > 1:
+        if not as_json:
+            console.print(_table(model, mix, tuning))
+            console.print(f"Fastest: {describe(tuning.best)}\n")
+    if as_json:
+        click.echo(json.dumps([_plain(model, tuning) for model, tuning in found], indent=2))
+    elif len(found) > 1:
         console.print(_comparison(found))
+
+
+def _plain(model: ModelFile, tuning: Tuning) -> dict[str, object]:
+    tried = [
+        {
+            "settings": asdict(each.settings),
+            "prefill_tokens_per_second": each.prefill,
+            "drawn_tokens_per_second": each.decode,
+            "rows_per_second": 1 / each.seconds,
+            "best": each == tuning.best,
+        }
+        for each in tuning.tried
+    ]
+    return {"model": model.name, "path": str(model.path), "sha256": model.sha256, "tried": tried}
 
 
 @contextmanager
 def _shown(text: str) -> Iterator[Callable[[str], None]]:
     """What is being tried: one line that is written over on a terminal, else a line each."""
     console = Console(stderr=True)
+    if quiet():
+        yield lambda _: None
+        return
     if not console.is_terminal:
         click.echo(text, err=True)
         yield partial(click.echo, err=True)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bonito_local.cli.talk import quiet
+
 if TYPE_CHECKING:
     from bonito_local.convert.plan import MergeInto
 
@@ -49,7 +51,7 @@ def check(
         adapters=adapters,
         merge_into=merge_into,
         text=text,
-        notify=lambda what: click.echo(f"{what} ...", err=True),
+        notify=lambda what: None if quiet() else click.echo(f"{what} ...", err=True),
     )
     if found := report.comparison:
         click.echo(f"reference          {found.reference}, merged, in llama.cpp")

@@ -59,6 +59,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder)
+    shutil.copytree(ROOT / "docs/man", folder / "docs/man")
     for name in HOMES:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
@@ -133,13 +134,23 @@ def test_a_wheel_holds_every_file_under_its_installed_name(
 ) -> None:
     with zipfile.ZipFile(request.getfixturevalue(kind)) as archive:
         files = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert files == set(shipped(checkout).values())
+    man = f"bonito_local-{version()}.data/data/share/man/man1/bonito-local.1"
+    assert files == {*shipped(checkout).values(), man}
 
 
 def test_an_sdist_holds_every_file_where_the_checkout_has_it(checkout: Path, sdist: Path) -> None:
     with tarfile.open(sdist) as archive:
         files = {member.name.partition("/")[2] for member in archive if member.isfile()}
-    assert set(shipped(checkout)) | {"pyproject.toml", "README.md", "LICENSE"} <= files
+    assert (
+        set(shipped(checkout))
+        | {
+            "pyproject.toml",
+            "README.md",
+            "LICENSE",
+            "docs/man/bonito-local.1",
+        }
+        <= files
+    )
 
 
 @pytest.mark.parametrize("kind", ["wheel", "wheel_of_sdist"])
@@ -156,7 +167,8 @@ def test_an_installed_package_has_one_name(
         "convert": None,
         "tui": None,
     }
-    assert run(folder, "bonito-local", "--version").split()[-1] == version()
+    assert run(folder, "bonito-local", "--version").split()[1] == version()
+    assert (folder / "share/man/man1/bonito-local.1").read_text().startswith(".TH BONITO-LOCAL 1")
 
 
 def test_an_editable_install_maps_the_folders_of_the_checkout(
@@ -171,7 +183,7 @@ def test_an_editable_install_maps_the_folders_of_the_checkout(
         "convert": None,
         "tui": None,
     }
-    assert run(folder, "bonito-local", "--version").split()[-1] == version()
+    assert run(folder, "bonito-local", "--version").split()[1] == version()
 
 
 def version() -> str:

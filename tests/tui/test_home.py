@@ -57,6 +57,24 @@ def test_without_jobs_it_says_what_to_do() -> None:
     drive(script)
 
 
+def test_the_example_is_a_dataset_in_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: app.screen.query_one("#empty").display)
+        assert "e" in keys_offered(app)
+        await pilot.press("e")
+        await listed(app, pilot, 1)
+        assert "e" not in keys_offered(app)
+        await until(pilot, lambda: "finished" in text_of(app))
+
+    drive(script)
+    rows = (tmp_path / "lease-example/rows.jsonl").read_text().splitlines()
+    assert len(rows) > 20
+
+
 def test_a_job_is_shown_with_what_can_be_done(job: Path) -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         await listed(app, pilot, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on
@@ -12,6 +13,8 @@ from textual.containers import Center, Vertical
 from textual.widgets import Button, Label
 
 from bonito_local.jobs.board import Board
+from bonito_local.jobs.example import example_job
+from bonito_local.jobs.launch import launch
 from bonito_local.jobs.registry import Entry
 from bonito_local.jobs.state import AT_WORK, JobState, Listed
 from bonito_local.tui.format import Cell
@@ -45,6 +48,7 @@ class HomeScreen(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "nothing", show=False),
         Binding("n", "new", "New", tooltip="Make a new job"),
+        Binding("e", "example", "Example", tooltip="Make a dataset of an example document"),
         Binding("s", "start", "Start", tooltip="Start the job, or go on with it"),
         Binding("p", "pause", "Pause", tooltip="Pause the job; what has finished is kept"),
         Binding("c", "cancel", "Cancel", tooltip="Cancel the job; its rows stay"),
@@ -78,6 +82,8 @@ class HomeScreen(Page):
             )
             with Center():
                 yield Button("New job (n)", id="new", variant="primary")
+            with Center():
+                yield Button("Try it on an example (e)", id="example")
 
     def on_mount(self) -> None:
         """Look at once, then twice a second."""
@@ -169,8 +175,16 @@ class HomeScreen(Page):
 
         self.app.push_screen(NewJobScreen())
 
+    @on(Button.Pressed, "#example")
+    def action_example(self) -> None:
+        """Make a dataset of the document that comes with the package."""
+        self.notify("A made-up lease becomes a dataset, in a few seconds.")
+        self.ask(lambda: launch(example_job(Path.cwd())), lambda _: self.look())
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what can be done with the job under the cursor."""
+        if action == "example":
+            return not self.entries
         if action in actions.NEEDS_JOB:
             entry = self.selected()
             return entry is not None and actions.possible(action, self._listed(entry))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.pause import stop
 
 
 @click.command("cancel")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 def command(job: str) -> None:
     """Stop a job for good; the rows it has stay, and `resume` would go on all the same.
 

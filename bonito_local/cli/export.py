@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.exports.dataset import Written
 from bonito_local.exports.formats import FORMATS
@@ -20,7 +21,7 @@ _FORMATS = "\b\n" + "\n".join(f"{form.name:19}{form.meaning}" for form in FORMAT
 
 
 @click.command("export", epilog=f"Formats:\n\n{_FORMATS}")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("-f", "--format", "form", help="One of those below.  [default: hf]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write to.")
 @click.option("--split", help="Shares by document: 90/10, or 90/5/5 (train, validation, test).")

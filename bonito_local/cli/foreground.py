@@ -11,6 +11,7 @@ from bonito_local import airgap
 from bonito_local.backends.cluster.options import check_cluster
 from bonito_local.cli.progress import reporter
 from bonito_local.cli.summary import print_summary
+from bonito_local.cli.talk import quiet
 from bonito_local.errors import BonitoError
 from bonito_local.jobs.engine import give_up_network, sent_to, settle, way_out
 from bonito_local.jobs.generate import Front, generate
@@ -29,7 +30,7 @@ def run_here(wanted: Generation, *, again: bool = True, online: bool = False) ->
         wanted, why = settle(wanted)
     check_cluster(wanted.cluster)
     way_out(wanted.engine)
-    if why:
+    if why and not quiet():
         click.echo(f"backend: {wanted.backend}, since {why}", err=True)
     _warn_of_sending(wanted)
     enter_air_gap(online, wanted)

@@ -8,6 +8,7 @@ import click
 
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.backends.cluster.options import ClusterOptions
+from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.cli.foreground import run_here
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.prompts import STYLES
@@ -19,7 +20,13 @@ _PATH = click.Path(path_type=Path)
 
 @click.command("generate")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-t", "--task", required=True, help="Task types or task files: exqa,ynqa.")
+@click.option(
+    "-t",
+    "--task",
+    shell_complete=complete_tasks,
+    required=True,
+    help="Task types or task files: exqa,ynqa.",
+)
 @click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
 @click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name or path.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine, or auto.")

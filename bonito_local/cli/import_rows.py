@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.jobs.find import find_job
 
 
 @click.command("import")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.argument("file", type=click.Path(path_type=Path))
 def command(job: str, file: Path) -> None:
     """Take back rows of a job that were reviewed elsewhere.

@@ -111,7 +111,8 @@ def run(args: list[str]) -> int:
     """Run a command line; every error ends here, as one line and an exit status."""
     debug = "--debug" in args
     try:
-        returned = cli.main(args, prog_name="bonito-local", standalone_mode=False)
+        colour = False if os.environ.get("NO_COLOR") else None  # None: on a terminal
+        returned = cli.main(args, "bonito-local", standalone_mode=False, color=colour)
         return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
         click.echo(f"error: {error.format_message()}", err=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.errors import UsageError
 from bonito_local.jobs.newjob import write_job
 from bonito_local.jobs.own_tasks import find_tasks
@@ -15,7 +16,13 @@ from bonito_local.jobs.spec import parse_tasks
 
 @click.command("new")
 @click.argument("paths", nargs=-1, required=True)
-@click.option("-t", "--task", required=True, help="Task types or task files: exqa,ynqa.")
+@click.option(
+    "-t",
+    "--task",
+    shell_complete=complete_tasks,
+    required=True,
+    help="Task types or task files: exqa,ynqa.",
+)
 @click.option("-o", "--output", default="dataset", show_default=True)
 @click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name, or GGUF file.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine.")

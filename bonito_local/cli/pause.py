@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.errors import JobError
 from bonito_local.jobs.control import ask
 from bonito_local.jobs.find import find_job
@@ -13,7 +14,7 @@ from bonito_local.jobs.journal import Wish
 
 
 @click.command("pause")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 def command(job: str) -> None:
     """Stop a running job with everything kept that had finished.
 

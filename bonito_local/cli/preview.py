@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.errors import UsageError
 from bonito_local.jobs.estimate import estimate
 from bonito_local.jobs.generation import Generation
@@ -24,7 +25,12 @@ _WIDTH = 96
 
 @click.command("preview")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("-t", "--task", help="Task types, comma-separated; without them only passages.")
+@click.option(
+    "-t",
+    "--task",
+    shell_complete=complete_tasks,
+    help="Task types, comma-separated; without them only passages.",
+)
 @click.option("-m", "--model", help="Name, or GGUF file.  [bonito-tiny, or the job file's]")
 @click.option("--rows", default=5, show_default=True, type=click.IntRange(0), help="Rows drawn.")
 def command(paths: tuple[Path, ...], task: str | None, model: str | None, rows: int) -> None:

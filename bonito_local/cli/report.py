@@ -6,12 +6,13 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.jobs.find import find_job
 
 
 @click.command("report")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write.")
 def command(job: str, output: Path | None) -> None:
     """Write a page about a job's dataset: what is in it, how it came about, what to mind.

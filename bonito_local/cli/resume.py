@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import run_detached, run_here
 from bonito_local.jobs.control import read_request
 from bonito_local.jobs.find import find_job
 
 
 @click.command("resume")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("--detach", is_flag=True, help="Run in a process that outlives this terminal.")
 def command(job: str, detach: bool) -> int:
     """Go on with a job that was paused, cancelled or stopped, or broke off.

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.jobs.control import RETRYABLE, retry
 from bonito_local.jobs.find import find_job
 
 
 @click.command("retry")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option(
     "--outcome",
     "outcomes",

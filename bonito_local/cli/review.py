@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.errors import UsageError, did_you_mean
 from bonito_local.jobs.find import find_job
@@ -24,7 +25,7 @@ _PAGE = 500
 
 
 @click.command("review")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("--outcome", type=click.Choice(OUTCOMES), help="Rows that ended so.")
 @click.option(
     "--decision",

@@ -6,13 +6,14 @@ import sys
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.errors import UsageError
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.removal import purge, remove
 
 
 @click.command("rm")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option(
     "--purge", "purged", is_flag=True, help="Delete the job and its dataset, overwritten."
 )

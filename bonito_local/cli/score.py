@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.cli.progress import reporter
 from bonito_local.errors import UsageError
@@ -15,7 +16,7 @@ from bonito_local.jobs.signals import StopSignals
 
 
 @click.command("score")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("--least", multiple=True, metavar="SCORE=NUMBER", help="Only rows with so much.")
 @click.option("--best", default=0, help="Only the best rows of each passage and task type.")
 @click.option("--by", default="agreement", type=click.Choice(SCORES), help="What --best goes by.")
@@ -41,7 +42,7 @@ def command(
     enter_air_gap(online=False)
     with StopSignals() as signals, reporter() as shown:
         rows = score_job(folder, wanted, shown.show, signals.stop)
-    click.echo(f"{rows} rows in {folder}")
+    click.echo(f"{'1 row' if rows == 1 else f'{rows} rows'} in {folder}")
 
 
 def _least(text: str) -> tuple[str, float]:

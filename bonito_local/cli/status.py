@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.completing import jobs
 from bonito_local.cli.progress import describe
 from bonito_local.cli.summary import ledger_table
 from bonito_local.jobs.find import find_job
@@ -16,7 +17,7 @@ from bonito_local.jobs.state import AT_WORK, JobState, job_state
 
 
 @click.command("status")
-@click.argument("job")
+@click.argument("job", shell_complete=jobs)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(job: str, as_json: bool) -> None:
     """Show how far a job is, and how each of its samples ended.

@@ -34,7 +34,8 @@ def print_summary(summary: Summary, output: Path) -> None:
     if len(summary.problems) > _MOST_PROBLEMS:
         click.echo(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
     if summary.ledger.planned:
-        click.echo(f"{summary.rows} rows in {output}")
+        rows = "1 row" if summary.rows == 1 else f"{summary.rows} rows"
+        click.echo(f"{rows} in {output}")
 
 
 def sample_rows(path: Path, rows: int) -> list[str]:

@@ -57,4 +57,4 @@ def test_a_terminal_gets_a_bar(tmp_path: Path, tiny_gguf: Path) -> None:
     assert "1/1" in shown.decode()
     assert "\u2501" in shown.decode()
     assert "1 rows" in shown.decode()
-    assert b"1 rows in" in printed
+    assert b"1 row in" in printed

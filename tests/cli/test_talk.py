@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import re
 import signal
 import subprocess
@@ -38,7 +39,7 @@ def generate(documents: Path, *more: str) -> list[str]:
 def test_quiet_leaves_the_result(documents: Path, capsys: Capture) -> None:
     assert run(generate(documents, "-q")) == 0
     shown = capsys.readouterr()
-    assert shown.out == f"1 rows in {documents.parent / 'out'}\n"
+    assert shown.out == f"1 row in {documents.parent / 'out'}\n"
     assert shown.err == ""
 
 
@@ -68,6 +69,16 @@ def test_every_command_takes_the_levels() -> None:
         options = [option for param in command.params for option in param.opts]
         assert {"--quiet", "--verbose", "--debug"} <= set(options)
         assert len(options) == len(set(options))
+
+
+@pytest.mark.parametrize(("value", "coloured"), [("", True), ("1", False)])
+def test_colours_can_be_switched_off(value: str, coloured: bool) -> None:
+    ours, theirs = pty.openpty()
+    environ = {**os.environ, "NO_COLOR": value, "TERM": "xterm"}
+    subprocess.run([*PROGRAM, "tasks"], stdout=theirs, env=environ, check=True)
+    os.close(theirs)
+    assert (b"\x1b[" in os.read(ours, 65536)) is coloured
+    os.close(ours)
 
 
 CODE = """
@@ -145,6 +156,13 @@ def test_a_shell_completes_commands_options_and_values() -> None:
     assert complete("bonito-local re") == ["resume", "retry", "review", "report"]
     assert complete("bonito-local generate --quan") == ["--quantization"]
     assert complete("bonito-local generate --prompt in") == ["instruct"]
+    assert complete("bonito-local generate --task exqa,yn") == ["exqa,ynqa"]
+
+
+def test_a_shell_completes_jobs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    finished_job(tmp_path / "job")
+    assert complete("bonito-local status ") == ["1", ""]  # the last has the shell name files
 
 
 @pytest.mark.parametrize(

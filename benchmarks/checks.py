@@ -1,11 +1,11 @@
 """What the checks are worth: how many of bonito-tiny's rows are right, before and after them.
 
-    python benchmarks/checks.py rows --data-dir ../shared/data -o rows.jsonl
+    python benchmarks/checks.py rows --data-dir DATA -o rows.jsonl
     python benchmarks/checks.py report rows.jsonl
 
-`rows` draws exqa and ynqa rows from passages of SQuADShifts (Amazon and Reddit, which bonito-tiny
-was not trained on), one at a time so that they come out the same again. `report` joins them with
-`checks_labels.csv`: hashes of rows, and whether a person who read passage, instruction and
+`rows` draws exqa and ynqa rows from passages that bonito-tiny was not trained on, of SQuADShifts
+(Amazon and Reddit) and PubMedQA, one at a time so that they come out the same again. `report` joins
+them with `checks_labels.csv`: hashes of rows, and whether one who read passage, instruction and
 response found the row right:
 
     right   the instruction asks something that can be understood and that the passage answers,
@@ -47,7 +47,8 @@ from bonito_local.tasks import TASK_TYPES, Pair, format_prompt, parse_completion
 
 LABELS = Path(__file__).with_name("checks_labels.csv")
 WORDS = 55  # of a passage: bonito-tiny was trained on 30 to 60
-PASSAGES = 45  # of each of the two sets
+PASSAGES = 26  # of each of the three sets
+FILES = {"amazon": "amazon_reviews_v1.0.json", "reddit": "reddit_v1.0.json"}
 TASKS = ("exqa", "ynqa")
 
 
@@ -61,17 +62,16 @@ def main() -> None:
     report.add_argument("rows", type=Path)
     args = parser.parse_args()
     if args.command == "rows":
-        draw(args.data_dir, args.output)
+        draw(list(passages(args.data_dir)), args.output)
     else:
         show([json.loads(line) for line in args.rows.read_text().splitlines()])
 
 
 def passages(data: Path) -> Iterator[str]:
     """The first sentences of paragraphs drawn from each set."""
-    for name in ("amazon_reviews_v1.0.json", "reddit_v1.0.json"):
-        articles = json.loads((data / "eval" / "squadshifts" / name).read_text())["data"]
-        paragraphs = sorted({p["context"] for article in articles for p in article["paragraphs"]})
-        for text in random.Random(name).sample(paragraphs, PASSAGES):
+    for name in ("amazon", "reddit", "pubmedqa"):
+        drawn = random.Random(f"{name} second").sample(paragraphs(data / "eval", name), PASSAGES)
+        for text in drawn:
             kept: list[str] = []
             for sentence in re.split(r"(?<=[.!?])\s+", text.strip()):
                 if kept and len(" ".join([*kept, sentence]).split()) > WORDS:
@@ -80,8 +80,15 @@ def passages(data: Path) -> Iterator[str]:
             yield " ".join(kept)
 
 
-def draw(data: Path, output: Path) -> None:
-    texts = list(passages(data))
+def paragraphs(data: Path, name: str) -> list[str]:
+    if name == "pubmedqa":
+        entries = json.loads((data / "pubmedqa" / "ori_pqal.json").read_text()).values()
+        return sorted({text for entry in entries for text in entry["CONTEXTS"]})
+    articles = json.loads((data / "squadshifts" / FILES[name]).read_text())["data"]
+    return sorted({p["context"] for article in articles for p in article["paragraphs"]})
+
+
+def draw(texts: list[str], output: Path) -> None:
     sampling = Sampling()
     with closing(LlamaCpp(resolve_model("bonito-tiny").path, Settings(n_seq=1))) as engine:
         asked = {

@@ -21,6 +21,7 @@ _ANSWER = re.compile(
 _OPEN = frozenset(
     "a an the of to for with from by and or but because your my his her their our its as".split()
 )
+_PRONOUNS = frozenset("i you he she it we they me him her us them".split())
 _QUESTION = re.compile(r"[^\n.:?!]*[^\s.:?!][^\n.:?!]*\?")
 _FEW = 20  # words of a passage of which a short answer may well be most
 
@@ -55,7 +56,8 @@ def _holds_answer(row: Candidate) -> bool:
 
 def _says_nothing(row: Candidate) -> bool:
     said = words(row.said)
-    return bool(said) and not content(row.said)
+    # "I" and "they" name someone, where the passage says no more.
+    return bool(said) and not content(row.said) and not _PRONOUNS.intersection(said)
 
 
 def _breaks_off(row: Candidate) -> bool:
@@ -65,7 +67,8 @@ def _breaks_off(row: Candidate) -> bool:
 
 def _far_question(row: Candidate) -> bool:
     found = _QUESTION.findall(row.asked)
-    about = content(found[-1] if found else row.asked)
+    # "Is it new? Yes or no?" asks the longer of the two.
+    about = content(max(found, key=len) if found else row.asked)
     held = about & content(row.passage)
     return bool(about) and len(held) < row.thresholds.question_overlap * len(about)
 

@@ -15,9 +15,11 @@ from bonito_local.passages.entities import hide_entities, show_entities
 from bonito_local.passages.mail import mail_blocks, outlook_blocks
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.ocr import Recognizer
+from bonito_local.passages.paging import MARKER
 from bonito_local.passages.pdf import pdf_blocks
 from bonito_local.passages.plain import decode
 from bonito_local.passages.rtf import without_running_lines
+from bonito_local.passages.slides import has_notes, slide_blocks
 
 if TYPE_CHECKING:
     from kreuzberg import ExtractionResult
@@ -86,11 +88,14 @@ def _blocks(data: bytes, kind: str, eyes: Recognizer | None = None) -> list[Bloc
         return pdf_blocks(nodes, pages, eyes.read(data, scans) if eyes else {})
     if kind == ".msg":
         return outlook_blocks(result.content)
+    if kind == ".pptx":
+        noted = _extract(data, kind, plain=True).content if has_notes(data) else ""
+        return slide_blocks(result.content, noted)
     source = _TITLE.sub("", show_entities(result.content))
     return markdown_blocks(source, inline_html=False)
 
 
-def _extract(data: bytes, kind: str) -> ExtractionResult:
+def _extract(data: bytes, kind: str, plain: bool = False) -> ExtractionResult:
     from kreuzberg import (
         ContentFilterConfig,
         ExtractionConfig,
@@ -107,9 +112,11 @@ def _extract(data: bytes, kind: str) -> ExtractionResult:
     config = ExtractionConfig(
         use_cache=False,  # it would keep the text on disk
         enable_quality_processing=False,
-        output_format="plain" if kind == ".msg" else "markdown",
+        output_format="plain" if plain or kind == ".msg" else "markdown",
         include_document_structure=paged,
-        pages=PageConfig(extract_pages=True) if paged else None,
+        pages=PageConfig(
+            extract_pages=paged, insert_page_markers=kind == ".pptx", marker_format=MARKER
+        ),
         content_filter=unfiltered if paged else None,
         html_options={"escape_asterisks": True, "escape_underscores": True, "escape_misc": True},
     )

@@ -26,10 +26,17 @@ _PLAIN = rf"(?:[^\\`*_\[<&~\n\0]++|\\{_SIGN})"
 _UNMARKED = re.compile(rf"(?:{_PLAIN}|(?<!  )\n)*+")
 # A heading of plain text, or a paragraph of it whose lines begin with no sign: between blank lines
 # these are nothing else, unless there is what goes on over such, or says what a link is.
-_LINE = rf"(?:[^\W\d_]|[\"'“‘(]|\d++(?![.)])){_PLAIN}*+"
+_LINE = rf"(?:[^\W\d_]|[\"'“‘(]|\d++(?![.)](?!\w))){_PLAIN}*+"
 _SIMPLE = re.compile(
     rf"(?P<marks>\#{{1,6}})[ ]+(?![^\n]*\#)(?P<title>{_LINE})|{_LINE}(?:(?<![ ][ ])\n{_LINE})*+"
 )
+# A list of such lines, where no list goes before it, and what follows cannot be a part of it.
+_ITEM = rf"[ ]{{1,4}}{_LINE}"
+_LIST = re.compile(
+    rf"(?P<mark>[-+*]){_ITEM}(?:\n(?P=mark){_ITEM})*+"
+    rf"|(?P<first>\d{{1,9}})(?P<dot>[.)]){_ITEM}(?:\n\d{{1,9}}(?P=dot){_ITEM})*+"
+)
+_NO_ITEM = re.compile(r"[^\W\d_]|\#|\Z")
 _SPANNING = re.compile(r"```|~~~|\]:|<(?:script|pre|style|textarea|[!?])", re.IGNORECASE)
 _BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _BOLD_HEADING = 7  # below the six levels that Markdown has
@@ -56,6 +63,13 @@ def markdown_blocks(source: str, inline_html: bool = True) -> list[Block]:
                 blocks += _Reader().read(parser.parse(source[parsed:at]))
             blocks.append(_simple_block(simple))
             parsed = after
+        elif (
+            parsed == at
+            and _NO_ITEM.match(source, after)
+            and (simple := _LIST.fullmatch(source, at, end))
+        ):
+            blocks.append(_simple_list(simple))
+            parsed = after
         at = after
     return blocks + (_Reader().read(parser.parse(source[parsed:])) if parsed < len(source) else [])
 
@@ -63,6 +77,15 @@ def markdown_blocks(source: str, inline_html: bool = True) -> list[Block]:
 def _simple_block(found: re.Match[str]) -> Block:
     text = _unescaped(found["title"] or found[0])
     return Block(tidy(text), len(found["marks"] or ""))
+
+
+def _simple_list(found: re.Match[str]) -> Block:
+    items = [line.split(" ", 1)[1] for line in found[0].split("\n")]
+    first, dot = int(found["first"] or 0), found["dot"]
+    marks = [f"{first + at}{dot}" if dot else "-" for at in range(len(items))]
+    return Block(
+        "\n".join(f"{m} {tidy(_unescaped(item))}" for m, item in zip(marks, items, strict=True))
+    )
 
 
 def _unescaped(text: str) -> str:

@@ -12,9 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bonito_local.errors import DocumentError, UsageError
+from bonito_local.passages.paging import MARKER, by_page
 
-_MARKER = "\n\ue000{page_num}\ue001\n"  # no page has characters for private use
-_MARKED = re.compile("\n?\ue000([0-9]+)\ue001\n?")
 _NAMES = re.compile(r"[A-Za-z_]{2,20}(?:\+[A-Za-z_]{2,20})*")
 _FOLDERS = (
     "/usr/share/tesseract-ocr/5/tessdata",
@@ -117,7 +116,7 @@ def _recognized(data: bytes, page: int, languages: str) -> str:
         ocr=OcrConfig(backend="tesseract", language=languages, tesseract_config=seen),
         force_ocr_pages=[page],
         # The pages it gives one by one lack what was recognized.
-        pages=PageConfig(extract_pages=True, insert_page_markers=True, marker_format=_MARKER),
+        pages=PageConfig(extract_pages=True, insert_page_markers=True, marker_format=MARKER),
     )
     try:
         result = extract_bytes_sync(data, "application/pdf", config)
@@ -126,6 +125,4 @@ def _recognized(data: bytes, page: int, languages: str) -> str:
             f"Text recognition failed ({' '.join(str(error).split())[:120]}).",
             "Leave the document out, or run text recognition (OCR) over it first.",
         ) from error
-    _, *parts = _MARKED.split(result.content)
-    found = dict(zip(map(int, parts[::2]), parts[1::2], strict=True))
-    return found.get(page, "")
+    return by_page(result.content).get(page, "")

@@ -182,6 +182,10 @@ def test_answers_that_are_long() -> None:
 def test_questions_far_from_the_passage() -> None:
     near = f"Read it. Question: How may a party end the contract?{PIPE}notice"
     far = f"Read this written agreement: What did the pope say?{PIPE}notice"
+    asked = f"Question: What did the pope say? Yes or no?{PIPE}no"
+    assert verdict("ynqa", asked, question_overlap=0.5) == "question is not about the passage"
+    asked = f"Question: May a party end it by written notice? Yes or no?{PIPE}yes"
+    assert verdict("ynqa", asked, question_overlap=0.5) is None
     for task in ("exqa", "qa"):
         assert verdict(task, near, question_overlap=0.5) is None
         assert verdict(task, far, question_overlap=0.5) == "question is not about the passage"

@@ -63,11 +63,11 @@ PIECES = (
     *("    code", "> quoted", "| a | b |", "|---|---|", "===", "---", "[a]: /b", "[a]", "A: B"),
     *("<b>", "<pre>", "<!-- x -->", "```", "~~~", "5 \\* 3", "&amp;", "\\", " ", "\t", "**bold**"),
     *("\u201cquoted\u201d", "(a) b", "2) c", "#", "1.", "`x`", "*", "_", "~", "  - deeper", "3 b"),
-    *("\u00e9", "\0"),
+    *("\u00e9", "\0", "- item\n- b", "* star", "+  plus", "7. c\n9. d", "3) e\n", "5.5 f", "    "),
 )
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=400)
 @given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join), st.booleans())
 def test_text_without_markup_reads_as_the_whole_parser_has_it(source: str, tags: bool) -> None:
     plain = MarkdownIt("commonmark", {"html": tags}).enable(["table", "strikethrough"])

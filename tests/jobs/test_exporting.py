@@ -101,6 +101,8 @@ def test_rows_are_chosen_by_outcome_decision_and_task(job: Path) -> None:
     assert numbers(job, decision="none") == [6, 9, 10]
     assert numbers(job, outcomes=("unparseable",)) == []
     assert numbers(job, tasks=("exqa",)) == [3, 5, 6, 9, 10]
+    for name in ("types/exqa.toml", "extractive question answering"):
+        assert numbers(job, tasks=(name,)) == [3, 5, 6, 9, 10]
     with pytest.raises(UsageError, match="The job has no task type 'nli'"):
         numbers(job, tasks=("exqa", "nli"))
 

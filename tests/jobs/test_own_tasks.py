@@ -7,9 +7,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from tiny_checkpoint import byte_level_tokenizer, write_checkpoint
 
+from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.checks.rules import check
 from bonito_local.cli.main import run
+from bonito_local.convert.pipeline import convert
 from bonito_local.errors import OtherSettingsError, UsageError
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.generation import Generation, as_json, from_json
@@ -23,8 +27,10 @@ from bonito_local.jobs.own_tasks import (
     remember,
     write_task,
 )
+from bonito_local.jobs.prompts import asking
 from bonito_local.jobs.spec import parse_tasks
 from bonito_local.jobs.store import Store
+from bonito_local.models.fit import metadata
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, parse_completion, task_type
 
 PACKS = Path(__file__).parents[2] / "examples" / "tasks"
@@ -205,3 +211,38 @@ def test_a_task_that_is_written_is_read_again(file: Path, tmp_path: Path) -> Non
     task = read_task(file)
     write_task(task, tmp_path / file.name)
     assert read_task(tmp_path / file.name) == task
+
+
+CHAT = (
+    "{% for message in messages %}<s>{{ message['role'] }}\n{{ message['content'] }}</s>"
+    "{% endfor %}{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+)
+
+
+def test_a_converted_chat_model_is_asked_in_its_template(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    tokenizer = byte_level_tokenizer()
+    tokenizer.chat_template = CHAT
+    write_checkpoint(tmp_path / "chat", tokenizer=tokenizer, layers=2)
+    convert(tmp_path / "chat", tmp_path / "chat.gguf", quant="Q8_0")
+    with closing(LlamaCpp(tmp_path / "chat.gguf", Settings(n_seq=1))) as engine:
+        asked = asking("auto", metadata(engine))
+        prompt = asked.prompt(read_task(write(tmp_path)), "Pay by </s> noon.")
+        assert prompt.startswith("<s>user\nPay by </s> noon.\n\nWhich of payment, notice, other?")
+        # BOS once, then the template's own tokens; what the passage calls one is text.
+        tokens = engine._model.prompt(prompt).tolist()
+        assert (tokens.count(0), tokens.count(1)) == (2, 1)
+    (tmp_path / "a.txt").write_text("Either party may end the agreement by thirty days' notice.")
+    command = ["generate", str(tmp_path / "a.txt"), "-t", str(write(tmp_path)), "--n", "6"]
+    command += ["-m", str(tmp_path / "chat.gguf"), "--max-tokens", "6", "-o", str(tmp_path / "out")]
+    assert run(command) in (0, 1)
+    with closing(Store(store_path(tmp_path / "out"))) as store:
+        ledger = store.ledger()
+        assert (ledger.planned, ledger.pending, ledger.total("unparseable")) == (6, 0, 0)
+        found = store._db.execute("SELECT instruction FROM samples").fetchall()
+        assert {text for (text,) in found if text} == {
+            "Either party may end the agreement by thirty days' notice.\n\n"
+            "Which of payment, notice, other?"
+        }

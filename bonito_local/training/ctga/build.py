@@ -26,6 +26,7 @@ from bonito_local.training.ctga.plan import Plan
 from bonito_local.training.ctga.rendering import Asked, Checked, Made, Renderer
 from bonito_local.training.ctga.source import Source, Template
 
+_SEE = "docs/ctga.md says what a dataset is to hold."
 _BATCH = 32  # rows that the renderer is asked for together
 
 
@@ -100,10 +101,13 @@ def _prepare(
     except TrainingError as error:
         counts.unused.append(Unused(source.label, error.title, error.remedy))
         return
+    if not found.examples:
+        lines = f": {found.unreadable} lines are none" if found.unreadable else ""
+        counts.unused.append(Unused(source.label, f"it holds no examples{lines}", _SEE))
+        return
     shared, checked = renderer.check(source)
-    why = _why_not(shared, found) if found.examples else "it holds no examples"
-    if why:
-        counts.unused.append(Unused(source.label, why, "Say what its columns are, under values."))
+    if why := _why_not(shared, found):
+        counts.unused.append(Unused(source.label, why, _SEE))
         return
     usable: list[Template] = []
     for template, check in zip(source.templates, checked, strict=True):
@@ -115,7 +119,7 @@ def _prepare(
         yield replace(source, templates=tuple(usable)), found
     else:
         first = _why_not(checked[0], found)
-        counts.unused.append(Unused(source.label, f"no template can be used: {first}"))
+        counts.unused.append(Unused(source.label, f"no template can be used: {first}", _SEE))
 
 
 def _why_not(check: Checked, found: Survey) -> str:

@@ -18,10 +18,14 @@ from bonito_local.training.ctga.examples import Example
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """A dataset read once: its columns, its examples, and the greatest hash that is chosen."""
+    """A dataset read once: its columns, its examples, and the greatest hash that is chosen.
+
+    `unreadable` counts the lines that are no example.
+    """
 
     columns: frozenset[str]
     examples: int
+    unreadable: int
     greatest: int
 
 
@@ -38,9 +42,10 @@ def survey(examples: Iterable[Example | None], cap: int, seed: int, dataset: str
     columns: set[str] = set()
     chosen: set[int] = set()
     greatest: list[int] = []  # a heap of the chosen, negated: the greatest first
-    count = 0
+    count = unreadable = 0
     for example in examples:
         if example is None:
+            unreadable += 1
             continue
         count += 1
         if not columns.issuperset(example):
@@ -55,7 +60,7 @@ def survey(examples: Iterable[Example | None], cap: int, seed: int, dataset: str
         else:
             continue
         chosen.add(key)
-    return Survey(frozenset(columns), count, -greatest[0] if greatest else -1)
+    return Survey(frozenset(columns), count, unreadable, -greatest[0] if greatest else -1)
 
 
 def draw(

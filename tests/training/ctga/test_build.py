@@ -182,6 +182,7 @@ def test_one_dataset_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path
             source(tmp_path, [{"other": 1}], text, name="other"),
             broken,
             source(tmp_path, [], text, name="empty"),
+            source(tmp_path, [1, "a"], text, name="no objects"),
             source(tmp_path, [{"p": "a", "q": "b"}], text, name="good"),
             source(tmp_path, [{"p": "a"}], text, name="lacking"),
             source(tmp_path, [{"p": "a"}], name="bare"),
@@ -193,6 +194,7 @@ def test_one_dataset_that_cannot_be_used_does_not_stop_the_others(tmp_path: Path
         "other": "asks for p; the columns are other",
         "broken": f"{broken.files[0]} is damaged, or no Parquet file.",
         "empty": "it holds no examples",
+        "no objects": "it holds no examples: 2 lines are none",
         "lacking": "no template can be used: asks for q; the columns are p",
         "bare": "no template of it holds the passage",
     }

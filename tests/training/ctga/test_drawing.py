@@ -58,4 +58,4 @@ def test_every_example_may_be_drawn() -> None:
 
 def test_columns_are_those_of_all_examples() -> None:
     found = survey([{"a": 1}, None, {"b": 2, "a": 3}], 9, 0, "d")
-    assert (found.columns, found.examples) == (frozenset("ab"), 2)
+    assert (found.columns, found.examples, found.unreadable) == (frozenset("ab"), 2, 1)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bonito_local.cli.foreground import enter_air_gap
+from bonito_local.cli.talk import quiet
 from bonito_local.errors import UsageError
 
 if TYPE_CHECKING:
@@ -111,7 +112,8 @@ def _paper(
 
 def _notify(dataset: str, counts: Counts) -> None:
     rows, _ = counts.of(dataset)
-    click.echo(f"{dataset}: {counts.read[dataset]} examples, {rows} rows", err=True)
+    if not quiet():
+        click.echo(f"{dataset}: {counts.read[dataset]} examples, {rows} rows", err=True)
 
 
 def _print(counts: Counts) -> None:

@@ -71,9 +71,12 @@ dist: $(TOOLS)/installed
 	$(TOOLS)/bin/python -m build
 
 lock: $(TOOLS)/installed
+	mkdir -p .cache
 	$(TOOLS)/bin/uv pip compile --quiet --python $(BIN)/python --no-annotate --no-header --upgrade \
 	    $(addprefix --extra ,dev docs examples ray train transformers) pyproject.toml \
-	    --output-file constraints.txt
+	    --output-file .cache/lock.txt
+	{ grep '^#' constraints.txt; cat .cache/lock.txt; } > .cache/constraints.txt
+	mv .cache/constraints.txt constraints.txt
 
 sbom: $(TOOLS)/installed
 	rm -rf $(TOOLS)-plain

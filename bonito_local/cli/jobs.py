@@ -26,7 +26,7 @@ def command(as_json: bool) -> None:
         click.echo(json.dumps([_plain(listed) for listed in jobs], indent=2))
         return
     if not jobs:
-        click.echo("There are no jobs. `bonito-local` opens the app, `new` writes a job file.")
+        click.echo("There are no jobs. `bonito-local example` makes one, `new` writes a job file.")
         return
     table = aligned([_HEAD, *map(_cells, jobs)], left=(1, 4, 5), gap=2).splitlines()
     click.echo(click.style(table[0], dim=True))

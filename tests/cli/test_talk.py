@@ -53,7 +53,7 @@ def test_the_example_comes_with_the_package(
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.chdir(tmp_path)
-    assert run(["example", "-q"]) == 0
+    assert run(["example"]) == 0
     shown = capsys.readouterr()
     assert shown.out.endswith(" rows in lease-example\n")
     assert "bonito-local review lease-example" in shown.err

@@ -198,6 +198,14 @@ def format_prompt(task: TaskType, passage: str) -> str:
     return f"<|tasktype|>\n{task.name}\n<|context|>\n{defuse(passage.strip())}\n<|task|>\n"
 
 
+def format_adapted(instruction: str) -> str:
+    """Return the prompt, without BOS, that models are adapted with and then asked by.
+
+    Format from BatsResearch/nayak-aclfindings24-code (`training/train_decoder.py`).
+    """
+    return f"<|input|>\n{instruction.strip()}\n<|output|>\n"
+
+
 def defuse(passage: str) -> str:
     """Break up Bonito's markers and placeholder where they stand in a passage."""
     for marker in MARKERS:

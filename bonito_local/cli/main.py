@@ -41,6 +41,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "Measure a model on the Bonito paper's evaluation sets."),
     "verify": ("verify", "Compare a converted GGUF with the checkpoint it was made from."),
     "train": ("train", "Train a Bonito, or adapt a model to rows."),
+    "ask": ("ask", "Ask an adapted model."),
 }
 
 # What a shell is told; docs/cli.md and the man page list them.

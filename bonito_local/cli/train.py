@@ -8,6 +8,9 @@ from bonito_local.cli.lazy import LazyGroup
 
 COMMANDS = {
     "ctga": ("train_ctga", "Build rows for `train bonito` from annotated datasets."),
+    "bonito": ("train_run:bonito", "Train a model that writes rows, as the paper's Bonito."),
+    "adapt": ("train_run:adapt", "Adapt a model to a job's rows."),
+    "tapt": ("train_run:tapt", "Train on passages alone: the paper's baseline."),
 }
 
 

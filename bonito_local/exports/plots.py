@@ -1,4 +1,4 @@
-"""Plots as SVG, drawn by hand: bars, stacked bars and histograms.
+"""Plots as SVG, drawn by hand: bars, stacked bars, histograms and curves.
 
 Colours are classes, so that a page can set its own and a dark screen gets others; every value
 stands beside its bar as a number.
@@ -23,6 +23,7 @@ STYLE = """\
 .plot .value { fill: var(--strong, #24292f); font-variant-numeric: tabular-nums; }
 .plot .axis { stroke: var(--rule, #d0d7de); stroke-width: 1; }
 .plot .bar, .plot .accepted { fill: var(--good, #2f7d6d); }
+.plot .line { fill: none; stroke: var(--good, #2f7d6d); stroke-width: 1.5; }
 .plot .rejected { fill: var(--warn, #d08a2e); }
 .plot .unparseable { fill: var(--bad, #b8505f); }
 .plot .duplicate { fill: var(--calm, #8a7bb8); }
@@ -113,6 +114,37 @@ def histogram(counts: Counter[int], middle: int, title: str) -> str:
         f'<text x="{_WIDTH}" y="{height + 34}" text-anchor="end">{longest:,} words</text>',
     ]
     return _svg(parts, height + 40, title)
+
+
+def curve(points: Sequence[tuple[int, float]], title: str) -> str:
+    """A line through (x, y), x rising; its first, least and last values stand beside it."""
+    height, left = 160, 44
+    if not points:
+        return _svg([], 8, title)
+    values = [y for _, y in points]
+    low, high = min(values), max(values)
+    first, last = points[0][0], points[-1][0]
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (x - first) / max(last - first, 1)
+        down = (high - y) / ((high - low) or 1)
+        return left + across * (_WIDTH - left - _VALUE), 8 + down * (height - 16)
+
+    line = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in points))
+    end = place(*points[-1])
+    parts = [
+        f'<line class="axis" x1="{left}" y1="{height}" x2="{_WIDTH - _VALUE}" y2="{height}"/>',
+        f'<polyline class="line" points="{line}"/>',
+        f'<text class="value" x="{end[0] + 6:.1f}" y="{end[1] + 4:.1f}">{values[-1]:.3f}</text>',
+        *(
+            f'<text x="{left - 6}" y="{place(first, y)[1] + 4:.1f}" text-anchor="end">'
+            f"{y:.2f}</text>"
+            for y in dict.fromkeys((high, low))
+        ),
+        f'<text x="{left}" y="{height + 16}">{first:,}</text>',
+        f'<text x="{_WIDTH - _VALUE}" y="{height + 16}" text-anchor="end">{last:,}</text>',
+    ]
+    return _svg(parts, height + 22, title)
 
 
 def _name(name: str, top: int) -> str:

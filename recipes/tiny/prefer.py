@@ -33,12 +33,16 @@ from torch.nn import functional as F
 
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.transformers.texts import Texts
 from bonito_local.convert.pipeline import convert
 from bonito_local.passages.split import Lengths, split_text
 from bonito_local.passages.types import Section, Text
 from bonito_local.tasks import PIPE, format_prompt, task_type
-from bonito_local.training import qlora
 from bonito_local.training.batches import Batch, Example, collate
+from bonito_local.training.checkpoint import paged_adamw
+from bonito_local.training.config import TrainConfig
+from bonito_local.training.model import load, save_adapter, trained
+from bonito_local.training.rows import read_pairs
 
 GREEDY = Sampling(temperature=0.0, max_tokens=80)
 SAMPLED = Sampling(temperature=0.8, top_p=0.95, max_tokens=80)
@@ -162,24 +166,31 @@ class Learner:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
-        config = qlora.QLoraConfig(args.base, args.rows, args.out, rank=32, alpha=32)
-        self.model, self.tokenizer = qlora.load_base(config)
+        config = TrainConfig("bonito", args.base, args.rows, args.out, rank=32, alpha=32)
+        self.model = load(config, "cpu", "bf16", checkpointing=False)
+        self.texts = Texts(args.base)
         set_peft_model_state_dict(self.model, load_file(args.adapter / "adapter_model.safetensors"))
-        self.eos = self.tokenizer.eos_token_id
-        self.named = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        self.eos = self.texts.eos
+        self.named: dict[str, Any] = dict(trained(self.model))
         self.masters = {n: p.detach().float().clone() for n, p in self.named.items()}
-        self.optimizer = qlora.paged_adamw(list(self.masters.values()), args.learning_rate)
+        self.optimizer = paged_adamw(list(self.masters.values()), args.learning_rate)
         rng = random.Random(args.seed)
-        texts, _ = qlora.read_rows(args.rows)
-        rows = [qlora.tokenize(self.tokenizer, r) for r in rng.sample(texts, 8_000)]
+        texts = [pair for pair in read_pairs(args.rows, "bonito") if pair[1]]
+        rows = [self.example(*pair) for pair in rng.sample(texts, 8_000)]
         self.anchors = cycle([row for row in rows if len(row.ids) <= LENGTHS[-1]])
+
+    def example(self, prompt: str, output: str) -> Example:
+        """BOS + prompt + output + EOS; the loss sees the output and EOS."""
+        begun, ended = self.texts.encode_all([prompt, output])
+        ids = [*self.texts.bos, *begun, *ended, self.eos]
+        return Example(ids, range(len(ids) - len(ended) - 1, len(ids)))
 
     def pairs(self, rows: list[dict[str, str]]) -> list[Pair]:
         """Tokenize, leave out what is too long, and add the log-odds of now."""
         pairs: list[Pair] = []
         for row in rows:
-            good = qlora.tokenize(self.tokenizer, (row["input"], row["sound"]))
-            bad = qlora.tokenize(self.tokenizer, (row["input"], row["faulty"]))
+            good = self.example(row["input"], row["sound"])
+            bad = self.example(row["input"], row["faulty"])
             # A loop tells as much by its first turns; one that was cut off had no EOS.
             if len(bad.targets) > 72:
                 bad = Example(bad.ids[: bad.targets[0] + 72], bad.targets[:72])
@@ -290,7 +301,7 @@ def main() -> None:
         held = sorted(fresh + rng.sample(held, len(held) // 2), key=lambda p: len(p.sound.ids))
         seen = learner.learn(held, args.steps, rng)
         adapter = args.out / f"adapter-{number}"
-        qlora.save_adapter(learner.model, adapter)
+        save_adapter(learner.model, adapter)
         current = merged(args.base, adapter, args.out / f"round-{number}.gguf")
         line = {"round": number, "pairs": len(fresh), **counts, **seen}
         line |= {

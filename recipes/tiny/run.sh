@@ -9,9 +9,21 @@ mkdir -p "$out"
 python "$here/pretrain.py" --data-dir "$data" --out "$out/base" --minutes "${BASE_MINUTES:-66}"
 [ -s "$out/rows.jsonl" ] ||
     python "$here/ctga.py" --data-dir "$data" --out "$out/rows.jsonl" --rows 30000
-python -m bonito_local.training.qlora --base "$out/base" --data "$out/rows.jsonl" \
-    --out "$out/adapter" --rank 32 --alpha 32 --learning-rate 1e-3 --max-grad-norm 1 \
-    --batch-tokens 4096 --buckets 128,192,256 --max-steps "${QLORA_STEPS:-480}" --save-every 100
+cat > "$out/qlora.toml" <<TOML
+base = "base"
+data = "rows.jsonl"
+output = "adapter"
+rank = 32
+alpha = 32
+learning_rate = 1e-3
+max_grad_norm = 1.0
+batch = 24
+steps = ${QLORA_STEPS:-480}
+input_tokens = 192
+output_tokens = 96
+save_every = 100
+TOML
+bonito-local train bonito "$out/qlora.toml"
 python "$here/export.py" --base "$out/base" --adapter "$out/adapter" --out "$out/bonito-tiny.gguf"
 python "$here/evaluate.py" --data-dir "$data" --model "$out/bonito-tiny.gguf" |
     tee "$out/evaluation.json"

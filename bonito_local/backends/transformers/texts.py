@@ -26,11 +26,23 @@ class Texts:
             ) from error
         first: list[int] = self.tokenizer("")["input_ids"][:1]
         # BOS, where the tokenizer begins texts with it.
-        self._bos = first if first == [self.tokenizer.bos_token_id] else []
+        self.bos = first if first == [self.tokenizer.bos_token_id] else []
+
+    @property
+    def eos(self) -> int:
+        """What ends a text.
+
+        Raises:
+            ModelError: the tokenizer has no such token.
+        """
+        found: int | None = self.tokenizer.eos_token_id
+        if found is None:
+            raise ModelError("The tokenizer has no end-of-text token.", "Add eos_token to it.")
+        return found
 
     def encode(self, text: str) -> list[int]:
         """BOS and the tokens of `text`; special tokens' names in it are plain text."""
-        return [*self._bos, *self.tokens(text)]
+        return [*self.bos, *self.tokens(text)]
 
     def tokens(self, text: str) -> list[int]:
         """The tokens of `text` alone, without BOS."""
@@ -41,6 +53,13 @@ class Texts:
     def answer(self, text: str, ends: bool) -> list[int]:
         """The tokens of `text`, and EOS where that `ends` it."""
         return [*self.tokens(text), *([self.tokenizer.eos_token_id] if ends else [])]
+
+    def encode_all(self, texts: list[str]) -> list[list[int]]:
+        """The tokens of each of many texts, without BOS."""
+        found: list[list[int]] = self.tokenizer(
+            texts, add_special_tokens=False, split_special_tokens=True
+        )["input_ids"]
+        return found
 
     def count(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""

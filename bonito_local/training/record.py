@@ -1,0 +1,130 @@
+"""OUTPUT/training.json: what an adapter was made of, and whether a run there may go on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bonito_local import __version__, airgap
+from bonito_local.backends.checkpoint import read_checkpoint
+from bonito_local.errors import TrainingError
+from bonito_local.exports.staging import write_private
+from bonito_local.training import checkpoint
+from bonito_local.training.config import TrainConfig
+from bonito_local.training.model import RECORD, check_adapter, check_base, read_record
+from bonito_local.training.plan import Held
+from bonito_local.training.processes import Processes
+from bonito_local.training.rows import file_hash
+from bonito_local.training.tokens import Counts
+
+_LIBRARIES = ("bitsandbytes", "peft", "torch", "transformers")
+# What a run that goes on must share with the one before; the rest changes only how it computes.
+_KEPT = (
+    *("kind", "adapter", "rank", "alpha", "learning_rate", "max_grad_norm", "batch", "steps"),
+    *("input_tokens", "output_tokens", "seed"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run's record. `weights` is empty, and `steps` 0, until the run has settled them."""
+
+    config: Mapping[str, Any]
+    base_sha256: str
+    data: str
+    data_sha256: str
+    counts: Counts = field(default_factory=Counts)
+    steps: int = 0
+    weights: Held | None = None
+    checkpointing: bool = False
+    processes: int = 1
+    done: bool = False
+    loss: float = 0.0
+
+    @property
+    def tokens_key(self) -> str:
+        """What its tokens depend on."""
+        told = [self.base_sha256, self.data_sha256]
+        told += [str(self.config[k]) for k in ("kind", "input_tokens", "output_tokens")]
+        return hashlib.sha256(" ".join(told).encode()).hexdigest()
+
+    def settle(self, counts: Counts, steps: int, weights: Held, checkpointing: bool) -> Record:
+        """Add what follows from data and machine."""
+        return replace(
+            self, counts=counts, steps=steps, weights=weights, checkpointing=checkpointing
+        )
+
+    def end(self, loss: float) -> Record:
+        """Say that all steps were taken."""
+        return replace(self, done=True, loss=loss)
+
+    def write(self, folder: Path) -> None:
+        """Write it, with the versions of what computes."""
+        told = {
+            "made_by": "bonito-local",
+            "version": __version__,
+            "libraries": {name: version(name) for name in _LIBRARIES},
+            "air_gap": str(airgap.active()),
+            **asdict(self),
+        }
+        write_private(folder / RECORD, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
+
+
+def begin(config: TrainConfig, data: Path, processes: Processes) -> Record:
+    """Check base, adapter and output, and return the record of the run, or of one to go on with.
+
+    Raises:
+        TrainingError: the output holds another run, or the adapter belongs to another base.
+        ConvertError, ModelError: the base is not complete, or not of a known kind.
+    """
+    check_base(config.base)
+    fresh = Record(
+        config=config.as_json(),
+        base_sha256=read_checkpoint(config.base).sha256(),
+        data=str(data),
+        data_sha256=file_hash(data),
+        processes=processes.count,
+    )
+    if config.adapter is not None:
+        check_adapter(config.adapter, config.base, fresh.base_sha256)
+    before = read_record(config.output)
+    begun = (config.output / checkpoint.NAME).exists() or before.get("done")
+    if not begun:
+        if (config.output / "adapter_config.json").exists() and not before:
+            raise TrainingError(
+                f"{config.output} holds an adapter that was not made here.", "Name another output."
+            )
+        if processes.first:
+            config.output.mkdir(mode=0o700, parents=True, exist_ok=True)
+        processes.wait()
+        return fresh
+    if other := _difference(before, fresh):
+        raise TrainingError(
+            f"{config.output} holds a run with another {other}.",
+            "Name another output, or remove that folder.",
+        )
+    processes.wait()
+    return replace(
+        fresh,
+        counts=Counts(**before["counts"]),
+        steps=before["steps"],
+        weights=before["weights"],
+        checkpointing=before["checkpointing"],
+        done=before["done"],
+        loss=before["loss"],
+    )
+
+
+def _difference(before: Mapping[str, Any], fresh: Record) -> str:
+    """The first thing in which a run differs from the one that is there."""
+    if before.get("base_sha256") != fresh.base_sha256:
+        return "base"
+    if before.get("data_sha256") != fresh.data_sha256:
+        return "data file"
+    said = before.get("config", {})
+    return next((key for key in _KEPT if said.get(key) != fresh.config[key]), "")

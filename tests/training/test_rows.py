@@ -1,0 +1,77 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bonito_local.errors import TrainingError
+from bonito_local.evaluation.prompts import FORMS
+from bonito_local.tasks import format_adapted
+from bonito_local.training.config import Kind
+from bonito_local.training.rows import find_data, read_pairs
+
+
+def lines(path: Path, rows: list[Any]) -> Path:
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return path
+
+
+def test_each_kind_has_its_prompt(tmp_path: Path) -> None:
+    path = lines(tmp_path / "r.jsonl", [{"input": " a\n", "output": " b ", "passage": " p "}])
+    assert list(read_pairs(path, "bonito")) == [(" a\n", " b ")]
+    assert list(read_pairs(path, "adapt")) == [("<|input|>\na\n<|output|>\n", "b")]
+    assert list(read_pairs(path, "tapt")) == [("", "p")]
+
+
+def test_models_are_adapted_as_they_are_asked_and_evaluated() -> None:
+    assert format_adapted(" Is it? ") == FORMS["adapted"].wrap(" Is it? ")
+
+
+def test_a_passage_is_read_once(tmp_path: Path) -> None:
+    rows = [{"passage": "one", "input": "x"}, {"passage": "two"}, {"passage": "one "}]
+    path = lines(tmp_path / "r.jsonl", rows)
+    assert list(read_pairs(path, "tapt")) == [("", "one"), ("", "two")]
+
+
+def test_parquet_reads_as_lines_do(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"output": ["b"], "id": [1], "input": ["a"]}), tmp_path / "r.parquet")
+    assert list(read_pairs(tmp_path / "r.parquet", "bonito")) == [("a", "b")]
+
+
+def test_of_an_export_only_training_rows_are_taken(tmp_path: Path) -> None:
+    lines(tmp_path / "rows.jsonl", [])
+    assert find_data(tmp_path) == tmp_path / "rows.jsonl"
+    (tmp_path / "data").mkdir()
+    for split in ("train", "test"):
+        (tmp_path / f"data/{split}.parquet").touch()
+    assert find_data(tmp_path) == tmp_path / "data/train.parquet"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "said"),
+    [
+        ('{"input": "a"}', "bonito", 'Row 1 of .* "input" and "output"; it has input'),
+        ('{"input": "a", "output": 3}', "adapt", "Row 1"),
+        ('{"input": "a", "output": "b"}\nnot json', "bonito", "Line 2"),
+        ("[1]", "bonito", "Line 1"),
+        ('{"input": "a"}', "tapt", '"text" or "passage"'),
+        ("{}", "tapt", "it has nothing"),
+    ],
+)
+def test_bad_rows_are_named(tmp_path: Path, text: str, kind: Kind, said: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(text)
+    with pytest.raises(TrainingError, match=said):
+        list(read_pairs(path, kind))
+
+
+def test_what_is_not_there_or_no_table(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="There is no file"):
+        find_data(tmp_path / "none.jsonl")
+    with pytest.raises(TrainingError, match="holds no rows"):
+        find_data(tmp_path)
+    (tmp_path / "r.parquet").write_bytes(b"PAR1nothing")
+    with pytest.raises(TrainingError, match="cannot be read as Parquet"):
+        list(read_pairs(tmp_path / "r.parquet", "bonito"))

@@ -1,0 +1,197 @@
+"""The real trainer on a tiny Mistral: bitsandbytes NF4, PEFT, paged AdamW, on a CPU."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_checkpoint import write_decided
+from tiny_rows import ROWS, write_rows
+from torch.nn import functional as F
+
+from bonito_local.errors import TrainingError
+from bonito_local.training import run as running
+from bonito_local.training.config import Switch, TrainConfig, Weights
+from bonito_local.training.model import load
+from bonito_local.training.plan import choose, shape_of
+from bonito_local.training.run import Progress, train
+from bonito_local.training.watch import read_log
+
+
+def adapter(folder: Path) -> dict[str, torch.Tensor]:
+    found: dict[str, torch.Tensor] = load_file(folder / "adapter_model.safetensors")
+    return found
+
+
+def same(one: Path, other: Path) -> bool:
+    first, second = adapter(one), adapter(other)
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+def test_the_loss_falls_and_all_is_recorded(config: TrainConfig) -> None:
+    seen: list[Progress] = []
+    ended = train(config, notify=seen.append)
+    first, *_, last = [line["loss"] for line in read_log(config.output)]
+    assert last < first - 1
+    assert ended.complete
+    assert ended.counts.rows == 20
+    assert [p.phase for p in seen[:2]] == ["reading", "loading"]
+    assert [p.step for p in seen if p.phase == "training"] == list(range(1, 31))
+    record = json.loads((config.output / "training.json").read_text())
+    assert record["config"]["learning_rate"] == 1e-2
+    assert record["steps"] == 30
+    assert record["done"] is True
+    assert len(record["data_sha256"]) == len(record["base_sha256"]) == 64
+    kept = {path.name for path in config.output.iterdir()}
+    assert kept == {
+        *("adapter_config.json", "adapter_model.safetensors"),
+        *("training.json", "log.jsonl", "loss.svg"),
+    }
+    assert {path.stat().st_mode & 0o777 for path in config.output.iterdir()} == {0o600}
+    said = json.loads((config.output / "adapter_config.json").read_text())
+    attention = {"q_proj", "k_proj", "v_proj", "o_proj"}
+    linear = {name.rsplit(".", 1)[-1] for name in said["target_modules"]}
+    assert linear == attention | {"gate_proj", "up_proj", "down_proj"}
+    # A run that is at its end is not begun again.
+    assert train(config).complete
+
+
+@pytest.mark.parametrize("weights", ["nf4", "bf16"])
+@pytest.mark.parametrize("checkpointing", ["on", "off"])
+def test_a_step_is_what_padded_rows_and_pytorch_give(
+    config: TrainConfig, weights: Weights, checkpointing: Switch
+) -> None:
+    config = replace(
+        config,
+        weights=weights,
+        gradient_checkpointing=checkpointing,
+        batch=20,
+        steps=1,
+        micro_tokens=128,
+        max_grad_norm=1e9,
+    )
+    train(config)
+    (line,) = read_log(config.output)
+    loss, norm = plain_step(config)
+    assert line["loss"] == pytest.approx(loss, rel=2e-3)
+    assert line["grad_norm"] == pytest.approx(norm, rel=2e-2)
+
+
+def plain_step(config: TrainConfig) -> tuple[float, float]:
+    """Loss and gradient norm of all rows: padded, all logits, no NF4 that is decoded once."""
+    from transformers import AutoTokenizer
+
+    model = load(config, "cpu", "nf4", checkpointing=False)
+    tokenizer = AutoTokenizer.from_pretrained(config.base)
+    ids, labels = [], []
+    for row in ROWS:
+        prompt = tokenizer.encode(row["input"])
+        output = [*tokenizer.encode(row["output"], add_special_tokens=False), 1]
+        ids.append(torch.tensor(prompt + output))
+        labels.append(torch.tensor([-100] * len(prompt) + output))
+    padded = torch.nn.utils.rnn.pad_sequence(ids, batch_first=True)
+    wanted = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=-100)
+    found = model(input_ids=padded).logits[:, :-1].float().flatten(0, 1)
+    loss = F.cross_entropy(found, wanted[:, 1:].flatten())
+    loss.backward()
+    gradients = [p.grad.float() for p in model.parameters() if p.requires_grad]
+    return loss.item(), float(torch.cat([g.flatten() for g in gradients]).norm())
+
+
+class Killed(Exception):
+    pass
+
+
+def test_a_run_that_was_killed_and_one_that_was_stopped_equal_one_that_was_not(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    whole, killed, stopped = (replace(config, output=tmp_path / n) for n in ("w", "k", "s"))
+    train(whole)
+
+    def kill(progress: Progress) -> None:
+        if progress.step == 14:  # two steps after a checkpoint
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(killed, notify=kill)
+    assert (killed.output / "checkpoint.pt").stat().st_mode & 0o777 == 0o600
+    train(killed)
+    asked = iter([False] * 6)
+    ended = train(stopped, stop=lambda: next(asked, True))
+    assert (ended.step, ended.complete) == (7, False)
+    assert train(stopped).complete
+    for other in (killed, stopped):
+        assert same(whole.output, other.output)
+        losses = [
+            {line["step"]: line["loss"] for line in read_log(o.output) if line["step"] % 10 == 0}
+            for o in (whole, other)
+        ]
+        if other is killed:
+            assert losses[0] == losses[1]
+
+
+def test_rows_too_long_are_counted_not_cut(config: TrainConfig) -> None:
+    write_rows(config.data, [*ROWS, {"input": "x " * 500, "output": "y"}])
+    ended = train(replace(config, steps=1, input_tokens=300))
+    assert ended.counts.rows == 20
+    assert ended.counts.input_too_long == 1
+
+
+@pytest.mark.parametrize(("name", "value"), [("rank", 4), ("learning_rate", 1.0), ("steps", 31)])
+def test_an_output_of_another_run_is_refused(config: TrainConfig, name: str, value: Any) -> None:
+    train(config, stop=lambda: True)
+    with pytest.raises(TrainingError, match=f"another {name}"):
+        train(replace(config, **{name: value}))
+    write_rows(config.data, ROWS[:-1])
+    with pytest.raises(TrainingError, match="another data file"):
+        train(config)
+
+
+def test_what_only_changes_how_it_computes_may_change(config: TrainConfig) -> None:
+    train(config, stop=lambda: True)
+    changed = replace(config, micro_tokens=64, gradient_checkpointing="on", save_every=100)
+    assert train(changed).complete
+
+
+def test_it_goes_on_from_an_adapter_but_not_from_one_of_another_base(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    train(config)
+    more = replace(config, adapter=config.output, output=tmp_path / "more", steps=1)
+    train(more)
+    (line,) = read_log(more.output)
+    assert line["loss"] < read_log(config.output)[0]["loss"] - 1
+    # Of the same shape, with other values.
+    other = write_decided(tmp_path / "other", width=64, ffn=128, heads=4, kv_heads=2)
+    file = other / "config.json"
+    file.write_text(file.read_text().replace("1e-06", "1e-05"))
+    with pytest.raises(TrainingError, match="belongs to another base"):
+        train(replace(more, base=other, output=tmp_path / "x"))
+    # Of another shape, and an adapter that does not say what it was made on.
+    (config.output / "training.json").unlink()
+    wide = write_decided(tmp_path / "wide", width=128, ffn=128, heads=4, kv_heads=2)
+    with pytest.raises(TrainingError, match="belongs to another base"):
+        train(replace(more, base=wide, output=tmp_path / "x"))
+
+
+def test_a_broken_checkpoint_is_said(config: TrainConfig) -> None:
+    train(config, stop=lambda: True)
+    (config.output / "checkpoint.pt").write_bytes(b"cut short")
+    with pytest.raises(TrainingError, match="cannot be used"):
+        train(config)
+
+
+def test_memory_that_runs_out_says_what_to_lower(config: TrainConfig) -> None:
+    way = choose(shape_of(config.base), config, 1e12)
+    with (
+        pytest.raises(TrainingError, match="Memory ran out") as caught,
+        running._memory(config, way),
+    ):
+        torch.empty(1 << 60)
+    assert caught.value.remedy == (
+        'Set gradient_checkpointing = "on", or set weights = "nf4". '
+        "The same command goes on from the last checkpoint."
+    )

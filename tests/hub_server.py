@@ -81,12 +81,27 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path).path.strip("/").split("/")
-        if parts[:2] == ["api", "models"]:
+        if parts[:2] == ["api", "models"] and "tree" in parts:
+            self.answer_tree("/".join(parts[2:4]))
+        elif parts[:2] == ["api", "models"]:
             self.answer_info("/".join(parts[2:4]), parts[4:])
         elif parts[0] == "cdn":
             self.answer_bytes("/".join(parts[1:3]), parts[3])
         else:
             self.answer_file("/".join(parts[:2]), parts[-1])
+
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
+    def answer_tree(self, name: str) -> None:
+        tree = []
+        for told in self.server.hub.info(name)["siblings"]:
+            entry = {"type": "file", "path": told["rfilename"], "size": told["size"]}
+            entry["oid"] = told["blobId"]
+            if lfs := told.get("lfs"):
+                entry["lfs"] = {**lfs, "oid": lfs["sha256"]}
+            tree.append(entry)
+        self.say(200, json.dumps(tree).encode())
 
     def answer_info(self, name: str, revision: list[str]) -> None:
         if name not in self.server.hub.models:
@@ -101,6 +116,11 @@ class _Handler(BaseHTTPRequestHandler):
             port = self.server.server_port
             self.send_response(302)
             self.send_header("Location", f"http://localhost:{port}/cdn/{name}/{file}")
+            if self.command == "HEAD":
+                data = (self.server.hub.models[name] / file).read_bytes()
+                self.send_header("X-Linked-Size", str(len(data)))
+                self.send_header("X-Linked-Etag", f'"{hashlib.sha256(data).hexdigest()}"')
+            self.send_header("X-Repo-Commit", COMMIT)
             self.send_header("Content-Length", "0")
             self.end_headers()
         else:
@@ -130,7 +150,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Length", str(len(data)))
         self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("ETag", f'"{hashlib.sha1(data).hexdigest()}"')
         self.end_headers()
+        if self.command == "HEAD":
+            return
         self.wfile.write(data[:most])
         self.server.hub.sent += len(data[:most])
         if self.server.hub.watched is not None:

@@ -11,6 +11,7 @@ import pytest
 from bonito_local import doctor
 from bonito_local.airgap import Enforcement, probe
 from bonito_local.cli.main import run
+from bonito_local.models import store
 
 
 def test_report_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,3 +74,60 @@ def test_a_gpu_without_a_build_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert checks["GPU"].found == "NVIDIA L4, 23034 MiB"
     assert checks["llama.cpp"].status == "warn"
     assert "GGML_CUDA=on" in checks["llama.cpp"].remedy
+
+
+def looked_at(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], status: int = 0
+) -> dict[str, dict[str, str]]:
+    """The lines about models, through the command; it exits with `status`."""
+    about = (doctor._models, doctor._store, doctor._memory)
+    monkeypatch.setattr(doctor, "_CHECKS", about)
+    assert run(["doctor", "--json"]) == status
+    return {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+
+
+def test_models_of_the_store_are_looked_at(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tiny_gguf: Path,
+) -> None:
+    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "store"))
+    told = looked_at(monkeypatch, capsys)
+    assert told["Models"]["found"] == "bonito-tiny (Q8_0), to try things out"
+    assert "models pull bonito-v1" in told["Models"]["remedy"]
+    assert str(tmp_path / "store") in told["Model store"]["found"]
+    path = store.add(tiny_gguf, "mine")
+    assert "mine (" in looked_at(monkeypatch, capsys)["Models"]["found"]
+    with path.open("ab") as file:
+        file.write(b"more")
+    changed = looked_at(monkeypatch, capsys)["Models"]
+    assert (changed["status"], changed["remedy"].split()[-1]) == ("warn", "mine")
+    path.write_bytes(path.read_bytes()[:2000])
+    broken = looked_at(monkeypatch, capsys, status=1)["Models"]
+    assert (broken["status"], "BROKEN: mine" in broken["found"]) == ("fail", True)
+    assert broken["remedy"].startswith("bonito-local models remove mine")
+
+
+def test_what_was_half_fetched_and_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "store"))
+    monkeypatch.setattr(doctor, "_TO_PULL", 0)
+    store.staging("bonito-v1").mkdir(parents=True)
+    half = looked_at(monkeypatch, capsys)["Model store"]
+    assert (half["status"], "half fetched: bonito-v1" in half["found"]) == ("warn", True)
+    assert "models pull bonito-v1" in half["remedy"]
+    monkeypatch.setattr(doctor, "_TO_PULL", 1 << 60)
+    full = looked_at(monkeypatch, capsys)["Model store"]
+    assert (full["status"], "free some" in full["remedy"]) == ("warn", True)
+
+
+def test_a_model_that_does_not_fit_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "store"))
+    monkeypatch.setattr(doctor, "_BESIDE_WEIGHTS", 1 << 60)
+    told = looked_at(monkeypatch, capsys)["Memory"]
+    assert told["status"] == "warn"
+    assert "too little to run bonito-tiny" in told["found"]

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
-from importlib.metadata import distribution
+from importlib.metadata import Distribution, distribution, distributions
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
@@ -94,11 +94,15 @@ def _models(names: Sequence[str]) -> dict[str, Path]:
 
 
 def _collect(folder: Path, platform: str, python: str, wheels: Path | None) -> None:
-    """Put the wheels of the application and of all it needs into `folder`."""
+    """Put the wheels of the application and of all it needs into `folder`, as installed here."""
     if importlib.util.find_spec("pip") is None:
         raise BundleError("There is no pip in this environment.", "python -m ensurepip")
     source = ["--no-index", "--find-links", str(wheels)] if wheels else []
     own = _own(wheels)
+    # The same releases as here: those were tried, and pip may have built them already.
+    pins = folder / "constraints.txt"
+    pins.write_text("".join(f"{of.name}=={of.version}\n" for of in distributions() if _plain(of)))
+    source += ["--constraint", str(pins)]
     here = f"{sys.version_info[0]}.{sys.version_info[1]}"
     if not platform and python == here:
         _pip("wheel", "--wheel-dir", str(folder), *source, own)
@@ -129,6 +133,11 @@ def _own(wheels: Path | None) -> str:
     if address.startswith("file:"):
         return url2pathname(unquote(urlsplit(address).path))
     return f"bonito-local=={installed.version}"
+
+
+def _plain(installed: Distribution) -> bool:
+    """Whether it is a release that pip can get elsewhere too."""
+    return installed.name != "bonito-local" and "+" not in installed.version
 
 
 def _pip(*arguments: str) -> None:

@@ -206,7 +206,9 @@ def _air_gap() -> Check:
     held, tried = proof.enforcement, len(proof.attempts)
     found = f"{held}: {tried - len(proof.reached)} of {tried} ways out tried and refused"
     if not proof.control:
-        return Check("Air gap", "warn", f"{found}, but without it nothing got through either")
+        told = f"{found}, but without it nothing got through either"
+        remedy = "Nothing to do where there is no network; elsewhere, see what else holds it."
+        return Check("Air gap", "warn", told, remedy)
     if proof.reached:
         return Check(
             "Air gap",

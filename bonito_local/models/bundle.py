@@ -192,7 +192,8 @@ def _write(out: Path, files: dict[str, Path], contents: dict[str, object], tell:
     with zipfile.ZipFile(out, "x", zipfile.ZIP_STORED) as bundle:
         bundle.writestr(installer.CONTENTS, json.dumps(contents, indent=1))
         for name, path in files.items():
-            tell(f"adding {name}")
+            if not name.startswith("wheels/"):
+                tell(f"packing {name}")
             bundle.write(path, name)
     with out.open("r+b") as file:
         os.fsync(file.fileno())

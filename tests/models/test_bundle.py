@@ -48,6 +48,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     checkout, folder = tmp_path_factory.mktemp("checkout"), tmp_path_factory.mktemp("wheels")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
+    shutil.copytree(ROOT / "docs/man", checkout / "docs/man")
     for name in ("bonito_local", "convert", "tui"):
         shutil.copytree(ROOT / name, checkout / name, ignore=shutil.ignore_patterns("__pycache__"))
     command = [sys.executable, "-W", "ignore", "-c", HOOK, str(folder)]

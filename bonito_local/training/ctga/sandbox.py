@@ -27,6 +27,7 @@ from bonito_local.training.ctga.counts import (
 from bonito_local.training.ctga.source import SLOT
 
 SEPARATOR = "|||"
+_ALL = "columns"  # the name by which those are found whose own is no word
 # What stands for the separator in data. promptsource's own string: templates of its name it.
 _GUARD = "3ed2dface8203c4c9dfb1a5dc58e41e0"
 _MOST_TEXT = 1 << 20  # characters of a rendered template
@@ -95,10 +96,11 @@ class Rows:
         }
         self._passage = self._sandbox.from_string(passage)
         self._templates: list[tuple[Template, Template | None]] = []
-        self._known = {*values, *self._sandbox.globals, SLOT, "answer_choices"}
+        given = {*self._sandbox.globals, _ALL}
+        self._known = {*values, *given, SLOT, "answer_choices"}
         self.columns = self._variables(passage) - self._known
         for text in values.values():
-            self.columns |= self._variables(f"{{{{ {text} }}}}") - {*self._sandbox.globals}
+            self.columns |= self._variables(f"{{{{ {text} }}}}") - given
 
     def add(self, text: str, choices: str | None) -> set[str]:
         """Compile a template; returns the columns it needs.
@@ -132,6 +134,7 @@ class Rows:
         self, template: Template, choices: Template | None, example: Mapping[str, Any]
     ) -> list[Any] | str:
         columns = _guarded(example)
+        columns[_ALL] = columns.copy()
         values = columns | {n: _guarded(_value(get, columns)) for n, get in self._values.items()}
         passage = _text(self._passage, values).strip()
         if not passage:

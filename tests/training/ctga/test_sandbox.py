@@ -111,6 +111,14 @@ def test_values_are_computed_of_columns() -> None:
     assert rows.make(0, 0, example) == ["odd", "{{context}} o e", "yes", False]
 
 
+def test_a_column_whose_name_is_no_word_is_found_among_the_columns() -> None:
+    rows = Rows("{{ passage }}", {"passage": "columns['the text']"}, None)
+    needed = rows.add("{{ bonito_passage }} ||| {{ columns['a.b'] }}", None)
+    assert rows.columns | needed == set()
+    assert rows.make(0, 0, {"the text": "t", "a.b": "yes"}) == ["t", CONTEXT, "yes", False]
+    assert rows.make(0, 0, {"the text": "t"}) == counts.COLUMN_MISSING
+
+
 @pytest.mark.parametrize("text", ["{{ a ", "{% if %}", "{{ a | no_such_filter }}", "{% import %}"])
 def test_what_is_no_jinja_is_refused(text: str) -> None:
     with pytest.raises(TemplateError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -58,6 +59,17 @@ def likeness(one: Sketch, own: bytes, passage: bytes) -> float:
     if bool(one.passage) != bool(passage):
         return 0.0
     return min(_shared(one.own, own), _shared(one.passage, passage))
+
+
+def alike(one: Sketch, owns: Sequence[bytes]) -> list[int]:
+    """Which of these rows' own texts are as much like this row's, by their places."""
+    import numpy as np
+
+    if not owns:
+        return []
+    held = np.frombuffer(b"".join(owns), np.uint16).reshape(len(owns), -1)
+    equal = np.count_nonzero(held == np.frombuffer(one.own, np.uint16), axis=1)
+    return [int(at) for at in np.flatnonzero(equal / held.shape[1] >= one.least)]
 
 
 def _shared(one: bytes, other: bytes) -> float:

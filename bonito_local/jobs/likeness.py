@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from bonito_local.checks.sketch import Sketch, likeness
+from bonito_local.checks.sketch import Sketch, alike, likeness
 from bonito_local.jobs.journal import Journal
 from bonito_local.tasks import Pair
 
@@ -128,9 +128,11 @@ class Likeness(Journal):
             f"""SELECT sample, own, passage FROM sketches WHERE id IN
                 (SELECT sketch FROM sketch_keys WHERE key IN ({marks}))""",  # noqa: S608
             sketch.keys,
-        )
+        ).fetchall()
+        # Many may share a key; those whose own text is not like this one's are out at once.
+        near = [found[at] for at in alike(sketch, [own for _, own, _ in found])]
         return [
-            sample for sample, own, about in found if likeness(sketch, own, about) >= sketch.least
+            sample for sample, own, about in near if likeness(sketch, own, about) >= sketch.least
         ]
 
     def _keep(self, sketch: Sketch, number: int | None, digest: bytes | None = None) -> None:

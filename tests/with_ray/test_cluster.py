@@ -157,6 +157,32 @@ def test_an_engine_and_a_node_are_killed_and_the_job_ends_as_in_one_process(
         ray_cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
+def test_a_cluster_that_goes_away_is_one_clear_line_and_keeps_what_came(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray alone would end this process a minute later, without a word."""
+    os.environ |= SETTINGS
+    from ray.cluster_utils import Cluster as RayCluster
+
+    monkeypatch.setattr("bonito_local.backends.cluster.execution._STALL_SECONDS", 0.5)
+    ray_cluster = RayCluster(
+        initialize_head=True, head_node_args={"num_cpus": 3, "include_dashboard": False}
+    )
+    node: Any = ray_cluster.head_node
+    head = node.all_processes["gcs_server"][0].process.pid
+    store = Store(tmp_path / "store.sqlite")
+    try:
+        backend = open_cluster(ClusterOptions("ray", ray_cluster.address), "llamacpp", model, PLAN)
+        moments = Moments((20, lambda: os.kill(head, signal.SIGKILL)))
+        with pytest.raises(BackendError, match="is gone"):
+            run_job(store, backend, JOB, passages(4 * PASSAGES), moments)
+        backend.close()
+    finally:
+        ray_cluster.shutdown()  # type: ignore[no-untyped-call]
+    kept = ended(store)
+    assert 20 <= sum(row[2] != "pending" for row in kept) < len(kept)
+
+
 @pytest.mark.parametrize(
     ("changed", "title"),
     [
@@ -211,22 +237,63 @@ def test_passages_are_counted_as_the_engine_does(model: Path) -> None:
     backend.close()
 
 
-def test_the_command_with_a_cluster_of_its_own_in_the_air_gap(tmp_path: Path) -> None:
-    (tmp_path / "lease.txt").write_text("Rent is due on the first day of the month.\n\n" * 3)
-    output = tmp_path / "out"
+def test_the_command_with_a_cluster_of_its_own_is_killed_and_goes_on(
+    tmp_path: Path, model: Path
+) -> None:
+    """In the air gap, nothing of it left behind, the rows those of a job without a cluster."""
+    lines = [f"Clause {i}. Rent number {7 * i} is due on day {i % 28}." for i in range(90)]
+    (tmp_path / "lease.txt").write_text("\n\n".join(lines))
     before = set(Path("/tmp").glob("bonito-ray-*"))
-    command = [sys.executable, "-m", "bonito_local", "generate", str(tmp_path / "lease.txt")]
-    asked = ["-t", "exqa", "-o", str(output), "--backend", "fake", "--n", "8", "--no-tune"]
-    ran = subprocess.run(
-        [*command, *asked, "--cluster", "ray", "--actors", "2"],
-        capture_output=True,
-        text=True,
-        timeout=500,
+    program = [sys.executable, "-m", "bonito_local", "generate", str(tmp_path / "lease.txt")]
+    asked = ["-t", "exqa,ynqa", "-m", str(model), "--n", "6", "--max-tokens", "24"]
+    command = [*program, *asked, "--reproducible"]
+
+    def here(name: str) -> Path:
+        return tmp_path / name / ".job" / "store.sqlite"
+
+    def run(name: str, *more: str) -> str:
+        ran = subprocess.run(
+            [*command, "-o", str(tmp_path / name), *more],
+            capture_output=True,
+            text=True,
+            timeout=500,
+        )
+        assert "Traceback" not in ran.stderr
+        return ran.stderr
+
+    def done() -> int:
+        return sum(row[2] != "pending" for row in rows()) if here("out").exists() else 0
+
+    def rows(name: str = "out") -> Rows:
+        try:
+            store = Store(here(name), create=False)
+        except BonitoError:
+            return []
+        return ended(store)
+
+    options = ["--cluster", "ray", "--actors", "2"]
+    killed = subprocess.Popen(
+        [*command, "-o", str(tmp_path / "out"), *options],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
-    assert ran.returncode == 0, ran.stderr
-    assert "ray" not in ran.stderr.lower()  # none of Ray's own lines
-    told = json.loads((output / "ledger.json").read_text())
-    assert told["planned"] == 8
+    while done() < 20:
+        assert killed.poll() is None
+        time.sleep(0.1)
+    killed.kill()
+    killed.wait()
+    first = rows()
+    assert 20 <= sum(row[2] != "pending" for row in first) < len(first)
+    said = run("out", *options)
+    assert "ray" not in said.lower()  # none of Ray's own lines
+    # Engines share the cores, and other numbers of threads round otherwise.
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(cores)[::2])
+    run("plain")
+    os.sched_setaffinity(0, cores)
+    assert rows() == rows("plain")
+    told = json.loads((tmp_path / "out" / "ledger.json").read_text())
+    assert told["planned"] == len(first)
     assert told["outcomes"]["pending"] == 0
     assert told["cluster"] == "ray on this machine"
     assert told["air_gap"] == [

@@ -84,7 +84,7 @@ class Cluster:
         work = Outstanding(iter(requests), size)
         while True:
             before = work.taken
-            execution = Execution(pool, work, hint)
+            execution = Execution(pool, work, hint, self._session.check)
             try:
                 yield from execution.completions()
             except Broken as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
@@ -17,6 +18,7 @@ from bonito_local.backends.cluster.feed import Feed
 from bonito_local.backends.cluster.opening import Opening
 from bonito_local.backends.cluster.outstanding import Outstanding
 from bonito_local.backends.cluster.wire import pack_requests, unpack_completions
+from bonito_local.errors import BackendError
 
 CPU_SHARE = 0.5  # of a logical CPU: an engine must not keep Ray's own tasks from one
 _STALL_SECONDS = 10.0
@@ -41,9 +43,15 @@ class Pool:
 class Execution:
     """One execution of Ray Data over numbered blocks, and the thread that reads its results."""
 
-    def __init__(self, pool: Pool, work: Outstanding, hint: int) -> None:
-        """Begin it; `hint` is the most requests that come, 0 where nobody knows."""
+    def __init__(self, pool: Pool, work: Outstanding, hint: int, check: Callable[[], None]) -> None:
+        """Begin it; `hint` is the most requests that come, 0 where nobody knows.
+
+        `check` raises BackendError once the cluster is gone.
+        """
         self._work = work
+        self._check = check
+        self._checked = time.monotonic()
+        self._gone = False
         self._calls = pool.actors * pool.calls
         self._window = self._calls + pool.actors
         # More than there can be does no harm; where they run out another execution follows.
@@ -70,9 +78,11 @@ class Execution:
         """
         self._fill()
         while self._open:
+            self._look()
             try:
                 found = self._results.get(timeout=_STALL_SECONDS)
             except queue.Empty:
+                self._look()
                 self._ask_again_if_lost()
                 continue
             if found is None:
@@ -88,10 +98,23 @@ class Execution:
 
     def close(self) -> None:
         """End the engines, and the threads that wait for them."""
+        if self._gone:
+            return
         with suppress(Exception):  # Of a cluster that is gone there is nothing to end.
             self._feed.end.remote()
             _break_off()
         self._reader.join(_END_SECONDS)
+
+    def _look(self) -> None:
+        """See now and then that the cluster is there."""
+        if time.monotonic() - self._checked < _STALL_SECONDS:
+            return
+        try:
+            self._check()
+        except BackendError:
+            self._gone = True
+            raise
+        self._checked = time.monotonic()
 
     def _fill(self) -> None:
         """Feed as many blocks as the engines may have at hand."""
@@ -186,4 +209,4 @@ def _break_off() -> None:
     """Ray has no public way to end an execution whose next result another thread waits for."""
     for thread in threading.enumerate():
         if thread.name.startswith("StreamingExecutor") and hasattr(thread, "shutdown"):
-            thread.shutdown(force=True)
+            thread.shutdown(force=False)  # by force Ray would complain of each call that it loses

@@ -65,6 +65,7 @@ class Session:
         with _quiet():
             ray = _import_ray()
         self._ray = ray
+        self._options = options
         self._folder: Path | None = None
         logging.getLogger("ray").setLevel(logging.CRITICAL)
         usual = signal.getsignal(signal.SIGTERM)
@@ -107,6 +108,21 @@ class Session:
         found: list[dict[str, Any]] = self._ray.nodes()
         there = [node["Resources"] for node in found if node["Alive"]]
         return [Node(float(has.get("CPU", 0)), float(has.get("GPU", 0))) for has in there]
+
+    def check(self) -> None:
+        """Raise BackendError where nobody answers any more at the address that was joined.
+
+        Ray would go on trying, and a minute later end this process without a word.
+        """
+        if not self._options.address:
+            return
+        try:
+            _probe(self._options)
+        except OSError as error:
+            raise BackendError(
+                f"The Ray cluster at {self._options.address} is gone.",
+                "Start it again and run the same command: what had finished is kept.",
+            ) from error
 
     def close(self) -> None:
         """End it; what its actors were drawing is dropped."""

@@ -194,13 +194,13 @@ def compare(args: argparse.Namespace) -> None:
 
 def _prompts(args: argparse.Namespace) -> list[str]:
     """The prompts that our job asks, cut by the same tokenizer."""
-    from bonito_local.backends.transformers.loading import load_tokenizer
+    from bonito_local.backends.transformers.texts import Texts
 
-    tokenizer = load_tokenizer(args.checkpoint)
+    texts = Texts(args.checkpoint)
 
     class Counter:
         def count_tokens(self, text: str) -> int:
-            return len(tokenizer(text, add_special_tokens=False)["input_ids"])
+            return texts.count(text)
 
     found = passages(Counter(), args.documents, args.limit)  # type: ignore[arg-type]
     return [format_prompt(TASK, passage.text) for passage in found]

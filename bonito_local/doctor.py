@@ -223,7 +223,7 @@ def _hub() -> Check:
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         found = "HF_HUB_OFFLINE is set: nothing can be fetched"
         return Check("Network", "ok", found)
-    return Check("Network", "ok", "used only by `models pull`, when you ask for a model")
+    return Check("Network", "ok", "used by `models pull` and --download alone, when you ask")
 
 
 def _version(name: str) -> str:

@@ -25,6 +25,7 @@ CONTENTS = "bundle.json"
 OLDEST = (3, 11)
 _CHUNK = 1 << 20
 _SIGNER = "signer"
+_VENV = "Python's venv module is needed; Debian has it in python3-venv."
 
 
 class Refused(Exception):
@@ -150,13 +151,17 @@ def plain_machine(name: str) -> str:
 def install(archive: Path, folder: Path, key: Path | None = None) -> Path:
     """Install the application into `folder`, the models into the user's store; return its program.
 
+    Where an earlier one is installed, it is brought to this version.
+
     Raises:
         Refused: the bundle is damaged or for another machine, or `folder` is taken.
     """
     contents = verify(archive, key)
     check_machine(contents)
-    if folder.exists() and any(folder.iterdir()):
-        raise Refused(f"{folder} is not empty.", "Name another folder with --to.")
+    program = folder / ("Scripts" if os.name == "nt" else "bin") / "bonito-local"
+    again = _python(folder).exists() and (folder / "pyvenv.cfg").is_file()
+    if folder.exists() and any(folder.iterdir()) and not again:
+        raise Refused(f"{folder} holds something else.", "Name another folder with --to.")
     needed = sum(size for size, _ in contents["files"].values())
     folder.mkdir(parents=True, exist_ok=True)
     if shutil.disk_usage(folder).free < 2 * needed:
@@ -164,20 +169,21 @@ def install(archive: Path, folder: Path, key: Path | None = None) -> Path:
             f"{folder} has too little room.", f"About {2 * needed / 1e9:.1f} GB are needed."
         )
     try:
-        _environment(archive, folder, contents)
-        program = folder / ("Scripts" if os.name == "nt" else "bin") / "bonito-local"
+        if not again:
+            said = _run(sys.executable, "-m", "venv", str(folder))
+            if said is not None:
+                raise Refused(f"No virtual environment can be made: {said}.", _VENV)
+        _application(archive, folder, contents)
         _models(archive, folder, contents)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not again:
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     return program
 
 
-def _environment(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
-    """A virtual environment with the wheels in it; nothing is looked for elsewhere."""
-    said = _run(sys.executable, "-m", "venv", str(folder))
-    if said is not None:
-        raise Refused(f"No virtual environment can be made: {said}.", "Debian: python3-venv.")
+def _application(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
+    """The wheels, into the virtual environment in `folder`; nothing is looked for elsewhere."""
     with tempfile.TemporaryDirectory(dir=folder) as wheels, zipfile.ZipFile(archive) as bundle:
         for name in contents["files"]:
             if name.startswith("wheels/"):
@@ -185,7 +191,15 @@ def _environment(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
                     shutil.copyfileobj(data, out, _CHUNK)
         said = _run(
             str(_python(folder)),
-            *("-m", "pip", "install", "--quiet", "--no-index", "--disable-pip-version-check"),
+            *(
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--no-index",
+                "--disable-pip-version-check",
+                "--upgrade",
+            ),
             *("--find-links", wheels, f"bonito-local=={contents['version']}"),
         )
     if said is not None:

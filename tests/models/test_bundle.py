@@ -108,7 +108,9 @@ def test_it_installs_and_runs_without_a_network(made: Path, tmp_path: Path) -> N
     assert "Traceback" not in rows.stderr
     assert (tmp_path / "out" / "ledger.json").exists(), rows.stderr
     again = program([*alone, python, "-I", made, "install", "--to", to], **own)
-    assert (again.returncode, "is not empty" in again.stderr) == (1, True)
+    assert (again.returncode, again.stdout) == (0, done.stdout), again.stderr
+    other = program([*alone, python, "-I", made, "install", "--to", tmp_path], **own)
+    assert (other.returncode, "holds something else" in other.stderr) == (1, True)
 
 
 def test_whole_or_refused(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,21 +1,31 @@
 """The real trainer on a tiny Mistral: bitsandbytes NF4, PEFT, paged AdamW, on a CPU."""
 
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from gguf_reference import logits
+from peft import PeftModel
 from safetensors.torch import load_file
 from tiny_checkpoint import write_decided
 from tiny_rows import ROWS, write_rows
 from torch.nn import functional as F
+from transformers import AutoModelForCausalLM
 
+from bonito_local.convert.pipeline import convert
 from bonito_local.errors import TrainingError
 from bonito_local.training import run as running
 from bonito_local.training.config import Switch, TrainConfig, Weights
-from bonito_local.training.model import load
+from bonito_local.training.model import hold_decoded, load, load_base
 from bonito_local.training.plan import choose, shape_of
 from bonito_local.training.run import Progress, train
 from bonito_local.training.watch import read_log
@@ -195,3 +205,75 @@ def test_memory_that_runs_out_says_what_to_lower(config: TrainConfig) -> None:
         'Set gradient_checkpointing = "on", or set weights = "nf4". '
         "The same command goes on from the last checkpoint."
     )
+
+
+def test_what_was_trained_merged_and_converted_gives_the_same_logits(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    # As bases are published: training computes in bf16, and NF4 rounds what it is given.
+    shutil.copytree(config.base, tmp_path / "base")
+    whole = AutoModelForCausalLM.from_pretrained(config.base, dtype=torch.bfloat16)
+    whole.save_pretrained(tmp_path / "base")
+    config = replace(config, base=tmp_path / "base")
+    train(config)
+    base = load_base(config.base, "cpu")
+    hold_decoded(base)
+    # In float32, so that what is compared is not the rounding of bf16.
+    model = torch.nn.Module.float(PeftModel.from_pretrained(base, config.output))
+    ids = [0, *range(40, 90), *range(300, 310)]
+    with torch.no_grad():
+        wanted = model(torch.tensor([ids])).logits[0].numpy()
+        with model.disable_adapter():
+            before = model(torch.tensor([ids])).logits[0].numpy()
+    file = tmp_path / "f16.gguf"
+    convert(config.base, file, adapters=[config.output], quant="F16", merge_into="nf4")
+    got = logits(file, ids)
+    # Within 1 % of the largest logit, where training moved them by twenty times as much.
+    largest = np.abs(wanted).max()
+    assert np.abs(got - wanted).max() < 0.01 * largest
+    assert np.abs(wanted - before).max() > 0.2 * largest
+    assert (got.argmax(-1) == wanted.argmax(-1)).mean() > 0.95
+
+
+TOGETHER = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from bonito_local.training.config import Switch, TrainConfig, Weights
+from bonito_local.training.processes import join
+from bonito_local.training.run import train
+processes = join()
+base, data, out = map(Path, sys.argv[1:3] + sys.argv[4:5])
+config = TrainConfig("bonito", base, data, out / "ddp", rank=8, alpha=16, learning_rate=1e-2,
+                     batch=4, steps=5, micro_tokens=128, seed=1)
+train(config, processes)
+train(replace(config, output=out / "shard", shard=True), processes)
+processes.leave()
+"""
+
+
+def test_processes_that_share_a_run_give_what_one_gives(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    config = replace(config, steps=5, weights="bf16")
+    train(config)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    others = []
+    for rank in range(2):
+        told = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": port}
+        environment = {name: str(value) for name, value in told.items()}
+        environment |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-c", TOGETHER, config.base, config.data, ".", tmp_path]
+        others.append(subprocess.Popen(list(map(str, command)), env={**os.environ, **environment}))
+    assert [other.wait(timeout=240) for other in others] == [0, 0]
+    wanted = read_log(config.output)[-1]
+    for name in ("ddp", "shard"):
+        (found,) = read_log(tmp_path / name)
+        assert found["loss"] == pytest.approx(wanted["loss"], rel=2e-3)
+        one, two = adapter(config.output), adapter(tmp_path / name)
+        assert one.keys() == two.keys()
+        close = [torch.allclose(one[k], two[k], atol=0.02, rtol=0.05) for k in one]
+        assert np.mean(close) > 0.9

@@ -93,12 +93,12 @@ def test_a_parser_that_fails_costs_its_document_only(
 
 
 def test_a_parser_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "MOST_SECONDS", 1.0)
+    monkeypatch.setattr(process, "MOST_SECONDS", 5.0)  # a busy machine starts a process in 2
     planted(tmp_path, monkeypatch, "time.sleep(60)")
     start = time.monotonic()
     bad, *good = titles(read(two_documents(tmp_path)))
-    assert time.monotonic() - start < 20
-    assert bad == "Reading took more than 1 s; it was stopped."
+    assert time.monotonic() - start < 40
+    assert bad == "Reading took more than 5 s; it was stopped."
     assert " ".join(good) == PROSE
 
 

@@ -29,10 +29,10 @@ from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.registry import open_scorer
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.convert.pipeline import convert
-from bonito_local.evaluation.prompts import FORMS
 from bonito_local.evaluation.protocol import draw_items, fit
 from bonito_local.evaluation.sets import find_sets
 from bonito_local.evaluation.templates import templates_of
+from bonito_local.tasks import FORMS
 
 
 def questions(

@@ -198,12 +198,30 @@ def format_prompt(task: TaskType, passage: str) -> str:
     return f"<|tasktype|>\n{task.name}\n<|context|>\n{defuse(passage.strip())}\n<|task|>\n"
 
 
-def format_adapted(instruction: str) -> str:
-    """Return the prompt, without BOS, that models are adapted with and then asked by.
+@dataclass(frozen=True, slots=True)
+class PromptForm:
+    """How an instruction is put to a model that is no Bonito, and whether EOS ends an answer.
 
-    Format from BatsResearch/nayak-aclfindings24-code (`training/train_decoder.py`).
+    The forms are those of the paper's training and evaluation (BatsResearch/
+    nayak-aclfindings24-code, `training/train_decoder.py` and `evaluate_decoder.py`), which adds
+    EOS to every choice but for Mistral-Instruct.
     """
-    return f"<|input|>\n{instruction.strip()}\n<|output|>\n"
+
+    before: str
+    after: str
+    ends: bool = True
+
+    def wrap(self, instruction: str) -> str:
+        """The prompt, without BOS."""
+        return f"{self.before}{instruction.strip()}{self.after}"
+
+
+# By what the model was trained on: nothing of the kind, rows (as here), chats.
+FORMS = {
+    "base": PromptForm("Instruct: ", "\nAnswer:"),
+    "adapted": PromptForm("<|input|>\n", "\n<|output|>\n"),
+    "mistral": PromptForm("[INST] ", " [/INST]", ends=False),
+}
 
 
 def defuse(passage: str) -> str:

@@ -13,7 +13,7 @@ from bonito_local.errors import ModelError
 _INDEX = "model.safetensors.index.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
 # What changes a completion; a README or an optimizer's state does not.
-_WEIGHED = ("*.safetensors", "*.json", "tokenizer.model")
+_WEIGHED = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model")
 _AGAIN = "Download or save the checkpoint again."
 
 
@@ -48,6 +48,18 @@ class Checkpoint:
         found = sum(path.stat().st_size for path in self.weights)
         kept = self.config.get("dtype") or self.config.get("torch_dtype")
         return found // 2 if kept == "float32" else found
+
+    @property
+    def metadata(self) -> dict[str, object]:
+        """What a GGUF of it would say of its name and chat template, by GGUF's keys.
+
+        Raises:
+            ModelError: a file that may hold the template is broken.
+        """
+        found = {"general.name": f"{self.config.get('_name_or_path', '')} {self.folder.name}"}
+        if template := _chat_template(self.folder):
+            found["tokenizer.chat_template"] = template
+        return {**found}
 
     def sha256(self) -> str:
         """Hash of all that changes a completion: weights, configuration and tokenizer."""
@@ -107,6 +119,21 @@ def _weights(folder: Path) -> tuple[Path, ...]:
             )
         raise ModelError(f"{folder} holds no weights.", _AGAIN)
     return tuple(found)
+
+
+def _chat_template(folder: Path) -> str:
+    """The chat template, from the file of its own or among the tokenizer's settings."""
+    alone, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
+    if alone.is_file():
+        try:
+            return alone.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ModelError(f"{alone} cannot be read.", _AGAIN) from error
+    found = _json(settings).get("chat_template") if settings.is_file() else None
+    if isinstance(found, list):  # several, each with a name
+        named = {one.get("name"): one.get("template") for one in found if isinstance(one, dict)}
+        found = named.get("default")
+    return found if isinstance(found, str) else ""
 
 
 def _json(path: Path) -> dict[str, Any]:

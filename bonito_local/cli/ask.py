@@ -48,8 +48,8 @@ def command(
     Compare it with the base: --prompt zero-shot asks that as the paper does.
     """
     from bonito_local.backends.base import Request, Sample, Sampling
-    from bonito_local.evaluation.prompts import FORMS
     from bonito_local.jobs.spec import check_sampling
+    from bonito_local.tasks import FORMS
 
     sampling = Sampling(1, temperature, 0.95, max_tokens, seed, _STOPS[prompt])
     check_sampling(sampling)

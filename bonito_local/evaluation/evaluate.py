@@ -16,7 +16,6 @@ from bonito_local.backends.base import Backend, EngineOptions, Plan
 from bonito_local.backends.likelihood import Scorer
 from bonito_local.backends.registry import open_backend, open_scorer
 from bonito_local.errors import EvaluationError, OutputError
-from bonito_local.evaluation.prompts import FORMS
 from bonito_local.evaluation.protocol import Answered, Asked, draw_items, fit, quote, rank
 from bonito_local.evaluation.results import (
     Drawn,
@@ -28,6 +27,7 @@ from bonito_local.evaluation.results import (
 )
 from bonito_local.evaluation.sets import EvaluationSet
 from bonito_local.evaluation.templates import Template, templates_of
+from bonito_local.tasks import FORMS
 
 Notify = Callable[[str, int, int], None]
 

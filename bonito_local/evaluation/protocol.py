@@ -19,10 +19,10 @@ from bonito_local.backends.likelihood import Question, Scorer
 from bonito_local.errors import EvaluationError
 from bonito_local.evaluation.items import Item
 from bonito_local.evaluation.metrics import Estimate, bootstrap, mean_macro_f1, token_f1
-from bonito_local.evaluation.prompts import PromptForm
 from bonito_local.evaluation.sets import EvaluationSet
 from bonito_local.evaluation.shorten import shorten
 from bonito_local.evaluation.templates import Template
+from bonito_local.tasks import PromptForm
 
 ANSWER_TOKENS = 25
 _LEAST_ROOM = 16  # tokens of a passage, below which nothing can be asked about it

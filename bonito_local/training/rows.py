@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local.errors import TrainingError
-from bonito_local.tasks import format_adapted
+from bonito_local.tasks import FORMS
 from bonito_local.training.config import Kind
 
 # In the folder of an export, the first of these: test and validation rows stay out.
@@ -70,7 +70,7 @@ def read_pairs(path: Path, kind: Kind) -> Iterator[tuple[str, str]]:
         if kind == "bonito":
             yield row["input"], row["output"]
         elif kind == "adapt":
-            yield format_adapted(row["input"]), row["output"].strip()
+            yield FORMS["adapted"].wrap(row["input"]), row["output"].strip()
         else:
             text = row[names[0]].strip()
             if (key := hashlib.sha256(text.encode()).digest()[:16]) not in seen:

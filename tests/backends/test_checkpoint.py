@@ -31,6 +31,15 @@ def test_what_it_says(folder: Path) -> None:
     assert found.context_length == 512
     assert len(found.weights) > 1
     assert found.quantization == ""
+    assert found.metadata == {"general.name": f" {folder.name}"}
+
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    templates = [{"name": "tool", "template": "T"}, {"name": "default", "template": "D"}]
+    for said in ({"chat_template": "D"}, {"chat_template": templates}):
+        (folder / "tokenizer_config.json").write_text(json.dumps(settings | said))
+        assert read_checkpoint(folder).metadata["tokenizer.chat_template"] == "D"
+    (folder / "chat_template.jinja").write_text("J")
+    assert read_checkpoint(folder).metadata["tokenizer.chat_template"] == "J"
 
 
 def test_the_hash_is_of_what_changes_completions(folder: Path) -> None:

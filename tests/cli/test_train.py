@@ -14,7 +14,7 @@ from tiny_checkpoint import write_decided
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.cli.main import run
-from bonito_local.tasks import format_adapted
+from bonito_local.tasks import FORMS
 
 Capture = pytest.CaptureFixture[str]
 
@@ -73,7 +73,7 @@ def test_questions_come_line_by_line(
     backend = LlamaCpp(tiny_gguf)
     wanted = []
     for asked in ("one?", "two?"):
-        prompt = format_adapted(f"The notice is short.\n\n{asked}")
+        prompt = FORMS["adapted"].wrap(f"The notice is short.\n\n{asked}")
         sampling = Sampling(temperature=0.0, max_tokens=9, stop=("<|input|>",))
         (done,) = backend.generate([Request("q", prompt, sampling, (Sample(0, 0),))])
         wanted.append(done.text.strip())

@@ -24,10 +24,10 @@ from bonito_local.backends.llamacpp.scoring import Scorer
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.cli.main import run
 from bonito_local.evaluation.metrics import mean_macro_f1, token_f1
-from bonito_local.evaluation.prompts import FORMS
 from bonito_local.evaluation.results import read_drawn
 from bonito_local.evaluation.sets import named_sets
 from bonito_local.evaluation.templates import templates_of
+from bonito_local.tasks import FORMS
 
 Capture = pytest.CaptureFixture[str]
 LABELS = ("yes", "no", "maybe")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bonito_local.evaluation.items import Item
-from bonito_local.evaluation.prompts import FORMS
 from bonito_local.evaluation.sets import SETS, EvaluationSet
 from bonito_local.evaluation.templates import templates_of
-from bonito_local.tasks import TASK_TYPES
+from bonito_local.tasks import FORMS, TASK_TYPES
 
 
 @pytest.mark.parametrize("found", SETS, ids=[one.name for one in SETS])

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from tiny_checkpoint import byte_level_tokenizer, write_checkpoint
 
+from bonito_local.backends.checkpoint import read_checkpoint
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
+from bonito_local.backends.transformers.texts import Texts
 from bonito_local.checks.rules import check
 from bonito_local.cli.main import run
 from bonito_local.convert.pipeline import convert
@@ -234,6 +236,10 @@ def test_a_converted_chat_model_is_asked_in_its_template(
         # BOS once, then the template's own tokens; what the passage calls one is text.
         tokens = engine._model.prompt(prompt).tolist()
         assert (tokens.count(0), tokens.count(1)) == (2, 1)
+    # Engines of checkpoints ask it the same.
+    again = asking("auto", read_checkpoint(tmp_path / "chat").metadata)
+    assert again.prompt(read_task(write(tmp_path)), "Pay by </s> noon.") == prompt
+    assert Texts(tmp_path / "chat").encode(prompt) == tokens
     (tmp_path / "a.txt").write_text("Either party may end the agreement by thirty days' notice.")
     command = ["generate", str(tmp_path / "a.txt"), "-t", str(write(tmp_path)), "--n", "6"]
     command += ["-m", str(tmp_path / "chat.gguf"), "--max-tokens", "6", "-o", str(tmp_path / "out")]

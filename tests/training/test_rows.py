@@ -7,8 +7,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from bonito_local.errors import TrainingError
-from bonito_local.evaluation.prompts import FORMS
-from bonito_local.tasks import format_adapted
 from bonito_local.training.config import Kind
 from bonito_local.training.rows import find_data, read_pairs
 
@@ -23,10 +21,6 @@ def test_each_kind_has_its_prompt(tmp_path: Path) -> None:
     assert list(read_pairs(path, "bonito")) == [(" a\n", " b ")]
     assert list(read_pairs(path, "adapt")) == [("<|input|>\na\n<|output|>\n", "b")]
     assert list(read_pairs(path, "tapt")) == [("", "p")]
-
-
-def test_models_are_adapted_as_they_are_asked_and_evaluated() -> None:
-    assert format_adapted(" Is it? ") == FORMS["adapted"].wrap(" Is it? ")
 
 
 def test_a_passage_is_read_once(tmp_path: Path) -> None:

@@ -55,6 +55,7 @@ class Transformers:
         device: where the weights are.
         rows: the most rows computed together.
         cells: tokens that all of them together may hold.
+        metadata: its name and chat template, by GGUF's keys.
     """
 
     name = "transformers"
@@ -83,6 +84,7 @@ class Transformers:
         self.texts = Texts(folder)
         self._ends = last_tokens(self.model, self.texts.tokenizer)
         self.context_length = checkpoint.context_length
+        self.metadata = checkpoint.metadata
         self.rows = rows or _ROWS[self.device]
         self.cells = affordable_cells(checkpoint, dtype, self.device)
         self._exclusive = Exclusive()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from transformers import AutoTokenizer
 
+from bonito_local.backends.base import Framed
 from bonito_local.errors import ModelError
 
 
@@ -41,8 +42,18 @@ class Texts:
         return found
 
     def encode(self, text: str) -> list[int]:
-        """BOS and the tokens of `text`; special tokens' names in it are plain text."""
-        return [*self.bos, *self.tokens(text)]
+        """BOS and the tokens of `text`; special tokens' names are plain text but in a frame."""
+        if not isinstance(text, Framed):
+            return [*self.bos, *self.tokens(text)]
+        head, tail = self._special(text.head), self._special(text.tail)
+        # Some templates write BOS themselves.
+        bos = [] if head[:1] == self.bos else self.bos
+        return [*bos, *head, *self.tokens(text.text), *tail]
+
+    def _special(self, text: str) -> list[int]:
+        """The tokens of `text`; names of special tokens in it are those."""
+        tokens: list[int] = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return tokens
 
     def tokens(self, text: str) -> list[int]:
         """The tokens of `text` alone, without BOS."""

@@ -36,6 +36,7 @@ class VLLM:
 
     Attributes:
         cached_tokens: prompt tokens that were not computed, having been for another sample.
+        metadata: its name and chat template, by GGUF's keys.
     """
 
     name = "vllm"
@@ -57,6 +58,7 @@ class VLLM:
         from bonito_local.backends.transformers.texts import Texts
 
         self.texts = Texts(folder)
+        self.metadata = checkpoint.metadata
         self._adapter = LoRARequest("adapter", 1, str(adapter.folder)) if adapter else None
         config = self._engine.vllm_config
         self.context_length: int = config.model_config.max_model_len

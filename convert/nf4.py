@@ -68,8 +68,8 @@ def round_scales(maxima: F32Array) -> F32Array:
     return out
 
 
-def round_trip(weights: F32Array, maxima: F32Array, scales: F32Array, dtype: str) -> None:
-    """Round `weights` in place to NF4 and back, and to `dtype` (BF16, F16 or F32) as stored.
+def round_trip(weights: F32Array, maxima: F32Array, scales: F32Array) -> None:
+    """Round bfloat16 `weights` in place to NF4 and back to bfloat16.
 
     `maxima` and `scales` are those of the blocks that `weights` starts with: a weight is coded
     by the exact maximum of its block and decoded by the rounded one.
@@ -81,15 +81,15 @@ def round_trip(weights: F32Array, maxima: F32Array, scales: F32Array, dtype: str
     flat *= np.repeat(inverse, counts)
     flat[:] = _LEVELS[np.searchsorted(_MIDPOINTS, flat, side="left")]
     flat *= np.repeat(scales[: counts.size], counts)
-    if dtype == "BF16":
-        _round_to_bf16(flat)
-    elif dtype == "F16":
-        flat[:] = flat.astype(np.float16)
+    round_to_bf16(flat)
 
 
-def _round_to_bf16(values: F32Array) -> None:
-    """Round to the nearest bfloat16, ties to even, in place; the values are finite."""
-    bits = values.view(np.uint32)
+def round_to_bf16(values: F32Array) -> None:
+    """Round to the nearest bfloat16, ties to even, in place; the values are finite.
+
+    Training loads a base in bfloat16, however it is stored, before it is rounded to NF4.
+    """
+    bits = values.reshape(-1).view(np.uint32)
     bits += np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))
     bits &= np.uint32(0xFFFF0000)
 

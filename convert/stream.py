@@ -197,10 +197,10 @@ class _Worker:
         """Make rows [first, last) and write them; returns their bytes."""
         planned = tensor.planned
         weights = self._read(planned, first, last)
-        if planned.nf4 and planned.source is not None:
+        if planned.nf4:
             start = first * planned.columns // nf4.BLOCK
             maxima, scales = (values[start:] for values in tensor.scales.result())
-            nf4.round_trip(weights, maxima, scales, planned.source.dtype)
+            nf4.round_trip(weights, maxima, scales)
         for left, right, magnitude in tensor.updates():
             change = self._float_buffer(1, last - first, planned.columns)
             np.matmul(left[first:last], right, out=change)
@@ -226,6 +226,9 @@ class _Worker:
             out.reshape(-1)[:] = planned.values
         else:
             self._reader.read(planned.source, first * planned.columns, out.reshape(-1))
+        if planned.nf4:
+            _check_finite(planned, out)
+            nf4.round_to_bf16(out)
         return out
 
     def _interleave(self, weights: F32Array, head: int) -> F32Array:

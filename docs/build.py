@@ -26,7 +26,10 @@ ELSEWHERE = {
     "benchmarks/RESULTS.md": "results.md",
     "bonito_local/assets/bonito-tiny.md": "bonito-tiny.md",
     "examples/README.md": "examples.md",
-    "recipes/tiny/README.md": "recipe.md",
+    "recipes/ctga/README.md": "recipes/ctga.md",
+    "recipes/paper/README.md": "recipes/paper.md",
+    "recipes/reproduce/README.md": "recipes/reproduce.md",
+    "recipes/tiny/README.md": "recipes/tiny.md",
 }
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)?(#[^)\s]*)?\)")
 _CODE = re.compile(r"(^ *```.*?^ *```$)", re.MULTILINE | re.DOTALL)

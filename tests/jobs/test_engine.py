@@ -57,9 +57,9 @@ def wanted(tmp_path: Path, tiny_gguf: Path) -> Generation:
             "Leave --quantization out, or use --backend vllm.",
         ),
         (
-            {"backend": "transformers", "engine": EngineOptions(adapter="a")},
-            "The transformers backend cannot give rows of an adapter that is not merged.",
-            "Leave --adapter out, or use --backend vllm.",
+            {"engine": EngineOptions(adapter="a")},
+            "The llamacpp backend cannot give rows of an adapter that is not merged.",
+            "Leave --adapter out, or use --backend transformers or vllm.",
         ),
         (
             {"backend": "vllm", "sampling": Sampling(temperature=2.5)},

@@ -52,6 +52,8 @@ class Job:
             'documents = ["documents"]\noutput = "out"\ntasks = ["exqa", "ynqa"]\n'
             f'model = "model.gguf"\nguided = true\n{extra}\n'
             f"[sampling]\nn = 2\nmax_tokens = 24\n{sampling}\n"
+            # A model with random weights asks nothing.
+            '[checks]\nskip = ["asks nothing"]\n'
         )
 
     def run(self, *args: str, environ: dict[str, str] | None = None) -> tuple[int, str]:

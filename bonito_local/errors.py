@@ -4,6 +4,11 @@ Front ends turn a `BonitoError` into one line at the edge; nothing else catches
 `Exception`. `title` is what went wrong, `remedy` what the user can do.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class BonitoError(Exception):
     """Base of all errors shown to users. `exit_code` is the CLI's exit status."""
@@ -79,6 +84,19 @@ class TrainingError(BonitoError):
 
 class EvaluationError(BonitoError):
     """An evaluation set, or a template for it, cannot be used."""
+
+
+@contextmanager
+def writing(title: str, remedy: str) -> Iterator[None]:
+    """Say what the system's errors in the block mean for the user: `title`, and the reason.
+
+    Raises:
+        OutputError: there was one.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"{title}: {error.strerror or error}.", remedy) from error
 
 
 def did_you_mean(name: str, known: list[str]) -> str:

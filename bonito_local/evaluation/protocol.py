@@ -124,10 +124,8 @@ def rank(
             )
 
     def questions() -> Iterator[Question]:
-        for one in templates:
-            for item in items:
-                prompt = form.wrap(one.fill(item, item.passage, found.kind))
-                yield Question(prompt, one.choices, form.ends)
+        for nth, _, prompt in _prompts(found, items, templates, form):
+            yield Question(prompt, templates[nth].choices, form.ends)
 
     total = len(templates) * len(items)
     best = np.empty(total, np.int64)
@@ -149,6 +147,15 @@ def rank(
     )
 
 
+def _prompts(
+    found: EvaluationSet, items: Sequence[Item], templates: Sequence[Template], form: PromptForm
+) -> Iterator[tuple[int, int, str]]:
+    """Number of the template, number of the item, prompt: every item by each template in turn."""
+    for nth, one in enumerate(templates):
+        for at, item in enumerate(items):
+            yield nth, at, form.wrap(one.fill(item, item.passage, found.kind))
+
+
 def quote(
     backend: Backend,
     found: EvaluationSet,
@@ -167,10 +174,8 @@ def quote(
     greedy = Sampling(temperature=0.0, max_tokens=ANSWER_TOKENS)
 
     def requests() -> Iterator[Request]:
-        for nth, one in enumerate(templates):
-            for at, item in enumerate(items):
-                prompt = form.wrap(one.fill(item, item.passage, found.kind))
-                yield Request(f"{nth} {at}", prompt, greedy, (Sample(0, 0),))
+        for nth, at, prompt in _prompts(found, items, templates, form):
+            yield Request(f"{nth} {at}", prompt, greedy, (Sample(0, 0),))
 
     drawn = [[""] * len(items) for _ in templates]
     total = len(templates) * len(items)

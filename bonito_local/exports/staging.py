@@ -10,12 +10,12 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, Any, Self
 
-from bonito_local.errors import OutputError
+from bonito_local.errors import OutputError, writing
 
 MANIFEST = "export.json"
 PART = ".part"
@@ -90,31 +90,12 @@ class Staging:
                 path.unlink(missing_ok=True)
                 remove_empty(path.parent, self._folder)
 
-    def _told(self) -> _Told:
-        return _Told(self._folder)
-
-
-class _Told:
-    """Says what an error of the system means for the user."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            raise OutputError(
-                f"The dataset cannot be written to {self._folder}: {error.strerror or error}.",
-                "Free some space or see to the folder, and run the same command again: "
-                "nothing generated is lost, and what was there before is untouched.",
-            ) from error
+    def _told(self) -> AbstractContextManager[None]:
+        return writing(
+            f"The dataset cannot be written to {self._folder}",
+            "Free some space or see to the folder, and run the same command again: "
+            "nothing generated is lost, and what was there before is untouched.",
+        )
 
 
 def write_private(path: Path, text: str) -> None:

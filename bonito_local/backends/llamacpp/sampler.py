@@ -57,9 +57,11 @@ class Sampler:
         nucleus = self._top_p * float(sums.sum())
         while True:
             token = _find(weights, sums, self._random.random())
+            if self._top_p >= 1:
+                return token
             likelier = weights * (weights > weights[token])
             sums = _sums(likelier)
-            if self._top_p >= 1 or float(sums.sum()) < nucleus:
+            if float(sums.sum()) < nucleus:
                 return token
             weights = likelier
 

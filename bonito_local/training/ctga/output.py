@@ -10,13 +10,13 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from bonito_local.errors import OutputError
+from bonito_local.errors import writing
 
 _PIECES = 64  # few enough to be open at once
 _DIGITS = 16
@@ -77,31 +77,12 @@ class ShuffledRows:
     def _piece(self, number: int) -> Path:
         return self._part / f"{number:02}"
 
-    def _told(self) -> _Told:
-        return _Told(self._path)
+    def _told(self) -> AbstractContextManager[None]:
+        return writing(
+            f"{self._path} cannot be written",
+            "Free some space or name another file; what was there before is untouched.",
+        )
 
 
 def _private(path: Path) -> IO[bytes]:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
-
-
-class _Told:
-    """Says what an error of the system means for the user."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        if isinstance(error, OSError):
-            raise OutputError(
-                f"{self._path} cannot be written: {error.strerror or error}.",
-                "Free some space or name another file; what was there before is untouched.",
-            ) from error

@@ -25,8 +25,8 @@ HEAVY = {
 
 
 def loaded(code: str) -> set[str]:
-    """Top-level modules of a fresh interpreter after `code`."""
-    report = "import json, sys; print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})))"
+    """Modules of a fresh interpreter after `code`."""
+    report = "import json, sys; print(json.dumps(sorted(sys.modules)))"
     script = f"import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n    {code}\n"
     done = subprocess.run(
         [sys.executable, "-c", script + report], capture_output=True, text=True, check=True
@@ -60,6 +60,16 @@ def test_to_look_at_a_job_imports_little(tmp_path: Path) -> None:
     )
     # Each of these costs milliseconds, of a command that scripts call again and again.
     assert modules & (HEAVY | {"hashlib", "platformdirs", "tempfile", "subprocess"}) == set()
+
+
+def test_the_app_opens_without_what_only_a_run_needs() -> None:
+    modules = loaded("import bonito_local.tui.app, bonito_local.tui.screens.home")
+    assert "bonito_local.jobs.board" in modules
+    needless = {
+        f"bonito_local.{name}" for name in ("jobs.runner", "jobs.launch", "passages.extract")
+    }
+    needless = {f"bonito_local.{name}" for name in late}
+    assert modules & (needless | HEAVY - {"rich", "textual"}) == set()
 
 
 def test_the_package_and_its_public_names_are_lazy() -> None:

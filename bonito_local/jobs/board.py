@@ -13,7 +13,7 @@ from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.registry import Entry, Registry
 from bonito_local.jobs.state import AT_WORK, Listed, look_at
 
-_BATCH = 25
+_FIRST, _MOST = 5, 80  # jobs in a batch: lines show at once, and then few times
 _Signature = tuple[tuple[int, int], ...]
 
 
@@ -37,6 +37,7 @@ class Board:
         """Yield, in batches, the jobs that are not as they were; those numbered `first` first."""
         order = {job: at for at, job in enumerate(first)}
         batch: list[Listed] = []
+        size = _FIRST
         for entry in sorted(entries, key=lambda entry: order.get(entry.id, len(order))):
             if self._is_as_it_was(entry):
                 continue
@@ -45,9 +46,9 @@ class Board:
             if listed != self.jobs.get(entry.id):
                 self.jobs[entry.id] = listed
                 batch.append(listed)
-            if len(batch) == _BATCH:
+            if len(batch) == size:
                 yield batch
-                batch = []
+                batch, size = [], min(2 * size, _MOST)
         if batch:
             yield batch
 

@@ -13,8 +13,6 @@ from textual.containers import Center, Vertical
 from textual.widgets import Button, Label
 
 from bonito_local.jobs.board import Board
-from bonito_local.jobs.example import example_job
-from bonito_local.jobs.launch import launch
 from bonito_local.jobs.registry import Entry
 from bonito_local.jobs.state import AT_WORK, JobState, Listed
 from bonito_local.tui.format import Cell
@@ -178,6 +176,9 @@ class HomeScreen(Page):
     @on(Button.Pressed, "#example")
     def action_example(self) -> None:
         """Make a dataset of the document that comes with the package."""
+        from bonito_local.jobs.example import example_job
+        from bonito_local.jobs.launch import launch
+
         self.notify("A made-up lease becomes a dataset, in a few seconds.")
         self.ask(lambda: launch(example_job(Path.cwd())), lambda _: self.look())
 

@@ -23,7 +23,7 @@ from bonito_local.errors import BackendError, ModelError
 
 _NOISE = 0.03  # a setting has to be faster by more than this to be taken
 _PROBE_SECONDS = 0.3
-_SHORTEST_PROBE = 64  # tokens
+_SHORTEST_PROBE = 256  # tokens; a slow model reads fewer at half its rate
 _MOST_SEQUENCES = 128
 _FEW_SEQUENCES = 8
 _BOTH = ("repack", "flash_attention", "cache", "gpu_layers")

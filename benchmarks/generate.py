@@ -31,8 +31,9 @@ import peers
 
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.measuring import Mix, describe
 from bonito_local.backends.llamacpp.settings import Settings
-from bonito_local.backends.llamacpp.tuning import Mix, describe, tune
+from bonito_local.backends.llamacpp.tuning import tune
 from bonito_local.tasks import format_prompt, task_type
 
 # Deciles of completions' lengths in the recipe's task mix, in Mistral's tokens, x 1.34: a mean

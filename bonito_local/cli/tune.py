@@ -12,10 +12,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from bonito_local.backends.llamacpp.measuring import Mix, describe
 from bonito_local.backends.llamacpp.opening import usual_mix
 from bonito_local.backends.llamacpp.remembered import remember
 from bonito_local.backends.llamacpp.settings import Settings
-from bonito_local.backends.llamacpp.tuning import Mix, Tuning, describe, tune
+from bonito_local.backends.llamacpp.tuning import Tuning, tune
 from bonito_local.cli.talk import quiet
 from bonito_local.convert.manifest import read_manifest
 from bonito_local.errors import ConvertError

@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from bonito_local.backends.base import Plan
-from bonito_local.backends.llamacpp import opening, remembered, tuning
+from bonito_local.backends.llamacpp import apart, measuring, opening, remembered, tuning
+from bonito_local.backends.llamacpp.apart import measure_apart
+from bonito_local.backends.llamacpp.measuring import Measurement, Mix
 from bonito_local.backends.llamacpp.model import Model
 from bonito_local.backends.llamacpp.settings import Settings
-from bonito_local.backends.llamacpp.tuning import Measurement, Mix, tune
+from bonito_local.backends.llamacpp.tuning import tune
 from bonito_local.errors import BackendError, ModelError
 
 MIX = Mix(prompt=40, completion=20)
@@ -24,11 +26,11 @@ def speeds(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Settings], fl
     """Put a formula in the place of the clock."""
 
     def install(seconds: Callable[[Settings], float]) -> None:
-        monkeypatch.setattr(
-            tuning,
-            "measure",
-            lambda model, s, mix, probe, known=None: Measurement(s, 1.0, 1.0, seconds(s)),
-        )
+        def measure(_: object, settings: Settings, *__: object) -> Measurement:
+            return Measurement(settings, 1.0, 1.0, seconds(settings))
+
+        for name in ("measure", "measure_loaded", "measure_apart"):
+            monkeypatch.setattr(tuning, name, measure)
 
     return install
 
@@ -98,35 +100,75 @@ def test_time_and_the_user_end_it(
 
 def test_measuring_a_real_model(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     timed: list[float] = []
-    fastest = tuning._fastest
+    fastest = measuring._fastest
 
     def noted(run: Callable[[], None]) -> float:
         timed.append(fastest(run))
         return timed[-1]
 
-    monkeypatch.setattr(tuning, "_fastest", noted)
+    monkeypatch.setattr(measuring, "_fastest", noted)
     model = Model(tiny_gguf)
     one, many = (
-        tuning.measure(model, Settings(n, threads=1, prefill_threads=1), MIX) for n in (1, 8)
+        measuring.measure(model, Settings(n, threads=1, prefill_threads=1), MIX) for n in (1, 8)
     )
     for found, (prefill, decode) in ((one, timed[:2]), (many, timed[2:])):
         assert found.prefill == pytest.approx(40 / prefill)
         assert found.decode == pytest.approx(found.settings.n_seq / decode)
         assert found.seconds == pytest.approx(40 / found.prefill + 20 / found.decode)
-    drafted = tuning.measure(model, Settings(1, threads=1, prefill_threads=1, draft=4), MIX)
-    assert drafted.decode == pytest.approx((1 + tuning._KEPT[4]) / timed[-1])
-    shared = tuning.measure(model, many.settings, Mix(40, 20, n=4))
+    drafted = measuring.measure(model, Settings(1, threads=1, prefill_threads=1, draft=4), MIX)
+    assert drafted.decode == pytest.approx((1 + measuring._KEPT[4]) / timed[-1])
+    shared = measuring.measure(model, many.settings, Mix(40, 20, n=4))
     assert shared.seconds == pytest.approx(10 / shared.prefill + 20 / shared.decode)
     # A rate that the difference does not touch is taken over.
     timed.clear()
-    reread = tuning.measure(model, replace(one.settings, ubatch=256), MIX, known=one)
+    reread = measuring.measure(model, replace(one.settings, ubatch=256), MIX, known=one)
     assert reread.prefill == pytest.approx(40 / timed[0])
     assert reread.decode == one.decode
-    redrawn = tuning.measure(model, replace(one.settings, n_seq=2), MIX, known=one)
+    redrawn = measuring.measure(model, replace(one.settings, n_seq=2), MIX, known=one)
     assert redrawn.decode == pytest.approx(2 / timed[1])
     assert redrawn.prefill == one.prefill
     assert len(timed) == 2
     model.close()
+
+
+def never() -> bool:
+    return False
+
+
+def test_what_crashes_llama_cpp_is_left_out_and_said(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    crashing = tmp_path / "python"
+    crashing.write_text("#!/bin/sh\nkill -ILL $$\n")
+    crashing.chmod(0o755)
+    monkeypatch.setattr(apart.sys, "executable", str(crashing))
+    told: list[str] = []
+    assert measure_apart(tiny_gguf, Settings(repack=True), MIX, 40, told.append, never) is None
+    assert told == ["llama.cpp crashes with rearranged weights (SIGILL): left out"]
+    found = tune(tiny_gguf, MIX, seconds=2)
+    assert not any(measured.settings.repack for measured in found.tried)
+
+
+def test_a_process_of_its_own_measures_the_same_model(tiny_gguf: Path) -> None:
+    settings = Settings(4, threads=1, prefill_threads=1)
+    found = measure_apart(tiny_gguf, settings, MIX, 40, pytest.fail, never)
+    assert found is not None
+    assert found.settings == settings
+    assert found.seconds == pytest.approx(40 / found.prefill + 20 / found.decode)
+    missing = tiny_gguf.with_name("missing.gguf")
+    assert measure_apart(missing, settings, MIX, 40, pytest.fail, never) is None
+
+
+def test_the_user_stops_a_process_that_measures(
+    tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    hanging = tmp_path / "python"
+    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
+    hanging.chmod(0o755)
+    monkeypatch.setattr(apart.sys, "executable", str(hanging))
+    started = time.monotonic()
+    assert measure_apart(tiny_gguf, Settings(), MIX, 40, pytest.fail, lambda: True) is None
+    assert time.monotonic() - started < 10
 
 
 def test_a_real_search_ends_in_time(tiny_gguf: Path) -> None:

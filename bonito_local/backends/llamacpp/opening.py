@@ -7,9 +7,10 @@ from pathlib import Path
 from bonito_local.backends.base import Plan
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.gguf_file import read_header
+from bonito_local.backends.llamacpp.measuring import Mix
 from bonito_local.backends.llamacpp.remembered import recall, remember
 from bonito_local.backends.llamacpp.settings import Settings
-from bonito_local.backends.llamacpp.tuning import Mix, tune
+from bonito_local.backends.llamacpp.tuning import tune
 
 _COMPLETION = 64  # tokens: about the mean of Bonito's rows
 _PROMPT = 480  # and of prompts, for models that do not say what passages they want

@@ -14,9 +14,10 @@ from typing import Any
 
 from bonito_local.backends.llamacpp.bindings import lib
 from bonito_local.backends.llamacpp.machine import logical_cores, physical_cores, processor
+from bonito_local.backends.llamacpp.measuring import Measurement, Mix
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.llamacpp.speeds import folder
-from bonito_local.backends.llamacpp.tuning import Measurement, Mix, Tuning
+from bonito_local.backends.llamacpp.tuning import Tuning
 
 
 def recall(model_sha256: str, mix: Mix) -> Tuning | None:

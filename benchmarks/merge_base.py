@@ -22,7 +22,9 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from bonito_local.backends.llamacpp.bindings import lib
+from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.scoring import Scorer
+from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.convert.pipeline import convert
 
 Logits = npt.NDArray[np.float64]
@@ -53,11 +55,9 @@ def trained(base: Path, adapter: Path, samples: list[list[int]]) -> list[Logits]
 
 def converted(path: Path, samples: list[list[int]]) -> list[Logits]:
     found = []
-    with closing(lib.Llama(str(path), logits_all=True, verbose=False, n_ctx=1024)) as model:
+    with closing(LlamaCpp(path, Settings(n_seq=1))) as engine, closing(Scorer(engine)) as model:
         for tokens in samples:
-            model.reset()
-            model.eval(tokens)
-            found.append(log_softmax(np.array(model.scores[: len(tokens)], np.float64)))
+            found.append(model.log_probs(np.array(tokens, np.int32)).astype(np.float64))
     return found
 
 

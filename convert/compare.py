@@ -8,10 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.convert.pipeline import execute
@@ -19,6 +18,9 @@ from bonito_local.convert.plan import Plan
 from bonito_local.convert.probes import PASSAGES
 from bonito_local.errors import ConvertError
 from bonito_local.tasks import TASK_TYPES, format_prompt, parse_completion
+
+if TYPE_CHECKING:
+    from bonito_local.backends.llamacpp.scoring import Scorer
 
 MAX_TOKENS = 64
 WINDOW = 512
@@ -93,19 +95,22 @@ def _distances(
     got: list[str],
     text: Path | None,
 ) -> Comparison:
-    from bonito_local.backends.llamacpp.bindings import lib
+    from bonito_local.backends.llamacpp.engine import LlamaCpp
+    from bonito_local.backends.llamacpp.scoring import Scorer
+    from bonito_local.backends.llamacpp.settings import Settings
 
     sums = {"kl": 0.0, "top1": 0, "tokens": 0}
     worst = 0.0
     longest = min(2 * WINDOW, plan.architecture.context)
-    options: dict[str, Any] = {"logits_all": True, "verbose": False, "n_ctx": longest}
     with (
-        closing(lib.Llama(str(path), **options)) as mine,
-        closing(lib.Llama(str(reference), **options)) as theirs,
+        closing(LlamaCpp(path, Settings(n_seq=1))) as engine,
+        closing(LlamaCpp(reference, Settings(n_seq=1))) as other,
+        closing(Scorer(engine)) as mine,
+        closing(Scorer(other)) as theirs,
     ):
         for (_, prompt), completion in zip(_prompts(), wanted, strict=True):
-            tokens = theirs.tokenize((prompt + completion).encode(), special=False)[:longest]
-            p, q = _log_probs(theirs, tokens), _log_probs(mine, tokens)
+            tokens = theirs.tokens(prompt + completion)[:longest]
+            p, q = theirs.log_probs(tokens), mine.log_probs(tokens)
             kl = (np.exp(p) * (p - q)).sum(axis=-1)
             sums["kl"] += float(kl.sum())
             chosen = np.take_along_axis(p, q.argmax(-1)[:, None], axis=-1)[:, 0]
@@ -127,15 +132,6 @@ def _distances(
     )
 
 
-def _log_probs(model: Any, tokens: list[int]) -> npt.NDArray[np.float32]:
-    model.reset()
-    model.eval(tokens)
-    logits = np.array(model.scores[: len(tokens)], np.float32)
-    logits -= logits.max(axis=-1, keepdims=True)
-    result: npt.NDArray[np.float32] = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
-    return result
-
-
 def _parse_rate(completions: Sequence[str], passages: Sequence[str]) -> float:
     parsed = [
         parse_completion(completion, passage) is not None
@@ -144,18 +140,18 @@ def _parse_rate(completions: Sequence[str], passages: Sequence[str]) -> float:
     return sum(parsed) / len(parsed)
 
 
-def _perplexity(model: Any, text: Path) -> float:
+def _perplexity(model: Scorer, text: Path) -> float:
     """Over the text's first windows of 512 tokens, on the second half of each."""
     try:
-        tokens = model.tokenize(text.read_bytes()[: 64 * 1024], special=False)
+        tokens = model.tokens(text.read_bytes()[: 64 * 1024].decode("utf-8", errors="replace"))
     except OSError as error:
         raise ConvertError(f"{text} cannot be read: {error.strerror}.") from error
     windows = [tokens[i : i + WINDOW] for i in range(0, len(tokens), WINDOW)][:16]
     loss, count = 0.0, 0
     for window in windows:
         half = len(window) // 2
-        after = np.array(window[half + 1 :], np.int64)
-        log_probs = _log_probs(model, window)[half:-1]
+        after = window[half + 1 :].astype(np.int64)
+        log_probs = model.log_probs(window)[half:-1]
         loss -= float(log_probs[np.arange(len(after)), after].sum())
         count += len(after)
     if not count:

@@ -6,6 +6,8 @@ import ctypes
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import llama_cpp
 import numpy as np
@@ -45,14 +47,18 @@ def quantize(
     return tensors(out)
 
 
+def plain_llama(path: Path, **options: Any) -> Any:
+    """Load a model with its weights as they are: some builds crash on rearranged ones."""
+    params = llama_cpp.llama_model_default_params()
+    params.use_extra_bufts = False
+    with mock.patch.object(llama_cpp.llama_cpp, "llama_model_default_params", return_value=params):
+        return llama_cpp.Llama(str(path), verbose=False, **options)
+
+
 def logits(path: Path, tokens: list[int]) -> npt.NDArray[np.float32]:
     """Return llama.cpp's logits after each token ([tokens, vocabulary]), float32 cache."""
     f32 = llama_cpp.GGML_TYPE_F32
-    with closing(
-        llama_cpp.Llama(
-            str(path), logits_all=True, verbose=False, n_ctx=256, type_k=f32, type_v=f32
-        )
-    ) as model:
+    with closing(plain_llama(path, logits_all=True, n_ctx=256, type_k=f32, type_v=f32)) as model:
         model.eval(tokens)
         return np.array(model.scores[: len(tokens)])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,9 @@ from gguf import GGUFReader
 from gguf_reference import logits
 from tiny_checkpoint import write_adapter, write_checkpoint
 
+from bonito_local.backends.llamacpp.engine import LlamaCpp
+from bonito_local.backends.llamacpp.scoring import Scorer
+from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.convert.mixes import MIXES
 from bonito_local.convert.pipeline import convert
 from bonito_local.convert.thresholds import THRESHOLDS
@@ -50,13 +54,12 @@ def test_a_good_file_passes(made: Path) -> None:
 
 def test_divergence_is_that_of_the_logits(made: Path, tmp_path: Path) -> None:
     """The figure of one prompt, computed anew from both models' logits."""
-    from bonito_local.backends.llamacpp.bindings import lib
-    from bonito_local.convert.compare import _log_probs
-
     tokens = [0, *range(50, 90)]
-    model = lib.Llama(str(made / "good.gguf"), logits_all=True, verbose=False, n_ctx=128)
-    got = _log_probs(model, tokens)
-    model.close()
+    with (
+        closing(LlamaCpp(made / "good.gguf", Settings(n_seq=1))) as engine,
+        closing(Scorer(engine)) as scorer,
+    ):
+        got = scorer.log_probs(np.array(tokens, np.int32))
     want = logits(made / "good.gguf", tokens).astype(np.float64)
     want -= np.log(np.exp(want).sum(axis=-1, keepdims=True))
     # One keeps its cache in 16 bits, the other in 32.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from bonito_local.backends.base import Framed
 from bonito_local.backends.likelihood import Likelihood, Question, begins
@@ -80,6 +81,23 @@ class Scorer:
                     found[first + nth] += log
             yield tuple(found)
 
+    def tokens(self, text: str) -> Tokens:
+        """Tokens of a text, BOS first where the model's metadata asks for one."""
+        return self._model.prompt(text)
+
+    def log_probs(self, tokens: Tokens) -> npt.NDArray[np.float32]:
+        """The next token's log-probabilities after each token: [tokens, vocabulary].
+
+        Raises:
+            BackendError: the engine failed.
+        """
+        found = np.empty((len(tokens), self._model.vocabulary_size), np.float32)
+        self._fit(len(tokens))
+        # And one token beyond, which is only there to be predicted.
+        for row, position in self._compute(np.append(tokens, tokens[-1:]), 0):
+            found[position] = self._logs(row)
+        return found
+
     def _answer(self, text: str, ends: bool) -> Tokens:
         tokens = self._model.tokenize(text)
         return np.append(tokens, np.int32(self._model.eos)) if ends else tokens
@@ -142,10 +160,14 @@ class Scorer:
             raise BackendError("llama.cpp failed while scoring.", "Run the same again.")
 
     def _log(self, row: int, token: int) -> float:
+        return float(self._logs(row)[token])
+
+    def _logs(self, row: int) -> npt.NDArray[np.float64]:
         pointer = lib.llama_get_logits_ith(self._context, row)
         logits = np.ctypeslib.as_array(pointer, (self._model.vocabulary_size,)).astype(np.float64)
-        top = logits.max()
-        return float(logits[token] - top - np.log(np.exp(logits - top).sum()))
+        logits -= logits.max()
+        shifted: npt.NDArray[np.float64] = logits - np.log(np.exp(logits).sum())
+        return shifted
 
     def _fit(self, need: int) -> None:
         if need <= self._room:

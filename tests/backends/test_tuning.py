@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bonito_local.backends.base import Plan
-from bonito_local.backends.llamacpp import apart, measuring, opening, remembered, tuning
+from bonito_local.backends.llamacpp import measuring, opening, remembered, tuning
 from bonito_local.backends.llamacpp.apart import measure_apart
 from bonito_local.backends.llamacpp.measuring import Measurement, Mix
 from bonito_local.backends.llamacpp.model import Model
@@ -141,7 +142,7 @@ def test_what_crashes_llama_cpp_is_left_out_and_said(
     crashing = tmp_path / "python"
     crashing.write_text("#!/bin/sh\nkill -ILL $$\n")
     crashing.chmod(0o755)
-    monkeypatch.setattr(apart.sys, "executable", str(crashing))
+    monkeypatch.setattr(sys, "executable", str(crashing))
     told: list[str] = []
     assert measure_apart(tiny_gguf, Settings(repack=True), MIX, 40, told.append, never) is None
     assert told == ["llama.cpp crashes with rearranged weights (SIGILL): left out"]
@@ -165,7 +166,7 @@ def test_the_user_stops_a_process_that_measures(
     hanging = tmp_path / "python"
     hanging.write_text("#!/bin/sh\nexec sleep 60\n")
     hanging.chmod(0o755)
-    monkeypatch.setattr(apart.sys, "executable", str(hanging))
+    monkeypatch.setattr(sys, "executable", str(hanging))
     started = time.monotonic()
     assert measure_apart(tiny_gguf, Settings(), MIX, 40, pytest.fail, lambda: True) is None
     assert time.monotonic() - started < 10

@@ -10,10 +10,11 @@ import pytest
 
 from bonito_local.backends.base import Plan, Sampling
 from bonito_local.backends.llamacpp import speeds as speeds_module
+from bonito_local.backends.llamacpp.measuring import Measurement, Mix
 from bonito_local.backends.llamacpp.remembered import remember
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.llamacpp.speeds import Speed, speeds
-from bonito_local.backends.llamacpp.tuning import Measurement, Mix, Tuning
+from bonito_local.backends.llamacpp.tuning import Tuning
 from bonito_local.backends.registry import open_backend
 from bonito_local.jobs.estimate import estimate
 from bonito_local.jobs.generation import Generation

@@ -50,6 +50,7 @@ def write_header(plan: Plan, file: BinaryIO, metadata: Mapping[str, str | int]) 
     writer.add_file_type(plan.mix.file_type)
     writer.add_quantization_version(GGML_QUANT_VERSION)
     for key, value in metadata.items():
+        writer.kv_data[0].pop(key, None)  # gguf-py warns of a second value
         if isinstance(value, int):
             writer.add_uint32(key, value)
         else:

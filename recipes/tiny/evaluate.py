@@ -72,6 +72,8 @@ def measure(backend: LlamaCpp, texts: list[str], task: str, show: int) -> dict[s
     pairs = [parse_completion(c, t) for c, t in zip(completions, texts, strict=True)]
     parsed = [(t, c, p) for t, c, p in zip(texts, completions, pairs, strict=True) if p]
     result: dict[str, float] = {"parsed": len(parsed) / len(texts)}
+    if not parsed:
+        return result
     if task == "exqa":
         result["verbatim"] = sum(p.response in t for t, _, p in parsed) / len(parsed)
         result["verbatim_of_all"] = sum(p.response in t for t, _, p in parsed) / len(texts)
@@ -104,7 +106,8 @@ def gold_answers(backend: LlamaCpp, squad_dev: Path, count: int, seed: int) -> f
     ask = f"{CONTEXT}\n\nUsing only the text above, answer this question: "
     prompts = [f"{format_prompt(kind, t)}{ask}{q.text}\n{PIPE}\n" for t, q in items]
     answers = complete(backend, prompts)
-    return sum(f1(a, q.answer) for a, (_, q) in zip(answers, items, strict=True)) / len(items)
+    scores = [f1(a, q.answer) for a, (_, q) in zip(answers, items, strict=True)]
+    return sum(scores) / max(1, len(scores))
 
 
 def main() -> None:

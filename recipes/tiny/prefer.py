@@ -176,7 +176,7 @@ class Learner:
         self.optimizer = paged_adamw(list(self.masters.values()), args.learning_rate)
         rng = random.Random(args.seed)
         texts = [pair for pair in read_pairs(args.rows, "bonito") if pair[1]]
-        rows = [self.example(*pair) for pair in rng.sample(texts, 8_000)]
+        rows = [self.example(*pair) for pair in rng.sample(texts, min(len(texts), 8_000))]
         self.anchors = cycle([row for row in rows if len(row.ids) <= LENGTHS[-1]])
 
     def example(self, prompt: str, output: str) -> Example:
@@ -213,6 +213,8 @@ class Learner:
         """Take `steps` steps over the pairs; return the means of what was seen."""
         groups = [g for g in batched(pairs, PAIRS) if len(g) == PAIRS]
         seen: dict[str, float] = defaultdict(float)
+        if not groups:
+            return seen
         order: list[list[Pair]] = []
         for step in range(steps):
             order = order or rng.sample(groups, len(groups))

@@ -183,7 +183,7 @@ class Optimizer:
 def rate_at(done: float) -> float:
     """Share of the peak rates: two cycles, each falling linearly to zero at its end."""
     if done >= SECOND_CYCLE:
-        return 0.6 * (1 - done) / (1 - SECOND_CYCLE)
+        return 0.6 * max(0.0, 1 - done) / (1 - SECOND_CYCLE)  # the last step ends after the time
     part = done / SECOND_CYCLE
     return min(1.0, part / 0.01 + 0.05, max(0.0, (1 - part) / 0.4))
 
@@ -240,7 +240,6 @@ def main() -> None:
     def done() -> float:
         return skipped + (1 - skipped) * (begun + time.monotonic() - start) / budget
 
-    log = (args.out / "log.jsonl").open("a")
     sequences = mixture(mixer, texts, tokenizer, rng, done)
     total = 0.0
     for batch in bucketed(sequences, BUCKETS, args.tokens, EOS_ID):
@@ -251,7 +250,8 @@ def main() -> None:
         if step % 20 == 0:
             seconds = begun + time.monotonic() - start
             line = {"step": step, "tokens": tokens, "seconds": round(seconds), "loss": total / 20}
-            print(json.dumps(line), file=log, flush=True)
+            with (args.out / "log.jsonl").open("a") as log:
+                print(json.dumps(line), file=log)
             total = 0.0
         over = done() >= 1
         if over or time.monotonic() - saved > 300:
@@ -277,7 +277,7 @@ def tokenizer_texts(
         prompt = format_prompt(task_type(row.task), row.passage)
         yield f"{prompt}{row.instruction}\n{PIPE}\n{row.response}"
     for name, count in (("wikipedia", 20_000), ("books", 4_000)):
-        yield from (p.text for p in rng.sample(texts[name], count))
+        yield from (p.text for p in rng.sample(texts[name], min(len(texts[name]), count)))
     for name in ("policies", "tatqa", "scitldr", "legal"):
         yield from (p.text for p in texts[name] * 2)
 

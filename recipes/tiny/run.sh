@@ -8,7 +8,7 @@ mkdir -p "$out"
 
 python "$here/pretrain.py" --data-dir "$data" --out "$out/base" --minutes "${BASE_MINUTES:-66}"
 [ -s "$out/rows.jsonl" ] ||
-    python "$here/ctga.py" --data-dir "$data" --out "$out/rows.jsonl" --rows 30000
+    python "$here/ctga.py" --data-dir "$data" --out "$out/rows.jsonl" --rows "${ROWS:-30000}"
 cat > "$out/qlora.toml" <<TOML
 base = "base"
 data = "rows.jsonl"
@@ -25,5 +25,6 @@ save_every = 100
 TOML
 bonito-local train bonito "$out/qlora.toml"
 python "$here/export.py" --base "$out/base" --adapter "$out/adapter" --out "$out/bonito-tiny.gguf"
-python "$here/evaluate.py" --data-dir "$data" --model "$out/bonito-tiny.gguf" |
+python "$here/evaluate.py" --data-dir "$data" --model "$out/bonito-tiny.gguf" \
+    --passages "${PASSAGES:-500}" |
     tee "$out/evaluation.json"

@@ -78,6 +78,10 @@ class BundleError(BonitoError):
     """A bundle cannot be made, is damaged, or does not install here."""
 
 
+class TemplatesError(BonitoError):
+    """Templates cannot be read, or the process that renders them does not run."""
+
+
 class TrainingError(BonitoError):
     """A training run was given something it cannot train on."""
 

@@ -40,6 +40,10 @@ _PATH = click.Path(path_type=Path)
 @click.option("--limit", type=click.IntRange(min=1), help="Most items of a set, drawn by --seed.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--passage-tokens", type=click.IntRange(min=16), help="Most tokens of a passage.")
+@click.option("--promptsource", type=_PATH, help="A checkout of it: its templates for SQuADShifts.")
+@click.option(
+    "--paper-code", type=_PATH, help="A checkout of the paper's code: its templates for the others."
+)
 @click.option("--download", is_flag=True, help="Fetch sets that --data lacks from the hub.")
 def command(
     model: str,
@@ -53,6 +57,8 @@ def command(
     limit: int | None,
     seed: int,
     passage_tokens: int | None,
+    promptsource: Path | None,
+    paper_code: Path | None,
     download: bool,
 ) -> None:
     """Measure a model on the Bonito paper's evaluation sets, by its protocol.
@@ -64,6 +70,7 @@ def command(
     Without --download nothing here has a network.
     """
     from bonito_local.evaluation.evaluate import Evaluation, evaluate
+    from bonito_local.evaluation.papers import Checkouts
     from bonito_local.evaluation.sets import find_sets
 
     options = EngineOptions(adapter=adapter, quantization=quantization)
@@ -87,6 +94,7 @@ def command(
         limit,
         seed,
         passage_tokens,
+        Checkouts(promptsource, paper_code),
     )
     with _Shown() as shown:
         results = evaluate(wanted, shown.show)
@@ -147,6 +155,8 @@ def _print(results: Results) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from bonito_local.evaluation.results import OWN
+
     table = Table("set", "metric", "F1", "95 % interval", "templates", "items")
     for one in results.sets:
         spread = f"{min(one.templates.values()):.1f} to {max(one.templates.values()):.1f}"
@@ -165,6 +175,8 @@ def _print(results: Results) -> None:
     console.print(table)
     for one in results.sets:
         told = [one.note] if one.note else []
+        if one.words != OWN:
+            told.append(f"Asked in the templates of {one.words}.")
         if one.shortened:
             told.append(f"{one.shortened} of {one.items} passages were shortened to fit.")
         if one.left_out:

@@ -16,8 +16,10 @@ from bonito_local.backends.base import Backend, EngineOptions, Plan
 from bonito_local.backends.likelihood import Scorer
 from bonito_local.backends.registry import open_backend, open_scorer
 from bonito_local.errors import EvaluationError, OutputError
+from bonito_local.evaluation.papers import Checkouts, paper_templates, whose
 from bonito_local.evaluation.protocol import Answered, Asked, draw_items, fit, quote, rank
 from bonito_local.evaluation.results import (
+    OWN,
     Drawn,
     Results,
     SetResult,
@@ -44,6 +46,7 @@ class Evaluation:
         output: folder of the results, which another run goes on with.
         limit: most items of a set, drawn by `seed`, as the intervals' resamples are.
         passage_tokens: most tokens of a passage; else what the context holds.
+        checkouts: whose templates take the place of this package's.
     """
 
     model: Path
@@ -56,6 +59,7 @@ class Evaluation:
     limit: int | None = None
     seed: int = 0
     passage_tokens: int | None = None
+    checkouts: Checkouts = field(default_factory=Checkouts)
 
     def about(self) -> dict[str, Any]:
         """What the results depend on, but for the sets."""
@@ -71,6 +75,7 @@ class Evaluation:
             "limit": self.limit,
             "seed": self.seed,
             "passage_tokens": self.passage_tokens,
+            "templates_sha256": self.checkouts.sha256(),
             "version": __version__,
         }
 
@@ -102,10 +107,15 @@ def evaluate(wanted: Evaluation, notify: Notify = lambda *_: None) -> Results:
     ]
     if not left:
         return results
-    templates = {found.name: templates_of(found) for found, _, _ in left}
     items = {
         found.name: draw_items(found.read(path), wanted.limit, wanted.seed)
         for found, path, _ in left
+    }
+    templates = {
+        found.name: paper_templates(found, items[found.name], wanted.checkouts)
+        if whose(found, wanted.checkouts)
+        else templates_of(found)
+        for found, _, _ in left
     }
     plan = Plan(wanted.sha256, options=wanted.options)
     with (
@@ -118,7 +128,9 @@ def evaluate(wanted: Evaluation, notify: Notify = lambda *_: None) -> Results:
             of = templates[found.name]
             asked = fit(backend, found, items[found.name], of, form, wanted.passage_tokens)
             answered = _answer(backend, scorer, found, asked, of, wanted, notify)
-            result = _result(found, path, digest, asked, answered, time.monotonic() - begun)
+            seconds = time.monotonic() - begun
+            words = whose(found, wanted.checkouts) or OWN
+            result = _result(found, path, digest, asked, answered, words, seconds)
             results = Results(
                 about, (*(one for one in results.sets if one.name != found.name), result)
             )
@@ -154,6 +166,7 @@ def _result(
     digest: str,
     asked: Asked,
     answered: Answered,
+    words: str,
     seconds: float,
 ) -> SetResult:
     def percent(share: float) -> float:
@@ -175,6 +188,7 @@ def _result(
         digest,
         found.note,
         round(seconds, 1),
+        words,
     )
 
 

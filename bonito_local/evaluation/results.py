@@ -13,6 +13,7 @@ from typing import Any
 from bonito_local.errors import EvaluationError, OutputError
 
 RESULTS, DRAWN = "results.json", "drawn.jsonl"
+OWN = "bonito-local"  # whose templates, if nobody else's
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class SetResult:
             have, and `left_out` how many were not, since they do not fit the context.
         file: what they were read from, by its name; `sha256` is its hash, in hex.
         note: what has to be said beside the number.
+        words: whose templates they were asked in.
     """
 
     name: str
@@ -44,6 +46,7 @@ class SetResult:
     sha256: str
     note: str
     seconds: float
+    words: str = OWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Templates: how an item is put into words, five for each set, in TOML files beside this package.
 
-`{{passage}}`, `{{question}}` and `{{kind}}` stand for an item's own. `choices` are the words for
-the set's labels, in their order.
+In these `{{passage}}`, `{{question}}` and `{{kind}}` stand for an item's own. `choices` are the
+words for the set's labels, in their order.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from importlib.resources import files
+from typing import Protocol
 
 from bonito_local.evaluation.items import Item
 from bonito_local.evaluation.sets import EvaluationSet
@@ -17,9 +18,24 @@ from bonito_local.evaluation.sets import EvaluationSet
 _PLACE = re.compile(r"\{\{(passage|question|kind)\}\}")
 
 
+class Template(Protocol):
+    """One way to ask."""
+
+    @property
+    def name(self) -> str:
+        """Its own among those of a set."""
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words for the set's labels, in their order; empty where the answer is a span."""
+
+    def fill(self, item: Item, passage: str, kind: str) -> str:
+        """The instruction for an item, with `passage` for its own."""
+
+
 @dataclass(frozen=True, slots=True)
-class Template:
-    """One way to ask; `choices` is empty where the answer is a span."""
+class OwnTemplate:
+    """One of this package's."""
 
     name: str
     text: str
@@ -36,6 +52,6 @@ def templates_of(found: EvaluationSet) -> list[Template]:
     """The set's templates in this package's words."""
     source = files("bonito_local.evaluation").joinpath("templates", f"{found.templates}.toml")
     return [
-        Template(one["name"], one["text"].strip(), tuple(one.get("choices", ())))
+        OwnTemplate(one["name"], one["text"].strip(), tuple(one.get("choices", ())))
         for one in tomllib.loads(source.read_text("utf-8"))["template"]
     ]

@@ -18,13 +18,13 @@ from typing import Any
 from bonito_local.errors import TrainingError
 from bonito_local.exports.staging import write_private
 from bonito_local.tasks import PIPE, format_prompt, task_type
+from bonito_local.templating.rendering import Asked, Checked, Made, Renderer
+from bonito_local.templating.source import Source, Template
 from bonito_local.training.ctga.counts import TOO_LONG, Counts, LeftOut, Unused
 from bonito_local.training.ctga.drawing import Drawn, Survey, draw, survey
 from bonito_local.training.ctga.examples import read_examples
 from bonito_local.training.ctga.output import ShuffledRows
 from bonito_local.training.ctga.plan import Plan
-from bonito_local.training.ctga.rendering import Asked, Checked, Made, Renderer
-from bonito_local.training.ctga.source import Source, Template
 
 _SEE = "docs/ctga.md says what a dataset is to hold."
 _BATCH = 32  # rows that the renderer is asked for together

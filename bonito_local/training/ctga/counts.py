@@ -6,17 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-# Why an example has no row. Together with the rows these are all that was read.
+# Why an example has no row. With `templating.reasons` and the rows these are all that was read.
 UNREADABLE = "line cannot be read"
 OVER_CAP = "over the dataset's cap"
 REPEATED = "repeats another example"
-NO_PASSAGE = "passage empty"
-NO_RESPONSE = "response empty"
-NO_INSTRUCTION = "instruction empty"
-COLUMN_MISSING = "template asks for what the example lacks"
-TEMPLATE_FAILED = "template failed"
-TOO_MUCH = "template took too much time or memory"
-WRITES_MARKER = "template writes a marker of Bonito's"
 TOO_LONG = "longer than the limit"
 
 

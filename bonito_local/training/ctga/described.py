@@ -14,9 +14,9 @@ from typing import Any
 from bonito_local.errors import BonitoError, UsageError, did_you_mean
 from bonito_local.jobs.tomlfile import read_toml
 from bonito_local.tasks import task_type
+from bonito_local.templating.source import Source, Template, with_slot
 from bonito_local.training.ctga.examples import SUFFIXES
 from bonito_local.training.ctga.plan import Plan
-from bonito_local.training.ctga.source import Source, Template, with_slot
 
 PASSAGE = "{{ passage }}"
 _KEYS = ("name", "files", "tasks", "values", "header", "license")

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from bonito_local.errors import TrainingError, UsageError, did_you_mean
+from bonito_local.errors import TemplatesError, TrainingError, UsageError, did_you_mean
+from bonito_local.templating.promptsource import CUT, read_prompts, templates_folder
+from bonito_local.templating.source import Source, Template, with_slot
 from bonito_local.training.ctga.counts import LeftOut, Unused
 from bonito_local.training.ctga.examples import SUFFIXES
 from bonito_local.training.ctga.plan import Plan
-from bonito_local.training.ctga.promptsource import read_prompts, templates_folder
-from bonito_local.training.ctga.source import Source, Template, with_slot
-
-# Characters at which promptsource cuts each value that goes into a template.
-CUT = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +81,7 @@ def plan_paper(data: Path, checkout: Path, wanted: Sequence[str] = ()) -> Plan:
         try:
             found = find_files(home, dataset.subset, dataset.split)
             out, templates = _templates(folder, dataset)
-        except TrainingError as error:
+        except (TemplatesError, TrainingError) as error:
             unused.append(Unused(dataset.label, error.title, error.remedy))
             continue
         left_out += out

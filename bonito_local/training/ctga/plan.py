@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bonito_local.templating.source import Source
 from bonito_local.training.ctga.counts import LeftOut, Unused
-from bonito_local.training.ctga.source import Source
 
 
 @dataclass(frozen=True, slots=True)

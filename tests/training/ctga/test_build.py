@@ -13,12 +13,18 @@ from promptsource_checkout import checkout, map_, mirror, rte, squad, write_json
 
 from bonito_local.errors import TrainingError, UsageError
 from bonito_local.tasks import parse_completion, task_type
-from bonito_local.training.ctga import counts as reasons
+from bonito_local.templating import reasons
+from bonito_local.templating.source import Source, Template
 from bonito_local.training.ctga.build import Limits, build, report_path
-from bonito_local.training.ctga.counts import Counts, LeftOut
+from bonito_local.training.ctga.counts import (
+    REPEATED,
+    TOO_LONG,
+    UNREADABLE,
+    Counts,
+    LeftOut,
+)
 from bonito_local.training.ctga.paper import plan_paper
 from bonito_local.training.ctga.plan import Plan
-from bonito_local.training.ctga.source import Source, Template
 
 
 def rows_of(path: Path) -> list[dict[str, Any]]:
@@ -151,14 +157,14 @@ def test_what_is_left_out_is_counted_by_reason(tmp_path: Path) -> None:
     found = build(Plan((source(tmp_path, rows, text),)), tmp_path / "r", Limits(chars=500), 0)
     assert found.rows == {("d", "qa"): 1}
     assert found.reasons() == {
-        reasons.REPEATED: 1,
+        REPEATED: 1,
         reasons.NO_PASSAGE: 1,
         reasons.NO_RESPONSE: 1,
         reasons.COLUMN_MISSING: 1,
         reasons.TEMPLATE_FAILED: 1,
         reasons.WRITES_MARKER: 1,
-        reasons.TOO_LONG: 1,
-        reasons.UNREADABLE: 1,
+        TOO_LONG: 1,
+        UNREADABLE: 1,
     }
 
 

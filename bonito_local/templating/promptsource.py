@@ -14,8 +14,10 @@ from typing import Any
 
 import yaml
 
-from bonito_local.errors import TrainingError, UsageError
+from bonito_local.errors import TemplatesError, UsageError
 
+# Characters at which promptsource cuts each value that goes into a template.
+CUT = 2048
 _MOST_BYTES = 20_000_000
 
 
@@ -59,28 +61,30 @@ def read_prompts(folder: Path, name: str, subset: str | None) -> list[Prompt]:
     """Read the templates for a dataset, by name.
 
     Raises:
-        TrainingError: there are none, or the file is broken.
+        TemplatesError: there are none, or the file is broken.
     """
     path = folder / name / (subset or "") / "templates.yaml"
     try:
         if path.stat().st_size > _MOST_BYTES:
-            raise TrainingError(f"{path} is too large for a file of templates.")
+            raise TemplatesError(f"{path} is too large for a file of templates.")
         loader = _PlainLoader(path.read_bytes())
         try:
             held = loader.get_single_data()
         finally:
             loader.dispose()
     except OSError as error:
-        raise TrainingError(f"There are no templates in {path}.", "Update the checkout.") from error
+        raise TemplatesError(
+            f"There are no templates in {path}.", "Update the checkout."
+        ) from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         line = f", line {where.line + 1}" if where else ""
-        raise TrainingError(
+        raise TemplatesError(
             f"{path}{line} is not YAML of promptsource's.", "Check the file out again."
         ) from error
     templates = held.get("templates") if isinstance(held, dict) else None
     if not isinstance(templates, dict):
-        raise TrainingError(f"{path} holds no templates.", "Check the file out again.")
+        raise TemplatesError(f"{path} holds no templates.", "Check the file out again.")
     return sorted(_prompts(templates.values()), key=lambda prompt: (prompt.name, prompt.jinja))
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from bonito_local.training.ctga.counts import COLUMN_MISSING, TEMPLATE_FAILED, TOO_MUCH
-from bonito_local.training.ctga.rendering import Asked, Made, Renderer
-from bonito_local.training.ctga.source import Source, Template
+from bonito_local.templating.reasons import COLUMN_MISSING, TEMPLATE_FAILED, TOO_MUCH
+from bonito_local.templating.rendering import Asked, Made, Renderer
+from bonito_local.templating.source import Source, Template
 
 EXAMPLE = json.dumps({"text": "t"})
 

@@ -1,6 +1,6 @@
 """The renderer process: templates of strangers' run here, where they can do no harm.
 
-`python -m bonito_local.training.ctga.renderer BYTES SECONDS` reads requests from its standard
+`python -m bonito_local.templating.renderer BYTES SECONDS` reads requests from its standard
 input, a line of JSON each, and answers every template and every row by a line of its own. It
 has no network, starts no program, may take so many bytes of memory and so many seconds for an
 answer, and where Linux has Landlock opens no file but its own programs'. Its parent watches the
@@ -19,8 +19,8 @@ from typing import Any, Self
 
 from bonito_local import airgap
 from bonito_local.airgap.limits import die_with_parent, limit_memory
-from bonito_local.training.ctga.counts import TOO_MUCH
-from bonito_local.training.ctga.sandbox import RAISED, Rows
+from bonito_local.templating.reasons import TOO_MUCH
+from bonito_local.templating.sandbox import RAISED, Rows
 
 # Not on Windows, where only the parent's clock runs.
 _CLOCK = hasattr(signal, "SIGPROF")

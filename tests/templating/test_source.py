@@ -1,7 +1,7 @@
 import pytest
 
+from bonito_local.templating.source import with_slot
 from bonito_local.training.ctga.paper import paper_datasets
-from bonito_local.training.ctga.source import with_slot
 
 SLOT = "{{ bonito_passage }}"
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from jinja2 import TemplateError
 
 from bonito_local.tasks import CONTEXT, PIPE, defuse, parse_completion
-from bonito_local.training.ctga import counts
-from bonito_local.training.ctga.sandbox import Rows
-from bonito_local.training.ctga.source import SLOT, with_slot
+from bonito_local.templating import reasons
+from bonito_local.templating.sandbox import Rows
+from bonito_local.templating.source import SLOT, with_slot
 
 
 def made(
@@ -37,7 +37,7 @@ def test_a_row_reads_as_the_template_with_the_passage_in_it(
 ) -> None:
     row = READ.make(0, 0, {"text": text, "q": question, "a": answer})
     if isinstance(row, str):
-        assert (row, text.strip()) == (counts.NO_PASSAGE, "")
+        assert (row, text.strip()) == (reasons.NO_PASSAGE, "")
         return
     passage, instruction, response, cut = row
     assert passage == defuse(text.strip())
@@ -86,16 +86,16 @@ def test_long_values_are_cut_as_ctga_v1_did() -> None:
 @pytest.mark.parametrize(
     ("text", "example", "reason"),
     [
-        ("{{ text }} ||| {{ b }}", {"text": " ", "b": "b"}, counts.NO_PASSAGE),
-        ("{{ text }} ||| {{ b }}", {"text": "t", "b": "\n "}, counts.NO_RESPONSE),
-        ("{{ text }}", {"text": "t"}, counts.NO_RESPONSE),
-        ("{% if b %}{{ text }} ||| a{% endif %}", {"text": "t", "b": 0}, counts.NO_RESPONSE),
-        ("||| {{ text }}", {"text": "t"}, counts.NO_INSTRUCTION),
-        ("{{ text }} ||| {{ c }}", {"text": "t"}, counts.COLUMN_MISSING),
-        ("{{ text }} ||| {{ 1 // b }}", {"text": "t", "b": 0}, counts.TEMPLATE_FAILED),
-        ("{{ text }} ||| {{ b[7] }}", {"text": "t", "b": [1]}, counts.COLUMN_MISSING),
-        ("{{ text }} ||| {{ b + 1 }}", {"text": "t", "b": "b"}, counts.TEMPLATE_FAILED),
-        ("{{ text }} ||| a <|pipe|> b", {"text": "t"}, counts.WRITES_MARKER),
+        ("{{ text }} ||| {{ b }}", {"text": " ", "b": "b"}, reasons.NO_PASSAGE),
+        ("{{ text }} ||| {{ b }}", {"text": "t", "b": "\n "}, reasons.NO_RESPONSE),
+        ("{{ text }}", {"text": "t"}, reasons.NO_RESPONSE),
+        ("{% if b %}{{ text }} ||| a{% endif %}", {"text": "t", "b": 0}, reasons.NO_RESPONSE),
+        ("||| {{ text }}", {"text": "t"}, reasons.NO_INSTRUCTION),
+        ("{{ text }} ||| {{ c }}", {"text": "t"}, reasons.COLUMN_MISSING),
+        ("{{ text }} ||| {{ 1 // b }}", {"text": "t", "b": 0}, reasons.TEMPLATE_FAILED),
+        ("{{ text }} ||| {{ b[7] }}", {"text": "t", "b": [1]}, reasons.COLUMN_MISSING),
+        ("{{ text }} ||| {{ b + 1 }}", {"text": "t", "b": "b"}, reasons.TEMPLATE_FAILED),
+        ("{{ text }} ||| a <|pipe|> b", {"text": "t"}, reasons.WRITES_MARKER),
     ],
 )
 def test_why_there_is_no_row(text: str, example: dict[str, Any], reason: str) -> None:
@@ -116,7 +116,7 @@ def test_a_column_whose_name_is_no_word_is_found_among_the_columns() -> None:
     needed = rows.add("{{ bonito_passage }} ||| {{ columns['a.b'] }}", None)
     assert rows.columns | needed == set()
     assert rows.make(0, 0, {"the text": "t", "a.b": "yes"}) == ["t", CONTEXT, "yes", False]
-    assert rows.make(0, 0, {"the text": "t"}) == counts.COLUMN_MISSING
+    assert rows.make(0, 0, {"the text": "t"}) == reasons.COLUMN_MISSING
 
 
 @pytest.mark.parametrize("text", ["{{ a ", "{% if %}", "{{ a | no_such_filter }}", "{% import %}"])

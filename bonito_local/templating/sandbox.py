@@ -15,7 +15,7 @@ from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError, met
 from jinja2.sandbox import SandboxedEnvironment
 
 from bonito_local.tasks import CONTEXT, MARKERS, defuse
-from bonito_local.training.ctga.counts import (
+from bonito_local.templating.reasons import (
     COLUMN_MISSING,
     NO_INSTRUCTION,
     NO_PASSAGE,
@@ -24,9 +24,8 @@ from bonito_local.training.ctga.counts import (
     TOO_MUCH,
     WRITES_MARKER,
 )
-from bonito_local.training.ctga.source import SLOT
+from bonito_local.templating.source import SEPARATOR, SLOT
 
-SEPARATOR = "|||"
 _ALL = "columns"  # the name by which those are found whose own is no word
 # What stands for the separator in data. promptsource's own string: templates of its name it.
 _GUARD = "3ed2dface8203c4c9dfb1a5dc58e41e0"

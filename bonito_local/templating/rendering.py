@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import IO, Any, Self
 
-from bonito_local.errors import TrainingError
-from bonito_local.training.ctga.counts import TOO_MUCH
-from bonito_local.training.ctga.source import Source
+from bonito_local.errors import TemplatesError
+from bonito_local.templating.reasons import TOO_MUCH
+from bonito_local.templating.source import Source
 
 _MOST_MEMORY = 1 << 30
 _SECONDS = 2.0  # for a row or a template, within the process
@@ -78,7 +78,7 @@ class Renderer:
         """Compile a source's templates; returns what all of them share, and each.
 
         Raises:
-            TrainingError: the process does not run.
+            TemplatesError: the process does not run.
         """
         checked: list[Checked] = []
         while True:
@@ -123,7 +123,7 @@ class Renderer:
             if checked[0].error:
                 break  # nothing can be compiled without what all share
         if not checked:
-            raise TrainingError(
+            raise TemplatesError(
                 "The process that renders templates does not run.",
                 "`bonito-local doctor` checks this installation.",
             )
@@ -156,7 +156,7 @@ class _Process:
     """A renderer process and the clock that ends it."""
 
     def __init__(self, seconds: float, most_seconds: float) -> None:
-        command = ["-m", "bonito_local.training.ctga.renderer", str(_MOST_MEMORY), str(seconds)]
+        command = ["-m", "bonito_local.templating.renderer", str(_MOST_MEMORY), str(seconds)]
         self._process = subprocess.Popen(
             # -P: a module in the folder the user works in must not be taken for one of ours.
             [sys.executable, "-P", *command],
@@ -205,5 +205,5 @@ class _Process:
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
     if pipe is None:
-        raise TrainingError("The process that renders templates has no pipe.", "Try again.")
+        raise TemplatesError("The process that renders templates has no pipe.", "Try again.")
     return pipe

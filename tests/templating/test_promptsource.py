@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from promptsource_checkout import SQUAD, checkout, write_prompts
 
-from bonito_local.errors import TrainingError, UsageError
-from bonito_local.training.ctga.promptsource import Prompt, read_prompts, templates_folder
+from bonito_local.errors import TemplatesError, UsageError
+from bonito_local.templating.promptsource import Prompt, read_prompts, templates_folder
 
 
 def test_templates_are_read_by_name(tmp_path: Path) -> None:
@@ -39,9 +39,9 @@ def test_the_folder_itself_will_do_and_another_will_not(tmp_path: Path) -> None:
 def test_what_is_no_file_of_templates_is_told(tmp_path: Path, text: str, said: str) -> None:
     path = write_prompts(tmp_path, "squad", SQUAD)
     path.write_text(text)
-    with pytest.raises(TrainingError, match=said):
+    with pytest.raises(TemplatesError, match=said):
         read_prompts(path.parents[1], "squad", None)
-    with pytest.raises(TrainingError, match="no templates in"):
+    with pytest.raises(TemplatesError, match="no templates in"):
         read_prompts(path.parents[1], "race", "all")
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SLOT = "bonito_passage"
+SEPARATOR = "|||"
 _DELIMITERS = re.compile(r"(\{\{|\}\}|\{%|%\})")
 
 

@@ -43,10 +43,19 @@ class Report:
         """Whether nothing failed."""
         return not self.failures
 
+    def plain(self) -> dict[str, object]:
+        """The report as JSON has it."""
+        return asdict(self) | {"passed": self.passed}
+
+    @staticmethod
+    def path(file: Path) -> Path:
+        """Where the report of a GGUF is written."""
+        return file.with_name(file.name + ".verify.json")
+
     def write(self, path: Path) -> Path:
         """Write the report beside the GGUF at `path`, note it in its manifest; return where."""
-        out = path.with_name(path.name + ".verify.json")
-        text = json.dumps(asdict(self) | {"passed": self.passed}, indent=1)
+        out = self.path(path)
+        text = json.dumps(self.plain(), indent=1)
         try:
             out.write_text(text + "\n", "utf-8")
         except OSError as error:

@@ -67,9 +67,11 @@ def command(
     click.echo(f"{output}: {size / 1e9:.2f} GB, {quant.upper()}, in {manifest.seconds:.0f} s")
     if not verified:
         return 0
-    from bonito_local.cli.verify import check
+    from bonito_local.cli.verify import check, show
 
-    return check(output, folder, adapters, merge_into, None)
+    report = check(output, folder, adapters, merge_into)
+    show(report, output)
+    return 0 if report.passed else 1
 
 
 def _source(source: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import chdir
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import click
 from bonito_local import airgap
 from bonito_local.backends.cluster.options import check_cluster
 from bonito_local.cli.progress import reporter
-from bonito_local.cli.summary import print_summary
+from bonito_local.cli.summary import print_plain, print_summary
 from bonito_local.cli.talk import quiet
 from bonito_local.errors import BonitoError
 from bonito_local.jobs.engine import give_up_network, sent_to, settle, way_out
@@ -21,7 +22,9 @@ from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.worker import interrupt
 
 
-def run_here(wanted: Generation, *, again: bool = True, online: bool = False) -> int:
+def run_here(
+    wanted: Generation, *, again: bool = True, online: bool = False, as_json: bool = False
+) -> int:
     """Run the job, show how it goes, print how it ended, and return the exit status.
 
     Unless `online`, this process has no network from here on, but for a server it was told of.
@@ -55,7 +58,10 @@ def run_here(wanted: Generation, *, again: bool = True, online: bool = False) ->
 
         front = Front(notify, warn, signals.stop, interrupt, abandon, again)
         summary = generate(wanted, front)
-    print_summary(summary, wanted.output)
+    if as_json:
+        print_plain(summary, wanted.output)
+    else:
+        print_summary(summary, wanted.output)
     if summary.stopped:
         click.echo(f"{summary.ended.capitalize()}. The same command goes on from here.", err=True)
         return 128 + (signals.received or 2)
@@ -66,7 +72,7 @@ def run_here(wanted: Generation, *, again: bool = True, online: bool = False) ->
     return 0
 
 
-def run_detached(wanted: Generation, *, again: bool = True) -> int:
+def run_detached(wanted: Generation, *, again: bool = True, as_json: bool = False) -> int:
     """Leave the job to a process of its own, and say how to reach it."""
     from bonito_local.jobs.generate import prepare
     from bonito_local.jobs.worker import start
@@ -76,6 +82,9 @@ def run_detached(wanted: Generation, *, again: bool = True) -> int:
             prepare(wanted)
     _warn_of_sending(wanted)
     pid = start(wanted.output, again=again)
+    if as_json:
+        click.echo(json.dumps({"output": str(wanted.output.resolve()), "pid": pid}, indent=2))
+        return 0
     click.echo(f"Process {pid} runs the job in {wanted.output}.")
     click.echo("`bonito-local jobs` shows how far it is; `pause` and `cancel` stop it.")
     return 0

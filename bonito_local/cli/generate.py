@@ -59,6 +59,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--keep-repeats", is_flag=True, help="Plan passages too that repeat others.")
 @click.option("--ocr", default="", help="Read scanned pages, in these languages: eng, eng+deu.")
 @click.option("--column", help="Text column of .jsonl, .csv and .parquet files.")
+@click.option("--json", "as_json", is_flag=True, help="How it ended, for programs.")
 def command(
     paths: tuple[Path, ...],
     task: str,
@@ -90,6 +91,7 @@ def command(
     keep_repeats: bool,
     ocr: str,
     column: str | None,
+    as_json: bool,
 ) -> int:
     """Write an instruction-tuning dataset from documents.
 
@@ -119,4 +121,4 @@ def command(
         cluster=ClusterOptions(cluster, cluster_address, actors),
         engine=EngineOptions(endpoint, remote, adapter, quantization),
     )
-    return run_here(wanted, online=online)
+    return run_here(wanted, online=online, as_json=as_json)

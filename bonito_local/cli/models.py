@@ -12,9 +12,9 @@ import click
 from bonito_local.errors import LicenseError, UsageError
 
 if TYPE_CHECKING:
+    from bonito_local.models.fetching import Step
     from bonito_local.models.installed import Installed
     from bonito_local.models.offer import Offer
-    from bonito_local.models.pull import Step
 
 
 @click.group("models", invoke_without_command=True)
@@ -106,25 +106,31 @@ def add(file: Path, name: str | None) -> None:
 
 @command.command("verify")
 @click.argument("names", nargs=-1)
-def verify(names: tuple[str, ...]) -> int:
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def verify(names: tuple[str, ...], as_json: bool) -> int:
     """Check that models are what their manifests say, load and generate. All, if none is named.
 
     `bonito-local verify` compares a file with the checkpoint it was made from.
     """
-    from bonito_local.cli.verify import check
+    from bonito_local.cli.verify import check, show
     from bonito_local.models import store
     from bonito_local.models.catalog import locate
 
-    failed = 0
+    reports = []
     for name in names or store.names():
         if (path := locate(name)) is None:
             there = ", ".join(store.names()) or "none"
             raise UsageError(f"There is no model {name} here.", f"There: {there}.")
-        click.echo(f"{name}  {path}")
-        failed |= check(path, None, (), "bf16", None)
-    if not names and not store.names():
+        if not as_json:
+            click.echo(f"{name}  {path}")
+        reports.append(report := check(path))
+        if not as_json:
+            show(report, path)
+    if as_json:
+        click.echo(json.dumps([report.plain() for report in reports], indent=2))
+    elif not reports:
         click.echo(f"There are no models in {store.folder()}.")
-    return failed
+    return 0 if all(report.passed for report in reports) else 1
 
 
 @command.command("remove")

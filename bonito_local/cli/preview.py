@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
+from collections.abc import Iterable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,10 @@ import click
 
 from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.errors import UsageError
-from bonito_local.jobs.estimate import estimate
+from bonito_local.jobs.estimate import Estimate, estimate
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.jobfile import read_job
-from bonito_local.jobs.preview import look
+from bonito_local.jobs.preview import Found, look
 from bonito_local.jobs.spec import parse_tasks
 from bonito_local.passages.discover import check_paths
 from bonito_local.passages.survey import survey
@@ -33,7 +35,10 @@ _WIDTH = 96
 )
 @click.option("-m", "--model", help="Name, or GGUF file.  [bonito-tiny, or the job file's]")
 @click.option("--rows", default=5, show_default=True, type=click.IntRange(0), help="Rows drawn.")
-def command(paths: tuple[Path, ...], task: str | None, model: str | None, rows: int) -> None:
+@click.option("--json", "as_json", is_flag=True, help="What is found, a line of JSON each.")
+def command(
+    paths: tuple[Path, ...], task: str | None, model: str | None, rows: int, as_json: bool
+) -> None:
     """Show passages as they would be split, and a few rows as they would be drawn.
 
     PATHS is a job file, or documents and folders. Nothing is written, and what reads the
@@ -41,25 +46,43 @@ def command(paths: tuple[Path, ...], task: str | None, model: str | None, rows: 
     """
     wanted = _wanted(paths, task, model)
     check_paths(wanted.paths)
-    passages: list[dict[str, Any]] = []
+    show = _show_plain if as_json else _show
     with closing(look(wanted, rows if wanted.tasks else 0)) as looking:
-        for found in looking:
-            data = found.data
-            if found.kind == "passage":
-                passages.append(data)
-                click.echo(_passage(len(passages), data))
-            elif found.kind == "row":
-                click.echo(_row(data, passages[data["passage"]]))
-            elif found.kind == "problem":
-                told = f"{data['source']}: {data['title']} {data['remedy']}"
-                click.echo(told.strip(), err=True)
-            elif found.kind == "note":
-                click.echo(data["text"], err=True)
-            elif found.kind == "end" and wanted.tasks:
-                if rows:
-                    click.echo(f"{data['rows']} rows in {data['seconds']:.1f} s")
-                whole = estimate(survey(wanted.paths), wanted, data["density"])
-                click.echo(f"The whole job: {whole}.")
+        show(looking, wanted)
+
+
+def _show_plain(looking: Iterable[Found], wanted: Generation) -> None:
+    """Each thing as it is found: its kind and fields; a row names its passage by number, from 0."""
+    for found in looking:
+        data = {"kind": found.kind, **found.data}
+        if found.kind == "end":
+            density = data.pop("density")
+            data["whole"] = asdict(_whole(wanted, density)) if wanted.tasks else None
+        click.echo(json.dumps(data))
+
+
+def _show(looking: Iterable[Found], wanted: Generation) -> None:
+    passages: list[dict[str, Any]] = []
+    for found in looking:
+        data = found.data
+        if found.kind == "passage":
+            passages.append(data)
+            click.echo(_passage(len(passages), data))
+        elif found.kind == "row":
+            click.echo(_row(data, passages[data["passage"]]))
+        elif found.kind == "problem":
+            told = f"{data['source']}: {data['title']} {data['remedy']}"
+            click.echo(told.strip(), err=True)
+        elif found.kind == "note":
+            click.echo(data["text"], err=True)
+        elif found.kind == "end" and wanted.tasks:
+            if data["rows"]:
+                click.echo(f"{data['rows']} rows in {data['seconds']:.1f} s")
+            click.echo(f"The whole job: {_whole(wanted, data['density'])}.")
+
+
+def _whole(wanted: Generation, density: dict[str, float]) -> Estimate:
+    return estimate(survey(wanted.paths), wanted, density)
 
 
 def _wanted(paths: tuple[Path, ...], task: str | None, model: str | None) -> Generation:

@@ -13,7 +13,8 @@ from bonito_local.jobs.find import find_job
 @click.command("resume")
 @click.argument("job", shell_complete=jobs)
 @click.option("--detach", is_flag=True, help="Run in a process that outlives this terminal.")
-def command(job: str, detach: bool) -> int:
+@click.option("--json", "as_json", is_flag=True, help="How it ended, or its process, for programs.")
+def command(job: str, detach: bool, as_json: bool) -> int:
     """Go on with a job that was paused, cancelled or stopped, or broke off.
 
     JOB is its number in `bonito-local jobs`, its output folder, or its job file. What was
@@ -21,4 +22,4 @@ def command(job: str, detach: bool) -> int:
     """
     wanted = read_request(find_job(job))
     start = run_detached if detach else run_here
-    return start(wanted, again=False)
+    return start(wanted, again=False, as_json=as_json)

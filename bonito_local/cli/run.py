@@ -19,6 +19,7 @@ from bonito_local.jobs.jobfile import read_job
 @click.option("--cluster-address", help="HOST:PORT of a cluster you run: it sees the passages.")
 @click.option("--actors", type=click.IntRange(min=1), help="Engines on the cluster.")
 @click.option("--detach", is_flag=True, help="Run in a process that outlives this terminal.")
+@click.option("--json", "as_json", is_flag=True, help="How it ended, or its process, for programs.")
 def command(
     job: Path,
     backend: str | None,
@@ -26,6 +27,7 @@ def command(
     cluster_address: str | None,
     actors: int | None,
     detach: bool,
+    as_json: bool,
 ) -> int:
     """Run a job file, or go on with it.
 
@@ -38,4 +40,5 @@ def command(
     of = wanted.cluster
     of = ClusterOptions(cluster or of.kind, cluster_address or of.address, actors or of.actors)
     wanted = replace(wanted, cluster=of)
-    return run_detached(wanted) if detach else run_here(wanted)
+    start = run_detached if detach else run_here
+    return start(wanted, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,18 @@ def print_summary(summary: Summary, output: Path) -> None:
     if summary.ledger.planned:
         rows = "1 row" if summary.rows == 1 else f"{summary.rows} rows"
         click.echo(f"{rows} in {output}")
+
+
+def print_plain(summary: Summary, output: Path) -> None:
+    """Print it for programs; the ledger is as `status --json` has it."""
+    told = {
+        "output": str(output.resolve()),
+        "state": summary.ended,
+        "rows": summary.rows,
+        "ledger": summary.ledger.as_json(),
+        "problems": [asdict(problem) for problem in summary.problems],
+    }
+    click.echo(json.dumps(told, indent=2))
 
 
 def sample_rows(path: Path, rows: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from bonito_local.cli.talk import quiet
 
 if TYPE_CHECKING:
     from bonito_local.convert.plan import MergeInto
+    from bonito_local.convert.verify import Report
 
 
 @click.command("verify")
@@ -20,29 +22,36 @@ if TYPE_CHECKING:
 @click.option("--adapter", "adapters", multiple=True, type=click.Path(path_type=Path))
 @click.option("--merge-into", type=click.Choice(["bf16", "nf4"]), default="bf16")
 @click.option("--text", type=click.Path(path_type=Path), help="Measure perplexity on this file.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(
     file: Path,
     source: Path | None,
     adapters: tuple[Path, ...],
     merge_into: MergeInto,
     text: Path | None,
+    as_json: bool,
 ) -> int:
     """Compare a converted GGUF with the checkpoint it was made from.
 
     Without --source only what the file holds is checked: its hash, its special tokens, that
     it loads and generates. The report is written beside it.
     """
-    return check(file, source, adapters, merge_into, text)
+    report = check(file, source, adapters, merge_into, text)
+    if as_json:
+        click.echo(json.dumps(report.plain(), indent=2))
+    else:
+        show(report, file)
+    return 0 if report.passed else 1
 
 
 def check(
     file: Path,
-    source: Path | None,
-    adapters: Sequence[Path],
-    merge_into: MergeInto,
-    text: Path | None,
-) -> int:
-    """Verify, print and write the report; returns the exit status."""
+    source: Path | None = None,
+    adapters: Sequence[Path] = (),
+    merge_into: MergeInto = "bf16",
+    text: Path | None = None,
+) -> Report:
+    """Verify, say how far it is, and write the report beside the file."""
     from bonito_local.convert.verify import verify
 
     report = verify(
@@ -53,6 +62,12 @@ def check(
         text=text,
         notify=lambda what: None if quiet() else click.echo(f"{what} ...", err=True),
     )
+    report.write(file)
+    return report
+
+
+def show(report: Report, file: Path) -> None:
+    """Print a report that lies beside the file."""
     if found := report.comparison:
         click.echo(f"reference          {found.reference}, merged, in llama.cpp")
         click.echo(f"mean divergence    {found.mean_kl:.5f} nats a token ({found.tokens} tokens)")
@@ -71,5 +86,4 @@ def check(
         click.echo(f"tokenized alike    {report.texts_tokenized} texts")
     for failure in report.failures:
         click.echo(f"failed: {failure}", err=True)
-    click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.write(file)}")
-    return 0 if report.passed else 1
+    click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.path(file)}")

@@ -59,6 +59,21 @@ def test_documents_to_dataset(
     assert "generating 24/24" in shown
 
 
+def test_how_it_ended_for_programs(
+    fake: list[str], tmp_path: Path, documents: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (documents / "empty.txt").touch()
+    assert run([*fake, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    lines = (tmp_path / "out" / "rows.jsonl").read_text().splitlines()
+    assert (told["output"], told["state"]) == (str(tmp_path / "out"), "finished")
+    assert told["rows"] == told["ledger"]["outcomes"]["accepted"] == len(lines) == 8
+    assert run(["status", str(tmp_path / "out"), "--json"]) == 0
+    assert told["ledger"] == json.loads(capsys.readouterr().out)["ledger"]
+    assert told["problems"] == json.loads((tmp_path / "out" / "problems.json").read_text())
+    assert [Path(problem["source"]).name for problem in told["problems"]] == ["empty.txt"]
+
+
 def test_the_same_command_again_changes_nothing(fake: list[str], tmp_path: Path) -> None:
     assert run(fake) == 0
     before = (tmp_path / "out" / "rows.jsonl").read_bytes()

@@ -78,8 +78,11 @@ def test_detached_paused_resumed(file: Path, tmp_path: Path, capsys: Capture) ->
     # What a model of random weights asks is noise.
     text = text.replace('# skip = ["repeats itself"]', 'skip = ["asks nothing"]')
     file.write_text(text)
-    assert run(["run", str(file), "--detach"]) == 0
-    assert "runs the job in" in capsys.readouterr().out
+    assert run(["run", str(file), "--detach", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    found = job_state(tmp_path / "out").run
+    assert found is not None
+    assert told == {"output": str(tmp_path / "out"), "pid": found.pid}
     assert run(["pause", "1"]) == 0
     assert "`bonito-local resume 1` goes on." in capsys.readouterr().out
     assert run(["jobs"]) == 0
@@ -88,8 +91,10 @@ def test_detached_paused_resumed(file: Path, tmp_path: Path, capsys: Capture) ->
     assert "No process works on the job" in capsys.readouterr().err
     assert run(["logs", "1"]) == 0
     assert "run begins" in capsys.readouterr().out
-    assert run(["resume", "1"]) == 0
-    assert "400/400" in capsys.readouterr().err
+    assert run(["resume", "1", "--json"]) == 0
+    printed, shown = capsys.readouterr()
+    assert "400/400" in shown
+    assert json.loads(printed)["ledger"]["planned"] == 400
     assert job_state(tmp_path / "out").ledger.planned == 400
     assert not is_running(tmp_path / "out")
 

@@ -1,5 +1,6 @@
 """A preview from the command line, by the real engine."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,30 @@ def test_rows_of_a_job_file(documents: Path, capsys: pytest.CaptureFixture[str])
     assert "exqa · " in shown
     assert "ynqa · " in shown
     assert not (documents.parent / "out").exists()
+
+
+def test_for_programs(documents: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ["preview", "documents", "-t", "exqa,ynqa", "--rows", "2", "--json"]
+    assert run(asked) == 0
+    printed, shown = capsys.readouterr()
+    assert "photo.png" not in shown  # all of it is on stdout
+    found = [json.loads(line) for line in printed.splitlines()]
+    kinds = ["note", "problem", "passage", "row", "row", "end"]
+    assert sorted(one["kind"] for one in found) == sorted(kinds)
+    by_kind = {one["kind"]: one for one in found}
+    assert by_kind["problem"]["source"] == "documents"
+    assert ".png" in by_kind["problem"]["title"]
+    assert by_kind["passage"]["text"] == TEXT
+    assert by_kind["passage"]["source"] == "documents/lease.txt"
+    assert {one["task"] for one in found if one["kind"] == "row"} == {"exqa", "ynqa"}
+    assert by_kind["row"]["passage"] == 0
+    end = by_kind["end"]
+    assert found[-1] == end
+    assert end.keys() == {"kind", "rows", "seconds", "whole"}
+    assert (end["whole"]["passages"], end["whole"]["samples"]) == (1, 2)
+    assert run(["preview", "documents", "--json"]) == 0
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["kind"], last["whole"]) == ("end", None)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,11 @@ def test_convert_and_verify(made: Path, tmp_path: Path, capfd: pytest.CaptureFix
     assert report["quant"] == "Q6_K"
     assert report["comparison"]["tokens"] > 1000
     assert run(["verify", str(out)]) == 0
+    assert f"passed: {out}.verify.json" in capfd.readouterr().out
+    assert run(["verify", str(out), "--json"]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told == json.loads((tmp_path / "out.gguf.verify.json").read_text())
+    assert (told["file"], told["passed"], told["comparison"]) == ("out.gguf", True, None)
 
 
 def test_models_tells_what_a_file_was_made_from(

@@ -17,9 +17,9 @@ from bonito_local.convert.pipeline import convert
 from bonito_local.errors import BonitoError, DownloadError, LicenseError, UsageError
 from bonito_local.models import store
 from bonito_local.models.catalog import resolve_model
+from bonito_local.models.fetching import Step
 from bonito_local.models.offer import fetch, offer
 from bonito_local.models.process import Pulling, Wanted
-from bonito_local.models.pull import Step
 
 NAME = "someone/small-bonito"
 
@@ -299,12 +299,15 @@ def test_the_command(hub_server: HubServer, store_folder: Path) -> None:
         "bonito-v1",
         "Llama-3.1-8B-bonito-v1",
     }
-    assert run("verify", "mine").returncode == 0
+    assert run("verify", "mine").stdout.splitlines()[0] == f"mine  {store_folder / 'mine.gguf'}"
+    (report,) = json.loads(run("verify", "--json").stdout)
+    assert (report["file"], report["quant"], report["passed"]) == ("mine.gguf", "Q6_K", True)
     with (store_folder / "mine.gguf").open("r+b") as file:
         file.seek(-1, os.SEEK_END)
         file.write(b"\x55")
     changed = run("verify")
     assert changed.returncode == 1
     assert "not the one that its manifest describes" in changed.stderr
+    assert run("verify", "--json").returncode == 1
     assert run("remove", "mine").returncode == 0
     assert list(store_folder.glob("*.gguf*")) == []

@@ -14,6 +14,7 @@ from typing import Any
 
 from gguf import GGUFWriter, TokenType
 
+from bonito_local.backends.checkpoint import chat_template
 from bonito_local.convert.checkpoint import read_json
 from bonito_local.convert.sentencepiece import read_model
 from bonito_local.errors import ConvertError
@@ -76,6 +77,7 @@ def read_vocabulary(folder: Path, config: Mapping[str, Any], size: int) -> Vocab
 
     Raises:
         ConvertError: no tokenizer, one that llama.cpp cannot reproduce, or more tokens than rows.
+        ModelError: the file of its chat template cannot be read.
     """
     settings_path = folder / "tokenizer_config.json"
     settings = read_json(settings_path) if settings_path.exists() else {}
@@ -88,10 +90,6 @@ def read_vocabulary(folder: Path, config: Mapping[str, Any], size: int) -> Vocab
             f"{folder} has no tokenizer.json and no tokenizer.model.", "Add the tokenizer."
         )
     special = _special_ids(folder, settings, config, table)
-    template = settings.get("chat_template")
-    template_file = folder / "chat_template.jinja"
-    if not isinstance(template, str) and template_file.exists():
-        template = template_file.read_text("utf-8")
     add_bos, add_eos = table.ends or (
         settings.get("add_bos_token", table.model == "llama"),
         settings.get("add_eos_token", False),
@@ -107,7 +105,7 @@ def read_vocabulary(folder: Path, config: Mapping[str, Any], size: int) -> Vocab
         add_bos=bool(add_bos) and "bos" in special,
         add_eos=bool(add_eos) and "eos" in special,
         add_space_prefix=table.add_space_prefix,
-        chat_template=template if isinstance(template, str) else "",
+        chat_template=chat_template(folder),
     )
 
 

@@ -57,7 +57,7 @@ class Checkpoint:
             ModelError: a file that may hold the template is broken.
         """
         found = {"general.name": f"{self.config.get('_name_or_path', '')} {self.folder.name}"}
-        if template := _chat_template(self.folder):
+        if template := chat_template(self.folder):
             found["tokenizer.chat_template"] = template
         return {**found}
 
@@ -121,8 +121,14 @@ def _weights(folder: Path) -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _chat_template(folder: Path) -> str:
-    """The chat template, from the file of its own or among the tokenizer's settings."""
+def chat_template(folder: Path) -> str:
+    """The chat template, from the file of its own or among the tokenizer's settings; or nothing.
+
+    Where there are several the one named "default" is meant, as transformers takes it.
+
+    Raises:
+        ModelError: a file that may hold it is broken.
+    """
     alone, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     if alone.is_file():
         try:

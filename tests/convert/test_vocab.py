@@ -51,6 +51,30 @@ def assert_same_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, count: 
         assert mine == tokenizer.encode(text), repr(text)
 
 
+def test_the_chat_template_is_the_one_transformers_takes(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, layers=1)
+    path = tmp_path / "tokenizer_config.json"
+    plain = json.loads(path.read_text())
+
+    def written(name: str) -> str:
+        """What the GGUF says; transformers must say the same."""
+        convert(tmp_path, tmp_path / name, quant="Q8_0")
+        theirs = PreTrainedTokenizerFast.from_pretrained(tmp_path).chat_template
+        found = theirs["default"] if isinstance(theirs, dict) else theirs
+        field = GGUFReader(tmp_path / name).fields.get("tokenizer.chat_template")
+        assert (field.contents() if field else None) == found
+        return str(field.contents()) if field else ""
+
+    assert written("none.gguf") == ""
+    several = [{"name": "tool", "template": "T"}, {"name": "default", "template": "D"}]
+    path.write_text(json.dumps(plain | {"chat_template": several}))
+    assert written("several.gguf") == "D"
+    path.write_text(json.dumps(plain | {"chat_template": "S"}))
+    assert written("settings.gguf") == "S"
+    (tmp_path / "chat_template.jinja").write_text("J")  # newer: it goes before the settings
+    assert written("file.gguf") == "J"
+
+
 @pytest.mark.parametrize("pattern", [None, LLAMA3_PATTERN, QWEN2_PATTERN])
 def test_byte_level(pattern: str | None, tmp_path: Path) -> None:
     tokenizer = byte_level_tokenizer(pattern=pattern)

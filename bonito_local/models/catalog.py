@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -40,16 +41,33 @@ class CatalogModel:
         return Path(str(files("bonito_local.assets").joinpath(self.asset)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is computed once is kept in it
 class ModelFile:
-    """A GGUF file or a checkpoint folder on disk; `sha256` is of its bytes, in hex.
+    """A GGUF file or a checkpoint folder on disk.
 
     A model that a server has is known by its name alone: path and hash say nothing.
     """
 
     name: str
     path: Path
-    sha256: str
+    format: ModelFormat
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of what it is made of, in hex: all of it is read when this is first asked for.
+
+        Raises:
+            ModelError: it can no longer be read.
+        """
+        if self.format == "name":
+            return ""
+        if self.format == "checkpoint":
+            return read_checkpoint(self.path).sha256()
+        try:
+            with self.path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
 
 
 # Sizes of Mistral-7B-v0.1 and Llama-3.1-8B, as their config.json says.
@@ -123,7 +141,7 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
         ModelError: the model is missing, broken, or of a format not in `formats`.
     """
     if formats == ("name",):
-        return ModelFile(name_or_path, Path(name_or_path), "")
+        return ModelFile(name_or_path, Path(name_or_path), "name")
     if (file := locate(name_or_path)) is not None:
         return _model_file(name_or_path, file, formats)
     path = Path(name_or_path).expanduser()
@@ -134,7 +152,8 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
                 "Make a GGUF of a checkpoint with `bonito-local convert`, or load it as it is "
                 "with --backend auto.",
             )
-        return ModelFile(path.resolve().name, path, read_checkpoint(path).sha256())
+        read_checkpoint(path)
+        return ModelFile(path.resolve().name, path, "checkpoint")
     if path.exists() or not is_name(name_or_path):
         return _model_file(path.stem, path, formats)
     if known(name_or_path) is not None:
@@ -161,11 +180,13 @@ def _model_file(name: str, path: Path, formats: tuple[ModelFormat, ...]) -> Mode
                     f"{name} is a GGUF file; this backend loads checkpoint folders.",
                     "Give the folder of a checkpoint, or use --backend llamacpp.",
                 )
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise ModelError(
-            f"The model file {path} cannot be read: {error.strerror}.",
-            "Check the path, or see `bonito-local models` for models that have a name.",
-        ) from error
-    return ModelFile(name, path, digest)
+        raise _unreadable(path, error) from error
+    return ModelFile(name, path, "gguf")
+
+
+def _unreadable(path: Path, error: OSError) -> ModelError:
+    return ModelError(
+        f"The model file {path} cannot be read: {error.strerror}.",
+        "Check the path, or see `bonito-local models` for models that have a name.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -86,6 +87,23 @@ def test_a_model_that_could_be_fetched_is_said(store_folder: Path) -> None:
     assert "Did you mean 'bonito-v1'?" in unknown.value.remedy
     with pytest.raises(BonitoError, match="There is no model bonito-v1"):
         store.remove("bonito-v1")
+
+
+def test_a_model_is_read_whole_when_its_hash_is_asked_for_and_once(tmp_path: Path) -> None:
+    """`ask` and the like need no hash of gigabytes before they answer."""
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF one")
+    model = resolve_model(str(path))
+    path.write_bytes(b"GGUF two")
+    assert model.sha256 == hashlib.sha256(b"GGUF two").hexdigest()
+    path.unlink()
+    assert model.sha256 == hashlib.sha256(b"GGUF two").hexdigest()
+    path.write_bytes(b"GGUF")
+    gone = resolve_model(str(path))
+    path.unlink()
+    with pytest.raises(ModelError, match=r"model\.gguf cannot be read"):
+        _ = gone.sha256
+    assert resolve_model("served", ("name",)).sha256 == ""
 
 
 @pytest.mark.parametrize(

@@ -5,22 +5,13 @@ from __future__ import annotations
 import re
 
 from bonito_local.exports.account import Account, Made
+from bonito_local.exports.blocks import Block, Code, Example, Plot, Points, Section, Table
 from bonito_local.exports.formats import find_format
 from bonito_local.exports.plots import standalone
-from bonito_local.exports.sections import (
-    Block,
-    Code,
-    Example,
-    Plot,
-    Points,
-    Section,
-    Table,
-    lead,
-    sections,
-    usage,
-)
+from bonito_local.exports.sections import lead, sections
 from bonito_local.exports.tables import shard_names
 from bonito_local.exports.tally import Tally
+from bonito_local.exports.usage import usage
 
 _SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 _CATEGORIES = {

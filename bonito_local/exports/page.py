@@ -10,19 +10,10 @@ from html import escape
 
 from bonito_local import __version__
 from bonito_local.exports.account import Account, Made
+from bonito_local.exports.blocks import Block, Code, Example, Plot, Points, Section, Table
 from bonito_local.exports.card import right_columns
 from bonito_local.exports.plots import STYLE as PLOT_STYLE
-from bonito_local.exports.sections import (
-    Block,
-    Code,
-    Example,
-    Plot,
-    Points,
-    Section,
-    Table,
-    lead,
-    sections,
-)
+from bonito_local.exports.sections import lead, sections
 from bonito_local.exports.tally import Tally, quantile
 
 _STYLE = """\

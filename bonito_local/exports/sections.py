@@ -4,69 +4,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from bonito_local.exports import plots
 from bonito_local.exports.account import Account, Made
-from bonito_local.exports.formats import find_format
-from bonito_local.exports.row import MEANINGS, Row
+from bonito_local.exports.blocks import Block, Example, Plot, Points, Section, Table
+from bonito_local.exports.row import Row
 from bonito_local.exports.tally import LENGTHS, Tally, quantile
 
 _OUTCOMES = ("accepted", "unparseable", "rejected", "duplicate", "failed", "pending")
 _MOST_PASSAGE = 700  # characters of an example's passage
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Cells; a column whose cells are all numbers is one of numbers."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plot:
-    """A drawing in SVG, and the name of its file."""
-
-    name: str
-    title: str
-    svg: str
-
-
-@dataclass(frozen=True, slots=True)
-class Points:
-    """Sentences, one below the other."""
-
-    items: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A row: its passage, the instruction with "[passage]" in its place, the response."""
-
-    task: str
-    passage: str
-    instruction: str
-    response: str
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """Lines to type or to paste."""
-
-    text: str
-    language: str
-
-
-Block = str | Table | Plot | Points | Example | Code
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A title and what stands below it."""
-
-    title: str
-    blocks: tuple[Block, ...]
 
 
 def sections(account: Account, made: Made, tally: Tally) -> list[Section]:
@@ -85,22 +31,6 @@ def sections(account: Account, made: Made, tally: Tally) -> list[Section]:
         Section("Licence", (_licence(account),)),
     ]
     return [section for section in found if section.blocks]
-
-
-def usage(made: Made) -> list[Section]:
-    """How the files are read, and what their columns mean."""
-    form = find_format(made.format)
-    kind = f"Format {form.name}: {form.meaning}."
-    found = [Section("How to use it", (kind, _HOW.get(form.name, _LOAD)))]
-    if not made.strip_source:
-        meanings = [row for row in MEANINGS if not form.columns or _names(row[0]) & {*form.columns}]
-        where = "provenance/" if form.record else ""
-        told = f"Columns of {where or 'the rows'}; `ledger.json` says how every planned row ended, "
-        told += (
-            "`problems.json` which documents could not be read, `export.json` how this was made."
-        )
-        found.append(Section("Columns", (told, Table(("column", "meaning"), tuple(meanings)))))
-    return found
 
 
 def lead(account: Account, tally: Tally) -> str:
@@ -293,22 +223,7 @@ _RISKS = (
     "A model trained on the rows can give back text of the documents, names included.",
     "Splits keep documents apart, not what two documents have in common.",
 )
-_LOAD = Code(
-    "from datasets import load_dataset\n\n"
-    'rows = load_dataset("path/to/this/folder", split="train")',
-    "python",
-)
-_HOW: dict[str, Block] = {
-    "llama-factory": Code("dataset_dir: path/to/this/folder\ndataset: bonito_train", "yaml"),
-    "axolotl": "Put axolotl.yaml's lines into your config, and run axolotl in this folder.",
-    "openai": "Upload the files of the splits with the purpose `fine-tune`.",
-    "csv": "Open it in a spreadsheet; `bonito-local import JOB FILE` takes back what you changed.",
-}
 
 
 def _many(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
-def _names(cell: str) -> set[str]:
-    return {name.strip("` ") for name in cell.split(",")}

@@ -10,8 +10,9 @@ from bonito_local.convert.mixes import find_mix
 from bonito_local.errors import LicenseError, UsageError, did_you_mean
 from bonito_local.models import advice, hub, store
 from bonito_local.models.catalog import CATALOG, CatalogModel, is_name, known
+from bonito_local.models.fetching import Step, published, to_fetch
 from bonito_local.models.hub import HubFile, Repo
-from bonito_local.models.pull import Step, published, pull, to_fetch
+from bonito_local.models.pull import pull
 
 _USUAL = "Q4_K_M"
 # What may be used for any purpose, with no more asked than to keep the notice.

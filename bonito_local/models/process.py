@@ -14,7 +14,7 @@ from time import monotonic
 
 from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, DownloadError, LicenseError
-from bonito_local.models.pull import Step
+from bonito_local.models.fetching import Step
 
 _SECONDS = 0.1  # between two lines at least
 

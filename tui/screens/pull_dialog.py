@@ -18,8 +18,8 @@ from bonito_local.tui.screens.dialog import Confirm
 from bonito_local.tui.widgets.jobs import content
 
 if TYPE_CHECKING:
+    from bonito_local.models.fetching import Step
     from bonito_local.models.process import Pulling
-    from bonito_local.models.pull import Step
     from bonito_local.tui.app import BonitoApp
 
 _OTHER = "another"

@@ -42,10 +42,6 @@ class BackendError(BonitoError):
     """An engine is not installed, or failed while generating."""
 
 
-class PassageTooLong(BackendError):
-    """A prompt does not fit the context of one sequence."""
-
-
 class AirGapError(BonitoError):
     """Something tried to use the network in a process that sees a user's text."""
 

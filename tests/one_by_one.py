@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from asking import GREEDY, ask, by_sample
 
+from bonito_local.backends.base import Backend
 from bonito_local.backends.llamacpp.bindings import Batch, lib
 from bonito_local.backends.llamacpp.context import Context
 from bonito_local.backends.llamacpp.model import Model
@@ -84,3 +86,19 @@ class Reference:
         return np.ctypeslib.as_array(
             lib.llama_get_logits_ith(self.context.handle, 0), (size,)
         ).copy()
+
+
+def check_greedy(
+    engine: Backend, reference: Reference, prompts: dict[str, str], least: int
+) -> list[str]:
+    """An engine's greedy completions agree with the plainest ones, `least` of them to the end."""
+    done = by_sample(engine.generate(ask(name, text) for name, text in prompts.items()))
+    assert len(done) == len(prompts)
+    same = 0
+    for (name, _), completion in done.items():
+        drawn = reference.greedy(prompts[name], GREEDY.max_tokens)
+        assert drawn.agrees(completion.text), (name, completion.text, drawn.text())
+        assert completion.prompt_tokens == len(reference.model.prompt(prompts[name]))
+        same += completion.text == drawn.text()
+    assert same >= least  # near-ties are the exception
+    return [completion.text for completion in done.values()]

@@ -27,7 +27,6 @@ class Capabilities:
     Attributes:
         formats: the kinds of model it takes.
         guided: keeps completions in a shape.
-        seeds: a sample's seed decides what is drawn, but for rounding.
         reproducible: the same bits each run, where asked for.
         local_sockets: its processes talk to each other over sockets of this machine.
         hottest: the highest temperature that it draws at.
@@ -37,7 +36,6 @@ class Capabilities:
 
     formats: tuple[ModelFormat, ...]
     guided: bool = False
-    seeds: bool = True
     reproducible: bool = False
     local_sockets: bool = False
     hottest: float = math.inf

@@ -6,7 +6,6 @@ import sys
 import time
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from types import TracebackType
 from typing import Protocol, Self
 
 import click
@@ -52,12 +51,7 @@ def describe(progress: Progress) -> str:
 class SilentReporter(AbstractContextManager["SilentReporter"]):
     """Says nothing."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def show(self, progress: Progress) -> None:
@@ -74,12 +68,7 @@ class LineReporter:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         return None
 
     def show(self, progress: Progress) -> None:
@@ -117,12 +106,7 @@ class BarReporter:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def show(self, progress: Progress) -> None:

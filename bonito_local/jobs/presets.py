@@ -21,14 +21,3 @@ PRESETS = (
     Preset("careful", "the likeliest row of each passage", Sampling(temperature=0.0)),
     Preset("varied", "three different rows of each", Sampling(n=3, temperature=0.8)),
 )
-
-
-def preset_of(sampling: Sampling) -> Preset | None:
-    """The preset with these numbers, whatever the seed; None if there is none."""
-    for preset in PRESETS:
-        named = preset.sampling
-        if (named.n, named.temperature, named.top_p, named.max_tokens) == (
-            *(sampling.n, sampling.temperature, sampling.top_p, sampling.max_tokens),
-        ):
-            return preset
-    return None

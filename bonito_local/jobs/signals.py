@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Self
 
 _OURS = (signal.SIGINT, signal.SIGTERM)
@@ -50,12 +50,7 @@ class StopSignals:
             self._before[number] = signal.signal(number, self._receive)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pipe is not None:
             signal.set_wakeup_fd(self._pipe_before)
             for end in self._pipe:

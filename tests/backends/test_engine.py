@@ -12,7 +12,7 @@ import pytest
 from asking import ask, by_sample, text_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from one_by_one import Drawn, Reference
+from one_by_one import Drawn, Reference, check_greedy
 from tiny_model import write_tiny_gguf
 
 from bonito_local.backends.base import Request, Sample, Sampling, Shape
@@ -45,15 +45,7 @@ def reference(tiny_gguf: Path) -> Iterator[Reference]:
 
 def test_batched_greedy_equals_one_by_one(engine: LlamaCpp, reference: Reference) -> None:
     prompts = {str(i): text_of(i, 3 + 11 * (i % 7)) for i in range(40)}
-    done = by_sample(engine.generate(ask(name, text) for name, text in prompts.items()))
-    assert len(done) == len(prompts)
-    same = 0
-    for (name, _), completion in done.items():
-        drawn = reference.greedy(prompts[name], 24)
-        assert drawn.agrees(completion.text), (name, completion.text, drawn.text())
-        assert completion.prompt_tokens == len(reference.model.prompt(prompts[name]))
-        same += completion.text == drawn.text()
-    assert same >= 36  # near-ties are the exception
+    check_greedy(engine, reference, prompts, least=36)
 
 
 def test_characters_of_several_tokens_are_whole(engine: LlamaCpp) -> None:

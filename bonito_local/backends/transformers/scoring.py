@@ -10,8 +10,7 @@ from itertools import islice
 import torch
 from transformers import DynamicCache
 
-from bonito_local.backends.base import Framed
-from bonito_local.backends.likelihood import Likelihood, Question, begins
+from bonito_local.backends.likelihood import Likelihood, Question
 from bonito_local.backends.transformers.engine import Transformers
 from bonito_local.errors import BackendError
 
@@ -62,7 +61,7 @@ class Scorer:
             BackendError: the GPU's memory ran out.
         """
         for prompt, text in texts:
-            tokens, start = self._tokens(prompt, text)
+            tokens, start = self._engine.texts.joined(prompt, text)
             if len(tokens) > self._engine.context_length or not start:
                 yield None
             elif start == len(tokens):
@@ -115,15 +114,6 @@ class Scorer:
             cells += need
         if batch:
             yield batch
-
-    def _tokens(self, prompt: str, text: str) -> tuple[list[int], int]:
-        """Tokens of both together, and where the second begins."""
-        texts = self._engine.texts
-        alone = texts.encode(prompt)
-        if isinstance(prompt, Framed):
-            return [*alone, *texts.tokens(text)], len(alone)
-        whole = texts.encode(prompt + text)
-        return whole, begins(alone, whole)
 
     @torch.inference_mode()
     def _likelihood(self, tokens: list[int], start: int) -> Likelihood:

@@ -7,6 +7,7 @@ from pathlib import Path
 from transformers import AutoTokenizer
 
 from bonito_local.backends.base import Framed
+from bonito_local.backends.likelihood import begins
 from bonito_local.errors import ModelError
 
 
@@ -60,6 +61,14 @@ class Texts:
         found = self.tokenizer(text, add_special_tokens=False, split_special_tokens=True)
         tokens: list[int] = found["input_ids"]
         return tokens
+
+    def joined(self, prompt: str, text: str) -> tuple[list[int], int]:
+        """Tokens of both together, and where the second begins."""
+        alone = self.encode(prompt)
+        if isinstance(prompt, Framed):
+            return [*alone, *self.tokens(text)], len(alone)
+        whole = self.encode(prompt + text)
+        return whole, begins(alone, whole)
 
     def answer(self, text: str, ends: bool) -> list[int]:
         """The tokens of `text`, and EOS where that `ends` it."""

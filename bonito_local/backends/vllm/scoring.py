@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from bonito_local.backends.base import Framed
-from bonito_local.backends.likelihood import Likelihood, Question, begins
+from bonito_local.backends.likelihood import Likelihood, Question
 from bonito_local.backends.vllm.engine import VLLM
 
 _TOGETHER = 256  # questions that are with the engine at once
@@ -28,21 +27,12 @@ class Scorer:
             BackendError: the engine failed.
         """
         pulled = iter(texts)
-        while window := [self._tokens(*pair) for pair in islice(pulled, _TOGETHER)]:
+        while window := [self._engine.texts.joined(*pair) for pair in islice(pulled, _TOGETHER)]:
             asked = [(tokens, start) for tokens, start in window if self._fits(tokens, start)]
             logs = iter(self._engine.likelihoods(asked))
             for tokens, start in window:
                 fits = self._fits(tokens, start)
                 yield Likelihood(next(logs), len(tokens) - start) if fits else None
-
-    def _tokens(self, prompt: str, text: str) -> tuple[list[int], int]:
-        """Tokens of both together, and where the second begins."""
-        texts = self._engine.texts
-        alone = texts.encode(prompt)
-        if isinstance(prompt, Framed):
-            return [*alone, *texts.tokens(text)], len(alone)
-        whole = texts.encode(prompt + text)
-        return whole, begins(alone, whole)
 
     def _fits(self, tokens: list[int], start: int) -> bool:
         return bool(start) and len(tokens) < self._engine.context_length  # it draws one token

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from bonito_local.errors import UsageError
 from bonito_local.tasks import (
     CONTEXT,
+    FORMS,
     MARKERS,
     PIPE,
     TASK_TYPES,
@@ -48,7 +49,16 @@ def test_near_name_is_offered(name: str, remedy: str) -> None:
 def test_far_name_lists_all() -> None:
     with pytest.raises(UsageError) as caught:
         task_type("zzz")
-    assert all(task.short in caught.value.remedy for task in TASK_TYPES)
+    assert caught.value.remedy == f"Known: {', '.join(task.short for task in TASK_TYPES)}."
+
+
+def test_an_instruction_is_put_as_the_model_was_trained() -> None:
+    asked = {name: (form.wrap(" Why? \n"), form.ends) for name, form in FORMS.items()}
+    assert asked == {
+        "base": ("Instruct: Why?\nAnswer:", True),
+        "adapted": ("<|input|>\nWhy?\n<|output|>\n", True),
+        "mistral": ("[INST] Why? [/INST]", False),
+    }
 
 
 def test_prompt_is_bonitos() -> None:

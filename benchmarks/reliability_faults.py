@@ -243,8 +243,8 @@ def _full(kilobytes: int) -> Fault:
 
 
 FAULTS["the disk is full from the start"] = _full(64)
-FAULTS["the disk gets full while documents are read"] = _full(220)
-FAULTS["the disk gets full while generating"] = _full(520)
+FAULTS["the disk gets full while documents are read"] = _full(400)
+FAULTS["the disk gets full while generating"] = _full(900)
 
 
 @fault("the disk gets full while the dataset is written")

@@ -96,22 +96,29 @@ def generate(wanted: Generation, front: Front | None = None) -> Summary:
         except OtherSettingsError:
             store.drop_run(run)
             raise
-        except MemoryError as error:
-            told = JobError(
-                "Memory ran out.",
-                "Close other programs, or use a smaller model, and run the same command again: "
-                "what had finished is kept.",
-            )
-            with suppress(JobError):
-                _note(store, run, told)
-            raise told from error
         except BaseException as error:
+            told = _told(error)
             # Where the disk is full not even this can be kept; the user is told all the same.
             with suppress(JobError):
-                _note(store, run, error)
-            raise
+                _note(store, run, told)
+            if told is error:
+                raise
+            raise told from error
         store.end_run(run, summary.ended)
         return summary
+
+
+def _told(error: BaseException) -> BaseException:
+    """What to tell of an error: where memory ran out, what can be done."""
+    # A library that is loaded only then says it in its own way.
+    unmapped = isinstance(error, ImportError) and "failed to map segment" in str(error)
+    if not unmapped and not isinstance(error, MemoryError):
+        return error
+    return JobError(
+        "Memory ran out.",
+        "Close other programs, or use a smaller model, and run the same command again: "
+        "what had finished is kept.",
+    )
 
 
 def prepare(wanted: Generation) -> None:

@@ -82,12 +82,19 @@ def test_nothing_is_made_for_a_request_that_cannot_be(wanted: Generation) -> Non
         assert not wanted.output.exists()
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("libarrow.so.2600: failed to map segment from shared object"),
+    ],
+)
 def test_memory_that_runs_out_is_one_error_and_noted(
-    wanted: Generation, monkeypatch: pytest.MonkeyPatch
+    error: Exception, wanted: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def answer(request: Request, sample: int) -> str:
         if request.id == "4/ynqa":
-            raise MemoryError
+            raise error
         return unique(request, sample)
 
     monkeypatch.setattr(job, "open_engine", lambda *_: Scripted(answer))

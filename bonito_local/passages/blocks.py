@@ -64,7 +64,6 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
 
 _DROPPED = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ue000-\uf8ff]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
-_LIGATURE = re.compile(r"[\ufb00-\ufb04]")
 _LIGATURES = dict(
     zip("\ufb00\ufb01\ufb02\ufb03\ufb04", ("ff", "fi", "fl", "ffi", "ffl"), strict=True)
 )
@@ -73,11 +72,17 @@ _LIGATURES = dict(
 def tidy(text: str) -> str:
     """Normalize white space, ligatures and invisible characters; end lines with a line feed."""
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    if not text.isascii():
+    # What prints holds no control, no invisible character and no white space but the space.
+    prints = text.replace("\n", "").isprintable()
+    if not prints:
         text = text.replace("\u2028", "\n").replace("\u2029", "\n")
-        text = _LIGATURE.sub(lambda found: _LIGATURES[found[0]], _DROPPED.sub("", text))
+        text = _CONTROLS.sub("", _DROPPED.sub("", text))
+    if not text.isascii():
+        for ligature, letters in _LIGATURES.items():
+            text = text.replace(ligature, letters)
         text = unicodedata.normalize("NFC", text)
-    text = _CONTROLS.sub("", text)
+    if prints and "  " not in text and " \n" not in text and "\n " not in text:
+        return text.strip()
     return "\n".join([" ".join(line.split()) for line in text.split("\n")]).strip()
 
 

@@ -25,10 +25,13 @@ _ESCAPE = re.compile(rf"\\({_SIGN})")
 _PLAIN = rf"(?:[^\\`*_\[<&~\n\0]++|\\{_SIGN})"
 _UNMARKED = re.compile(rf"(?:{_PLAIN}|(?<!  )\n)*+")
 # A heading of plain text, or a paragraph of it whose lines begin with no sign: between blank lines
-# these are nothing else, unless there is what goes on over such, or says what a link is.
-_LINE = rf"(?:[^\W\d_]|[\"'“‘(]|\d++(?![.)](?!\w))){_PLAIN}*+"
+# these are nothing else, unless there is what goes on over such, or says what a link is. Where
+# nothing says that, brackets are text too, but for footnotes and links with an address.
+_BARE = rf"(?:[^\\`*_\[\]<&~\n\0]++|\[(?!\^)|\](?!\()|\\{_SIGN})"
+_LINE = rf"(?:[^\W\d_]|[\"'“‘(]|\[(?!\^)|\d++(?![.)](?!\w))){_BARE}*+"
 _SIMPLE = re.compile(
-    rf"(?P<marks>\#{{1,6}})[ ]+(?![^\n]*\#)(?P<title>{_LINE})|{_LINE}(?:(?<![ ][ ])\n{_LINE})*+"
+    rf"(?P<marks>\#{{1,6}})[ ]++(?![^\n]*\#)(?P<title>(?=[!-~]|\w){_BARE}++)"
+    rf"|{_LINE}(?:(?<![ ][ ])\n{_LINE})*+"
 )
 # A list of such lines, where no list goes before it, and what follows cannot be a part of it.
 _ITEM = rf"[ ]{{1,4}}{_LINE}"

@@ -25,6 +25,8 @@ from bonito_local.passages.blocks import (
         ("cafe\u0301", "caf\u00e9"),
         ("bell\x07 \ud800 \ue000", "bell"),
         ("  indented\n\n  again  ", "indented\n\nagain"),
+        ("one  two \nthree\n four", "one two\nthree\nfour"),
+        ("e\x07\u0301 \ufb03\u2003x", "\u00e9 ffi x"),
     ],
 )
 def test_tidy(raw: str, clean: str) -> None:

@@ -3,7 +3,7 @@
 Runs in an environment of its own, which ingest.py starts it in:
 
     python -m venv peers
-    peers/bin/pip install "markitdown[pdf,docx,pptx,xlsx,outlook]" fpdf2 odfpy ebooklib
+    peers/bin/pip install "markitdown[pdf,docx,pptx,xlsx,outlook]" python-docx fpdf2 odfpy ebooklib
 """
 
 from __future__ import annotations

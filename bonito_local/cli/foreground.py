@@ -68,7 +68,7 @@ def run_here(
     if not summary.rows:
         if summary.ledger.planned:
             raise BonitoError("No row was accepted.", "The ledger above says how each ended.")
-        raise BonitoError("No passage could be read.", "Give documents that hold text.")
+        raise BonitoError("No passage could be read.", "What was wrong is said above.")
     return 0
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bonito_local.errors import JobError
@@ -19,6 +20,7 @@ from bonito_local.jobs.migrations import migrate
 
 BUSY_SECONDS = 10.0
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
+_LITTLE = 1 << 20  # bytes free on a disk that is as good as full
 
 
 class Database:
@@ -94,7 +96,7 @@ def _job_error(error: sqlite3.Error | OSError, path: Path) -> JobError:
         return JobError(
             f"There is no job in {path.parent.parent}.", "`bonito-local jobs` lists them."
         )
-    if code == sqlite3.SQLITE_FULL:
+    if _is_full(error, code, path):
         return JobError(
             f"The disk that holds {path.parent} is full.",
             "Free some space and run the same command again: it goes on where it stopped.",
@@ -117,3 +119,13 @@ def _job_error(error: sqlite3.Error | OSError, path: Path) -> JobError:
         f"The job store {path} cannot be used: {error}.",
         "See that its folder can be written to and that its disk works, and try again.",
     )
+
+
+def _is_full(error: sqlite3.Error | OSError, code: int, path: Path) -> bool:
+    """Whether the disk has no room; where SQLite cannot lengthen its index it says I/O error."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOSPC
+    if code == sqlite3.SQLITE_IOERR:
+        with suppress(OSError):
+            return shutil.disk_usage(path.parent).free < _LITTLE
+    return code == sqlite3.SQLITE_FULL

@@ -109,6 +109,7 @@ def _claimed(folder: Path) -> Iterator[None]:
                 "Wait until it ends, or name another folder.",
             )
     except (OSError, sqlite3.Error) as error:
+        _leave(folder, new)
         raise OutputError(
             f"The dataset cannot be written to {folder}: "
             f"{getattr(error, 'strerror', None) or error}.",
@@ -123,9 +124,15 @@ def _claimed(folder: Path) -> Iterator[None]:
             )
         yield
     finally:
-        with suppress(OSError):
-            (folder / _LOCK).unlink(missing_ok=True)
+        _leave(folder, new, lock)
+
+
+def _leave(folder: Path, new: bool, lock: ProcessLock | None = None) -> None:
+    """Take the lock away, and a new folder that nothing was written to."""
+    with suppress(OSError):
+        (folder / _LOCK).unlink(missing_ok=True)
+    if lock:
         lock.release()
-        with suppress(OSError):
-            if new and not any(folder.iterdir()):
-                folder.rmdir()
+    with suppress(OSError):
+        if new and not any(folder.iterdir()):
+            folder.rmdir()

@@ -38,7 +38,7 @@ def open_job(output: Path) -> Iterator[Store]:
     try:
         if not lock.acquire():
             raise JobError(
-                f"Another process is running the job in {output}.",
+                f"Another process is running or exporting the job in {output}.",
                 "Wait until it ends, or stop it with `bonito-local pause`, and try again.",
             )
     except (OSError, sqlite3.Error) as error:

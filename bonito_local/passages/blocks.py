@@ -32,33 +32,37 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
     pages: list[tuple[int, int]] = []
     textless: list[int] = []
     path: list[tuple[int, str]] = []
-    offset = 0
+    end = 0
     start: int | None = None  # of the heading line that the next section hangs on
-    open_section = False
+    opened: tuple[int, int] | None = None  # start and body of the section that goes on
+
+    def close(opened: tuple[int, int]) -> None:
+        sections.append(Section(*opened, end, tuple(title for _, title in path)))
+
     for block in blocks:
         if not block.text:
             textless += [page for _, page in block.pages]
             continue
+        offset = end
         if parts:
             # An introduction stays with the list that it introduces.
-            gap = "\n" if open_section and not block.level and parts[-1].endswith(":") else "\n\n"
+            gap = "\n" if opened and not block.level and parts[-1].endswith(":") else "\n\n"
             parts.append(gap)
             offset += len(gap)
         parts.append(block.text)
-        end = offset + len(block.text)
-        pages += [(offset + at, page) for at, page in block.pages]
+        if block.pages:
+            pages += [(offset + at, page) for at, page in block.pages]
         if block.level:
+            if opened:
+                close(opened)
             path = [held for held in path if held[0] < block.level]
             path.append((block.level, " ".join(block.text.split())))
-            start, open_section = offset, False
-        elif open_section:
-            last = sections[-1]
-            sections[-1] = Section(last.start, last.body, end, last.path)
-        else:
-            titles = tuple(title for _, title in path)
-            sections.append(Section(offset if start is None else start, offset, end, titles))
-            start, open_section = None, True
-        offset = end
+            start, opened = offset, None
+        elif not opened:
+            start, opened = None, (offset if start is None else start, offset)
+        end = offset + len(block.text)
+    if opened:
+        close(opened)
     return Text("".join(parts), tuple(sections), tuple(pages), row, tuple(textless))
 
 

@@ -40,7 +40,8 @@ _LIST = re.compile(
     rf"|(?P<first>\d{{1,9}})(?P<dot>[.)]){_ITEM}(?:\n\d{{1,9}}(?P=dot){_ITEM})*+"
 )
 _NO_ITEM = re.compile(r"[^\W\d_]|\#|\Z")
-_SPANNING = re.compile(r"```|~~~|\]:|<(?:script|pre|style|textarea|[!?])", re.IGNORECASE)
+_SPANNING = ("```", "~~~", "]:")
+_SPANNING_TAG = re.compile(r"<(?:script|pre|style|textarea|[!?])", re.IGNORECASE)
 _BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _BOLD_HEADING = 7  # below the six levels that Markdown has
 _BOLD_HEADING_LENGTH = 80
@@ -56,7 +57,7 @@ def markdown_blocks(source: str, inline_html: bool = True) -> list[Block]:
     source = source.replace("\r\n", "\n").replace("\r", "\n")
     source = _TEMPLATE_TAG.sub("", _FRONT_MATTER.sub("", source)).strip("\n")
     parser = _parser(inline_html)
-    if _SPANNING.search(source):
+    if any(sign in source for sign in _SPANNING) or _SPANNING_TAG.search(source):
         return _Reader().read(parser.parse(source))
     blocks: list[Block] = []
     parsed = at = 0

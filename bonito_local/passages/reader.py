@@ -9,7 +9,7 @@ from pathlib import Path
 from bonito_local.errors import DocumentError, UsageError
 from bonito_local.passages import process
 from bonito_local.passages.ahead import Opened, opened, read_ahead
-from bonito_local.passages.discover import find_documents
+from bonito_local.passages.discover import TABLES, find_documents
 from bonito_local.passages.language import language
 from bonito_local.passages.split import LeftOut, Lengths, split_text
 from bonito_local.passages.types import USUAL, Document, Passage, Problem, ReadOptions
@@ -130,6 +130,11 @@ def passages_of(
                 language=spoken,
             )
     if not found:
+        if document.kind in TABLES:
+            raise DocumentError(
+                "No row of the table holds enough text for a passage.",
+                "Name the column of its text with --column, or leave it out.",
+            )
         raise DocumentError("The document holds too little text for a passage.", "Leave it out.")
     if others := foreign.total():
         codes = ", ".join(code for code, count in foreign.most_common(3) if count)

@@ -16,8 +16,16 @@ from bonito_local.passages.types import Problem
 
 TEXT_COLUMNS = ("text", "context", "passage", "content")
 _PEEK = 100  # rows of a JSONL file that tell its columns
+_MOST_NAMED = 20  # columns in a message
 _SHOWN = 5  # broken lines reported one by one; the others are counted
 _MAX_CELL = 50_000_000  # characters
+_JSON_KINDS: dict[type, str] = {
+    bool: "true and false",
+    int: "numbers",
+    float: "numbers",
+    list: "lists",
+    dict: "objects",
+}
 _PIECE = 1 << 20  # bytes of a CSV file looked at together
 _BATCH = 256  # rows of a Parquet or Arrow file in memory
 
@@ -61,7 +69,7 @@ def pick_column(columns: list[str], column: str | None) -> str:
     Raises:
         DocumentError: `column` is not there, or is not given and cannot be guessed.
     """
-    listed = ", ".join(columns[:20])
+    listed = ", ".join(columns[:_MOST_NAMED])
     if column is not None:
         if column in columns:
             return column
@@ -113,14 +121,18 @@ def _open_lines(path: Path) -> IO[Any]:
 
 def _json_column(held: list[tuple[int, object]], column: str | None) -> str:
     columns: dict[str, None] = {}
-    for _, value in held:
-        if isinstance(value, dict):
-            columns.update(dict.fromkeys(value))
+    objects = [value for _, value in held if isinstance(value, dict)]
+    for value in objects:
+        columns.update(dict.fromkeys(value))
     if not columns:
         raise DocumentError(
             "The file holds no JSON objects, one a line.", "Check that it is JSONL."
         )
-    return pick_column(list(columns), column)
+    name = pick_column(list(columns), column)
+    cells = [value[name] for value in objects if value.get(name) is not None]
+    if cells and not any(isinstance(cell, str) for cell in cells):
+        raise _no_text(name, _JSON_KINDS[type(cells[0])], list(columns))
+    return name
 
 
 def _json_texts(held: list[tuple[int, object]], name: str) -> Iterator[Row | str]:
@@ -271,11 +283,15 @@ def _text_column(schema: Any, column: str | None) -> str:
     name = pick_column(schema.names, column)
     kind = schema.field(name).type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise DocumentError(
-            f"Column {name!r} holds {kind}, not text.",
-            f"Name a text column with --column. The columns: {', '.join(schema.names)}.",
-        )
+        raise _no_text(name, kind, schema.names)
     return name
+
+
+def _no_text(name: str, kind: object, columns: list[str]) -> DocumentError:
+    return DocumentError(
+        f"Column {name!r} holds {kind}, not text.",
+        f"Name a text column with --column. The columns: {', '.join(columns[:_MOST_NAMED])}.",
+    )
 
 
 def _numbered(batches: Iterable[Any], name: str) -> Iterator[Row]:

@@ -147,9 +147,10 @@ def test_nothing_but_bad_documents(
     (tmp_path / "bad" / "empty.txt").touch()
     fake[1] = str(tmp_path / "bad")
     assert run(fake) == 1
-    shown = capsys.readouterr().err
-    assert "empty.txt" in shown
-    assert "error: No passage could be read." in shown
+    told, error, remedy = capsys.readouterr().err.splitlines()[-3:]
+    assert "empty.txt: The file is empty." in told
+    assert error == "error: No passage could be read."
+    assert remedy == "What was wrong is said above."
 
 
 @pytest.mark.parametrize(

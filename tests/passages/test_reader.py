@@ -66,6 +66,7 @@ def test_bad_documents_are_listed_and_stop_no_other(tmp_path: Path) -> None:
     (tmp_path / "f.docx").write_bytes(gzip.compress(b"no zip"))
     (tmp_path / "g.png").write_bytes(b"x")
     (tmp_path / "h.txt").write_text(PROSE + " More.")
+    (tmp_path / "i.csv").write_text("id,text\n1,3\n")
     found = read(tmp_path)
     assert [Path(item.source).name for item in found if isinstance(item, Passage)] == [
         "a.txt",
@@ -78,6 +79,7 @@ def test_bad_documents_are_listed_and_stop_no_other(tmp_path: Path) -> None:
         ("d.csv", "No column is clearly the text to read."),
         ("e.md", "The document holds too little text for a passage."),
         ("f.docx", "The document is damaged, or no .docx file"),
+        ("i.csv", "No row of the table holds enough text for a passage."),
         (tmp_path.name, "Left out 1 file of another kind"),
     ]
 

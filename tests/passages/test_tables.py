@@ -145,6 +145,18 @@ def test_a_parquet_column_of_numbers_is_an_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "kind"),
+    [("5", "numbers"), ("0.5", "numbers"), ("[1]", "lists"), ("{}", "objects"), ("true", "true")],
+)
+def test_a_json_column_of_no_text_is_one_error(tmp_path: Path, cell: str, kind: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"id": {cell}, "body": "word"}}\n{{"id": null}}\nbroken\n' * 50)
+    with pytest.raises(DocumentError, match=f"Column 'id' holds {kind}.*, not text") as caught:
+        rows(path, column="id")
+    assert caught.value.remedy.endswith("The columns: id, body.")
+
+
+@pytest.mark.parametrize(
     ("name", "data", "message"),
     [
         ("a.jsonl", b"", "holds no text"),

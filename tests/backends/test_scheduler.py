@@ -103,6 +103,24 @@ def test_a_prompt_goes_where_most_of_it_is_cached() -> None:
     assert (again.slot, again.cached) == (0, 19)  # all but the token to draw from
 
 
+def test_a_slot_that_was_moved_through_holds_nothing_of_before() -> None:
+    scheduler = Scheduler(slots=3, budget=64)
+    first, second, third = (scheduler.admit(prompt(name, 20, 5, 1, head=4)) for name in "123")
+    step(scheduler)
+    scheduler.finish(second)  # its slot would be taken up again by the same prompt
+    assert [(m.source, m.sequence.slot) for m in scheduler.moves()] == [(2, 1)]
+    scheduler.finish(first)
+    assert [(m.source, m.sequence.slot) for m in scheduler.moves()] == [(1, 0)]
+    assert third.slot == 0
+    again = scheduler.admit(prompt("2", 20, 5, 1, head=4))
+    assert (again.slot, again.cached) == (1, 0)
+
+
+def test_a_prompt_needs_its_tokens_and_the_most_it_may_draw() -> None:
+    made = prompt("1", 20, 5, 1)
+    assert (made.prefix, made.need) == (19, 25)
+
+
 def test_one_slot_keeps_nothing() -> None:
     scheduler = Scheduler(slots=1, budget=64)
     first = scheduler.admit(prompt("1", 20, 5, 1))

@@ -18,7 +18,9 @@ from tiny_checkpoint import (
     write_checkpoint,
 )
 
+from bonito_local.convert import stream
 from bonito_local.convert.pipeline import convert
+from bonito_local.convert.plan import MergeInto
 from bonito_local.convert.stream import Progress
 
 TOKENS = [0, *range(40, 90), 1, *range(300, 310)]
@@ -116,6 +118,27 @@ def test_rope_scaling(rope: dict[str, object], tmp_path: Path) -> None:
     )
     convert(tmp_path / "base", tmp_path / "out.gguf", quant="F32")
     assert_same_model(tmp_path / "out.gguf", model)
+
+
+@pytest.mark.parametrize("merge_into", ["bf16", "nf4"])
+def test_blocks_of_any_size_give_the_same_weights(
+    merge_into: MergeInto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every tensor of the tiny models fits in one block; here it takes many, each in its place."""
+    model = write_checkpoint(tmp_path / "base", layers=2, width=256, ffn=320)
+    write_adapter(tmp_path / "adapter", model, use_dora=True)
+    made = []
+    for name, elements in (("one", 1 << 20), ("several", 1 << 13), ("least", 1)):
+        monkeypatch.setattr(stream, "BLOCK_ELEMENTS", elements)
+        out = tmp_path / f"{name}.gguf"
+        adapters = [tmp_path / "adapter"]
+        convert(tmp_path / "base", out, adapters=adapters, quant="F32", merge_into=merge_into)
+        made.append({tensor.name: np.array(tensor.data) for tensor in GGUFReader(out).tensors})
+    whole, *others = made
+    for other in others:
+        assert other.keys() == whole.keys()
+        for name, data in whole.items():
+            np.testing.assert_allclose(other[name], data, rtol=1e-5, atol=1e-7, err_msg=name)
 
 
 def test_shards_give_the_same_file(tmp_path: Path) -> None:

@@ -166,3 +166,107 @@ def test_threads_have_their_own_connections(store: Store) -> None:
         thread.join()
     assert seen == [[]]
     assert len(store.problems()) == 1
+
+
+def rows(store: Store, columns: str) -> list[tuple[object, ...]]:
+    """Every sample, in the order it was planned."""
+    return store._db.execute(f"SELECT {columns} FROM samples ORDER BY id").fetchall()
+
+
+def test_where_a_passage_stands_is_kept(store: Store) -> None:
+    text = Passage("  Of rent.\n", "a.pdf", "1" * 64, 3, 70, 79, "Rent \ud800", "en")
+    with store.transaction():
+        assert store.add_passage(text, ["qa", "te"], 2)
+    kept = store._db.execute(
+        """SELECT p.text, d.source, d.sha256, p.page, p.start, p."end", p.heading, p.language
+           FROM passages p JOIN documents d ON d.id = p.document"""
+    ).fetchall()
+    assert kept == [("Of rent.", "a.pdf", "1" * 64, 3, 70, 79, "Rent \\ud800", "en")]
+    planned = [(p.task, p.sample, p.attempt, p.text) for p in store.pending()]
+    assert planned == [(task, n, 0, "Of rent.") for task in ("qa", "te") for n in (0, 1)]
+
+
+def test_all_of_a_result_is_kept(store: Store) -> None:
+    plan(store, 1, ("qa",), n=2)
+    first, second = [pending.id for pending in store.pending()]
+    store.record(
+        [
+            Result(first, "accepted", "", "a|b", "a", "b", 11, 7, b"digest"),
+            Result(second, "failed", "no answer"),
+        ]
+    )
+    columns = "outcome, reason, completion, instruction, response, prompt_tokens, "
+    assert rows(store, columns + "completion_tokens, digest, attempt") == [
+        ("accepted", "", "a|b", "a", "b", 11, 7, b"digest", 0),
+        ("failed", "no answer", "", None, None, 0, 0, None, 0),
+    ]
+
+
+def test_of_equal_rows_the_one_planned_first_is_kept_whichever_comes_first(store: Store) -> None:
+    plan(store, 1, ("qa",), n=3)
+    first, second, third = [pending.id for pending in store.pending()]
+    assert store.record([Result(second, "accepted", digest=b"same")]) == {"accepted": 1}
+    # The second makes room for the first: as many are accepted as before.
+    ends = store.record([Result(first, "accepted", digest=b"same")])
+    assert (ends["accepted"], ends["duplicate"]) == (0, 1)
+    assert store.record([Result(third, "accepted", digest=b"same")]) == {"duplicate": 1}
+    assert rows(store, "outcome, reason") == [
+        ("accepted", ""),
+        ("duplicate", "same row"),
+        ("duplicate", "same row"),
+    ]
+    # One that has its outcome is neither compared nor counted again.
+    assert store.record([Result(second, "accepted", digest=b"same")]) == {"accepted": 0}
+
+
+def test_what_is_asked_again_is_pending_and_how_it_ended_is_kept(store: Store) -> None:
+    plan(store, 1, ("qa",), n=4)
+    keys = [pending.id for pending in store.pending()]
+    store.record(
+        [
+            Result(keys[0], "accepted", "", "a|b", "a", "b", 5, 6, b"digest"),
+            Result(keys[1], "rejected", "asks nothing", "c|d", "c", "d", 5, 6),
+            Result(keys[2], "failed", "no answer"),
+            Result(keys[3], "unparseable", "", "e"),
+        ]
+    )
+    assert store.ask_again(["rejected", "failed"]) == 2
+    columns = "outcome, reason, completion, instruction, response, prompt_tokens, "
+    fresh = ("pending", "", None, None, None, None, None, None)
+    found = rows(store, columns + "completion_tokens, digest, attempt")
+    # A text that was drawn would be drawn again by the same seed; a failure has none.
+    assert found[1:3] == [(*fresh, 1), (*fresh, 0)]
+    assert [row[0] for row in found] == ["accepted", "pending", "pending", "unparseable"]
+    assert [(p.id, p.attempt) for p in store.pending()] == [(keys[1], 1), (keys[2], 0)]
+    earlier = "SELECT sample, attempt, outcome, reason, completion FROM earlier ORDER BY sample"
+    assert store._db.execute(earlier).fetchall() == [
+        (keys[1], 0, "rejected", "asks nothing", "c|d"),
+        (keys[2], 0, "failed", "no answer", ""),
+    ]
+    assert store.ask_again(["duplicate"]) == 0
+    # A row is no duplicate of what it was itself before.
+    assert store.ask_again(["accepted"]) == 1
+    again = Result(keys[0], "accepted", "", "a|b", "a", "b", 5, 6, b"digest")
+    assert store.record([again]) == {"accepted": 1}
+
+
+def test_some_settings_are_checked_before_all_are_known(store: Store) -> None:
+    settings = spec().settings()
+    store.check({"temperature": 9.0})  # a new job has none
+    store.bind(settings)
+    store.check({"temperature": 9.0})  # without samples they may still change
+    plan(store, 1)
+    store.check({"temperature": settings["temperature"]})
+    with pytest.raises(JobError, match=r"\(temperature 0\.5 -> 9\.0\)"):
+        store.check({"temperature": 9.0})
+
+
+def test_problems_are_those_of_the_last_planning_in_order(store: Store) -> None:
+    told = [Problem("b", "bad", "mend"), Problem("a", "worse")]
+    with store.transaction():
+        for problem in told:
+            store.add_problem(problem)
+    assert store.problems() == told
+    with store.transaction():
+        store.clear_problems()
+    assert store.problems() == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,7 +109,8 @@ def plan(
 ) -> None:
     """Plan what comes, a transaction every half second: documents are read outside of it."""
     tasks, how = [task.short for task in spec.tasks], manner(spec, options)
-    progress, repeats = Progress("reading"), defaultdict[str, list[str]](list)
+    progress = Progress("reading")
+    repeats: dict[str, tuple[str, int]] = {}  # of each document: the first one's, and how many
     notify(progress)
     with store.transaction():
         store.clear_problems()
@@ -120,15 +120,16 @@ def plan(
                 if isinstance(item, Passage):
                     found = None if spec.keep_repeats else store.repeated(item)
                     if found:
-                        repeats[item.source].append(found.source)
+                        first, count = repeats.get(item.source, (found.source, 0))
+                        repeats[item.source] = first, count + 1
                     if not found or found.exactly:  # its text is planned, perhaps not all tasks
                         store.add_passage(item, tasks, spec.sampling.n)
                 elif isinstance(item, Problem):
                     store.add_problem(item)
                 else:
                     problems = item.problems
-                    if others := repeats.pop(item.mark.source, None):
-                        problems = [*problems, told(item.mark.source, others)]
+                    if repeated := repeats.pop(item.mark.source, None):
+                        problems = [*problems, told(item.mark.source, *repeated)]
                         store.add_problem(problems[-1])
                     store.set_read(item.mark, how, problems)
         progress = replace(

@@ -74,10 +74,9 @@ class Repeats(Journal):
         )
 
 
-def told(source: str, others: list[str]) -> Problem:
-    """Say of a document which of its passages repeat; `others` has the source for each."""
-    where = "this document" if others[0] == source else others[0]
-    count = len(others)
+def told(source: str, first: str, count: int) -> Problem:
+    """Say of a document how many of its passages repeat others, the first one of `first`."""
+    where = "this document" if first == source else first
     title = (
         f"Left out 1 passage that repeats one of {where} almost word for word."
         if count == 1

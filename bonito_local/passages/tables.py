@@ -165,7 +165,7 @@ def _csv_rows(path: Path, column: str | None) -> Iterator[Row | str]:
                 cells = next(reader, None)
             except csv.Error as error:
                 lines.go_back()
-                yield f"Line {first} is no valid CSV ({error})."
+                yield f"Line {first} is no valid CSV: {_fault(error)}."
                 continue
             if cells is None:
                 return
@@ -173,7 +173,8 @@ def _csv_rows(path: Path, column: str | None) -> Iterator[Row | str]:
                 yield row, cells[at]
             elif any(cells):
                 lines.go_back()
-                yield f"Line {first} has {len(cells)} fields where the header has {len(header)}."
+                fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
+                yield f"Line {first} has {fields} where the header has {len(header)}."
 
 
 class _Lines:
@@ -214,12 +215,19 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
         header = next(reader, [])
     except csv.Error as error:
         raise DocumentError(
-            f"The table's header line is no valid CSV ({error}).",
+            f"The table's header line is no valid CSV: {_fault(error)}.",
             "Save it anew as CSV with a header line.",
         ) from error
     if not any(header):
         raise DocumentError("The table is empty.", "Leave it out.")
     return header
+
+
+def _fault(error: csv.Error) -> str:
+    """Say in the user's words what a strict reader objects to."""
+    if "limit" in str(error):
+        return f"a quote in it is not closed, or a cell has over {_MAX_CELL:,} characters"
+    return "a quote in it is not closed, or stands alone"
 
 
 def _csv_encoding(path: Path) -> str:

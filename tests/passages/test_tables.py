@@ -7,9 +7,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from bonito_local.errors import DocumentError
+from bonito_local.passages import tables
 from bonito_local.passages.discover import find_documents
 from bonito_local.passages.tables import read_rows
 from bonito_local.passages.types import Document, Problem
+
+QUOTE = "a quote in it is not closed, or stands alone"
 
 
 def rows(path: Path, column: str | None = None) -> list[tuple[int, str] | Problem]:
@@ -93,7 +96,7 @@ def test_csv_reads_quoted_cells_over_lines_and_reports_ragged_ones(tmp_path: Pat
     )
     assert rows(path) == [
         (1, 'two\nlines, "quoted"'),
-        Problem("a.csv", "Line 4 has 1 fields where the header has 2.", "The line was left out."),
+        Problem("a.csv", "Line 4 has 1 field where the header has 2.", "The line was left out."),
         Problem("a.csv", "Line 6 has 3 fields where the header has 2.", "The line was left out."),
         (5, "last"),
     ]
@@ -102,13 +105,11 @@ def test_csv_reads_quoted_cells_over_lines_and_reports_ragged_ones(tmp_path: Pat
 def test_a_csv_line_with_a_broken_quote_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'id,text\n1,"a"b\n2,two\n3,"open\n4,four\n')
     assert rows(path) == [
-        Problem(
-            "a.csv", "Line 2 is no valid CSV (',' expected after '\"').", "The line was left out."
-        ),
+        Problem("a.csv", f"Line 2 is no valid CSV: {QUOTE}.", "The line was left out."),
         (2, "two"),
         Problem(
             "a.csv",
-            "Line 4 is no valid CSV (unexpected end of data).",
+            f"Line 4 is no valid CSV: {QUOTE}.",
             "The line was left out.",
         ),
         (4, "four"),
@@ -250,11 +251,22 @@ def test_one_broken_line_of_many_costs_that_line(tmp_path: Path) -> None:
     assert most < 4_000_000
 
 
+def test_a_cell_that_is_too_long_costs_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_MAX_CELL", 1000)
+    path = write(tmp_path / "a.csv", f"id,text\n1,{'x' * 1001}\n2,two\n")
+    title = (
+        "Line 2 is no valid CSV: a quote in it is not closed, or a cell has over 1,000 characters."
+    )
+    assert rows(path) == [Problem("a.csv", title, "The line was left out."), (2, "two")]
+
+
 @pytest.mark.parametrize(
     ("line", "title"),
     [
-        ('500,"never closed', "Line 501 is no valid CSV (unexpected end of data)."),
-        ('500,"closed" late', "Line 501 is no valid CSV (',' expected after '\"')."),
+        ('500,"never closed', f"Line 501 is no valid CSV: {QUOTE}."),
+        ('500,"closed" late', f"Line 501 is no valid CSV: {QUOTE}."),
         ("500,one,more", "Line 501 has 3 fields where the header has 2."),
     ],
 )
@@ -273,9 +285,7 @@ def test_a_quote_that_closes_in_another_row_costs_its_own_line_only(tmp_path: Pa
     lines = ["id,text", '1,"never closed', "2,two", '3,"three\nin two lines"', "4,four"]
     found = rows(write(tmp_path / "a.csv", "\n".join(lines)))
     assert found == [
-        Problem(
-            "a.csv", "Line 2 is no valid CSV (',' expected after '\"').", "The line was left out."
-        ),
+        Problem("a.csv", f"Line 2 is no valid CSV: {QUOTE}.", "The line was left out."),
         (2, "two"),
         (3, "three\nin two lines"),
         (4, "four"),

@@ -56,13 +56,13 @@ def tune(
     """
     begun = time.monotonic()
     deadline = begun + seconds
-    best = measure_loaded(path, Settings(), mix)
-    took = time.monotonic() - begun
+    best = measure_loaded(path, Settings(), mix, _SHORTEST_PROBE)
     probe = max(_SHORTEST_PROBE, round(best.prefill))  # about a second's tokens
     tried = [best]
     notify(describe(best))
     for settings in _loadings():
-        if stop() or time.monotonic() + took > deadline:
+        # Nothing makes more of a difference: tried even where it ends after the time is up.
+        if stop() or time.monotonic() > deadline:
             break
         found = measure_apart(path, settings, mix, probe, notify, stop)
         if found is None:
@@ -70,6 +70,8 @@ def tune(
         tried.append(found)
         notify(describe(found))
         best = _better(best, found)
+    if stop() or time.monotonic() > deadline:
+        return Tuning(best, tuple(tried))
     model = Model(path, repack=best.settings.repack, gpu_layers=best.settings.gpu_layers)
     try:
         for sweep in _SWEEPS:

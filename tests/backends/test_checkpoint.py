@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from tiny_checkpoint import write_checkpoint
+from tokenizers import Tokenizer
 
 from bonito_local.backends.checkpoint import read_checkpoint
+from bonito_local.backends.cluster.vocabulary import open_vocabulary
 from bonito_local.errors import ModelError
 from bonito_local.models.catalog import resolve_model
 
@@ -84,6 +86,24 @@ def drop_tokenizer(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
 
 
+def empty_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
+
+
+def drop_weights(folder: Path) -> None:
+    for path in [*folder.glob("*.safetensors"), folder / "model.safetensors.index.json"]:
+        path.unlink()
+
+
+def list_config(folder: Path) -> None:
+    (folder / "config.json").write_text("[]")
+
+
+def break_template(folder: Path) -> None:
+    (folder / "chat_template.jinja").write_bytes(b"\xff")
+    read_checkpoint(folder).metadata  # noqa: B018 - it is read when it is asked for
+
+
 @pytest.mark.parametrize(
     ("harm", "title"),
     [
@@ -94,14 +114,33 @@ def drop_tokenizer(folder: Path) -> None:
         (drop_shard, "is incomplete: model-0.* is missing"),
         (pickle_weights, "holds pickled weights"),
         (drop_tokenizer, "has no tokenizer"),
+        (empty_index, "names no weights"),
+        (drop_weights, "holds no weights"),
+        (list_config, "is not a JSON object"),
+        (break_template, r"chat_template\.jinja cannot be read"),
     ],
 )
 def test_what_is_no_complete_checkpoint(folder: Path, harm: object, title: str) -> None:
     assert callable(harm)
-    harm(folder)
-    with pytest.raises(ModelError, match=title) as caught:
+
+    def looked_at() -> None:
+        harm(folder)
         read_checkpoint(folder)
+
+    with pytest.raises(ModelError, match=title) as caught:
+        looked_at()
     assert caught.value.remedy
+
+
+def test_a_cluster_plans_by_tokenizer_json_alone(folder: Path) -> None:
+    text = "The notice is short."
+    theirs = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    wanted = len(theirs.encode(text, add_special_tokens=False).ids)
+    vocabulary = open_vocabulary("transformers", folder)
+    assert (vocabulary.context_length, vocabulary.count_tokens(text)) == (512, wanted)
+    (folder / "tokenizer.json").rename(folder / "tokenizer.model")
+    with pytest.raises(ModelError, match=r"has no tokenizer\.json, which planning"):
+        open_vocabulary("transformers", folder)
 
 
 def test_a_model_is_of_a_format_that_the_backend_takes(folder: Path, tiny_gguf: Path) -> None:

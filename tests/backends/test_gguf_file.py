@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import struct
 import subprocess
 import sys
 import tracemalloc
@@ -116,6 +117,34 @@ def test_twenty_thousand_mutations(scratch: Path) -> None:
     tracemalloc.stop()
     assert 0 < accepted < 10_000
     assert peak < 2_000_000
+
+
+@pytest.mark.parametrize(
+    ("version", "kind", "shape", "said"),
+    [
+        (3, 0, (32, 2), None),
+        (2, 0, (32, 2), None),
+        (1, 0, (32, 2), "has GGUF version 1, not 2 or 3"),
+        (4, 0, (32, 2), "has GGUF version 4, not 2 or 3"),
+        (3, 99, (32, 2), "holds a tensor of unknown type 99"),
+        (3, 8, (33, 2), r"tensor 'a' has shape \(33, 2\)"),  # Q8_0 has blocks of 32
+        (3, 0, (0, 2), r"tensor 'a' has shape \(0, 2\)"),
+        (3, 0, (1,) * 9, "tensor 'a' is malformed"),
+    ],
+)
+def test_a_tensor_as_the_header_tells_of_it(
+    version: int, kind: int, shape: tuple[int, ...], said: str | None, scratch: Path
+) -> None:
+    head = b"GGUF" + struct.pack("<IQQ", version, 1, 0)
+    tensor = struct.pack(f"<QcI{len(shape)}QIQ", 1, b"a", len(shape), *shape, kind, 0)
+    padding = bytes(-len(head + tensor) % 32)
+    scratch.write_bytes(head + tensor + padding + bytes(4 * prod(shape)))
+    if said is None:
+        assert read_header(scratch).tensors == {"a": shape}
+        scratch.write_bytes(scratch.read_bytes()[:-1])
+        said = "incomplete"
+    with pytest.raises(ModelError, match=said):
+        read_header(scratch)
 
 
 def test_random_bytes_are_not_a_model(scratch: Path) -> None:

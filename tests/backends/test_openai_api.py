@@ -277,6 +277,25 @@ def test_addresses(url: str, found: Endpoint) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "title", "remedy"),
+    [
+        ("http://host:port", "is no address", "http://"),
+        ("http://host:99999", "is no address", "http://"),
+        ("ftp://host:21", "is no address", "http://"),
+        ("http://", "is no address", "http://"),
+        ("http://me:secret@host:1", "more than an address", "BONITO_LOCAL_API_KEY"),
+        ("http://host:1/v1?key=secret", "more than an address", "BONITO_LOCAL_API_KEY"),
+        ("http://host:1/#v1", "more than an address", "BONITO_LOCAL_API_KEY"),
+    ],
+)
+def test_what_is_no_address_and_secrets_in_one(url: str, title: str, remedy: str) -> None:
+    with pytest.raises(UsageError, match=title) as caught:
+        parse_endpoint(url)
+    assert remedy in caught.value.remedy
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     "url",
     ["", "127.0.0.1:8080", "ftp://x", "http://", "http://x:99999", "http://a:b@x", "http://x?q"],
 )

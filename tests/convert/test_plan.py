@@ -79,6 +79,10 @@ class TestCheckpoint:
         edit(index, weight_map={"a": "../whole/model.safetensors"})
         refused(copy / "base", "no sound weight_map")
 
+    def test_shards_without_an_index(self, copy: Path) -> None:
+        (copy / "base" / "model.safetensors.index.json").unlink()
+        refused(copy / "base", r"holds shards but no model\.safetensors\.index\.json")
+
     def test_pickles_are_never_loaded(self, copy: Path) -> None:
         (copy / "whole" / "model.safetensors").rename(copy / "whole" / "pytorch_model.bin")
         refused(copy / "whole", "pickled weights, which are never loaded")

@@ -17,6 +17,7 @@ from tiny_checkpoint import write_checkpoint
 
 from bonito_local.convert.pipeline import convert
 from bonito_local.convert.stream import Progress
+from bonito_local.convert.writer import partial_path
 from bonito_local.errors import ConvertError
 
 
@@ -106,6 +107,18 @@ def test_interrupt_leaves_nothing(base: Path, tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         convert(base, tmp_path / "out.gguf", progress=interrupt)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_conversion_to_the_same_name_is_noticed(base: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out.gguf"
+
+    def begin_again(progress: Progress) -> None:
+        partial_path(out).unlink()
+        partial_path(out).write_bytes(b"another's")
+
+    with pytest.raises(ConvertError, match=r"Another conversion is writing .*out\.gguf"):
+        convert(base, out, progress=begin_again)
     assert not list(tmp_path.iterdir())
 
 

@@ -197,6 +197,27 @@ def test_other_kinds_are_refused(tmp_path: Path) -> None:
         make_plan(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"merges": None}, "has no vocabulary or no merges"),
+        ({"vocab": []}, "has no vocabulary or no merges"),
+        ({"merges": ["alone"]}, "has a malformed merge: 'alone'"),
+        ({"merges": [["a", "b", "c"]]}, "has a malformed merge"),
+        ({"merges": [["a", 1]]}, "has a malformed merge"),
+        ({"vocab": {"a": -1}, "merges": []}, "has token 'a' with id -1"),
+        ({"vocab": {"a": "0"}, "merges": []}, "has token 'a' with id 0"),
+    ],
+)
+def test_broken_tables_are_refused(changes: dict[str, object], match: str, tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, layers=1)
+    path = tmp_path / "tokenizer.json"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps(told | {"model": told["model"] | changes}))
+    with pytest.raises(ConvertError, match=match):
+        make_plan(tmp_path)
+
+
 def test_more_tokens_than_embeddings(tmp_path: Path) -> None:
     write_checkpoint(tmp_path, layers=1)
     bigger = byte_level_tokenizer(size=640)

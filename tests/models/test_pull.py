@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hub_server import COMMIT, HubServer
 
 from bonito_local.convert.pipeline import convert
@@ -238,6 +239,18 @@ def test_a_licence_with_terms_is_to_be_accepted(
     else:
         offered.check_accepted(False)
     offered.check_accepted(True)
+
+
+def test_one_process_at_a_time_fetches_a_model(hub_server: HubServer, store_folder: Path) -> None:
+    offered = offer(NAME, name="mine")
+    locks = store.staging("mine").parent
+    locks.mkdir(parents=True)
+    with (
+        FileLock(locks / "mine.lock"),
+        pytest.raises(UsageError, match="mine is being fetched already"),
+    ):
+        fetch(offered, lambda _: None)
+    assert fetch(offered, lambda _: None) == store.find("mine")
 
 
 def test_a_token_goes_to_the_hub_alone(

@@ -8,7 +8,7 @@ import pytest
 
 from bonito_local.errors import TrainingError
 from bonito_local.training.config import Kind
-from bonito_local.training.rows import find_data, read_pairs
+from bonito_local.training.rows import file_hash, find_data, read_pairs
 
 
 def lines(path: Path, rows: list[Any]) -> Path:
@@ -64,6 +64,10 @@ def test_bad_rows_are_named(tmp_path: Path, text: str, kind: Kind, said: str) ->
 def test_what_is_not_there_or_no_table(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="There is no file"):
         find_data(tmp_path / "none.jsonl")
+    with pytest.raises(TrainingError, match=r"Cannot read .*none\.jsonl: No such file"):
+        file_hash(tmp_path / "none.jsonl")
+    with pytest.raises(TrainingError, match=r"Cannot read .*none\.jsonl: No such file"):
+        list(read_pairs(tmp_path / "none.jsonl", "tapt"))
     with pytest.raises(TrainingError, match="holds no rows"):
         find_data(tmp_path)
     (tmp_path / "r.parquet").write_bytes(b"PAR1nothing")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,6 +27,7 @@ from bonito_local.tasks import PromptForm
 
 ANSWER_TOKENS = 25
 _LEAST_ROOM = 16  # tokens of a passage, below which nothing can be asked about it
+_REMEMBERED = 4096  # texts whose tokens are counted
 _SPARE = 4  # tokens that a passage may have more where it stands in a prompt
 Notify = Callable[[int, int], None]
 
@@ -81,6 +83,8 @@ def fit(
     answer = max(
         [ANSWER_TOKENS, *(backend.count_tokens(c) + 1 for one in templates for c in one.choices)]
     )
+    # Items share their documents' sentences.
+    count = lru_cache(_REMEMBERED)(backend.count_tokens)
     for item in items:
         around = max(
             backend.count_tokens(form.wrap(one.fill(item, "", found.kind))) for one in templates
@@ -90,7 +94,7 @@ def fit(
         if room < _LEAST_ROOM:
             left_out += 1
             continue
-        passage = shorten(item.passage, item.question, room, backend.count_tokens)
+        passage = shorten(item.passage, item.question, room, count)
         shortened += passage != item.passage
         kept.append(Item(item.id, passage, item.question, item.label, item.answers))
     if not kept:

@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import table
 from steps import Runner, Step
 
 from bonito_local.evaluation.sets import named_sets
 
 HERE = Path(__file__).resolve().parent
 TINY = HERE.parent / "tiny"
-PYTHON = sys.executable
-BONITO = (PYTHON, "-m", "bonito_local")
-TRAINED = ("rank", "alpha", "learning_rate", "max_grad_norm", "batch", "steps")
+BONITO = ("-m", "bonito_local")
+TRAINED = ("rank", "alpha", "learning_rate", "max_grad_norm", "batch", "steps", "micro_tokens")
 
 
 @dataclass(frozen=True)
@@ -38,14 +39,17 @@ class Plan:
 
     def steps(self) -> list[Step]:
         """All steps, each behind those it needs."""
-        base, steps = self.base()
+        asked = self.config["evaluation"]
+        steps = [self.passages(name) for name in asked["sets"]]
+        base, more = self.base()
+        steps += more
         adapter, more = self.bonito(base)
         steps += more
         quants = self.config["generation"]["quants"]
         steps += [self.generator(base, adapter, quant) for quant in quants]
-        asked = self.config["evaluation"]
+        after = () if self.config["base"].get("checkpoint") else ("base",)
         for name in asked["sets"]:
-            steps += [self.passages(name), *self.evaluate(base, name, "zero-shot", 0)]
+            steps.append(self.evaluate(base, name, "zero-shot", 0, "base", after))
         # A seed at a time: what is compared is there early, and more seeds narrow it.
         for seed in asked["seeds"]:
             for name in asked["sets"]:
@@ -58,10 +62,11 @@ class Plan:
         if given:
             return Path(given).resolve(), []
         made = self.out / "base"
-        minutes = str(self.config["base"]["minutes"])
-        command = (PYTHON, str(TINY / "pretrain.py"), "--data-dir", str(self.data), "--out",
-                   str(made), "--minutes", minutes)  # fmt: skip
-        return made, [Step("base", command)]
+        start = self.config["base"].get("start")
+        going_on = ("--start", str((HERE / start).resolve())) if start else ()
+        command = (str(TINY / "pretrain.py"), "--data-dir", str(self.data), "--out", str(made),
+                   "--minutes", str(self.config["base"]["minutes"]), *going_on)  # fmt: skip
+        return made, [Step("base", command, alone=True)]
 
     def bonito(self, base: Path) -> tuple[Path, list[Step]]:
         """The Bonito's adapter, and what makes it."""
@@ -69,13 +74,11 @@ class Plan:
         if wanted.get("adapter"):
             return Path(wanted["adapter"]).resolve(), []
         rows = self.out / "ctga.jsonl"
-        command = (PYTHON, str(TINY / "ctga.py"), "--data-dir", str(self.data), "--out", str(rows),
+        command = (str(TINY / "ctga.py"), "--data-dir", str(self.data), "--out", str(rows),
                    "--rows", str(wanted["rows"]))  # fmt: skip
         before = tuple(["base"] if not self.config["base"].get("checkpoint") else [])
-        return self.out / "bonito", [
-            Step("ctga", command),
-            self.train("bonito", "bonito", base, rows, wanted, 0, ("ctga", *before)),
-        ]
+        trained = self.train("bonito", "bonito", base, rows, wanted, 0, ("ctga", *before))
+        return self.out / "bonito", [Step("ctga", command), replace(trained, alone=True)]
 
     def generator(self, base: Path, adapter: Path, quant: str) -> Step:
         """Base and adapter as a GGUF."""
@@ -83,12 +86,12 @@ class Plan:
         command = (*BONITO, "convert", str(base), "--adapter", str(adapter), "--merge-into", "nf4",
                    "--quant", quant, "-o", str(file))  # fmt: skip
         after = () if self.config["bonito"].get("adapter") else ("bonito",)
-        return Step(f"bonito-{quant}", command, after)
+        return Step(f"bonito-{quant}", command, after, makes=file)
 
     def passages(self, name: str) -> Step:
         """The set's passages, and nothing else of it."""
         file = self.out / "passages" / f"{name}.jsonl"
-        command = (PYTHON, str(HERE / "passages.py"), "--data", str(self.eval_data), "--set", name,
+        command = (str(HERE / "passages.py"), "--data", str(self.eval_data), "--set", name,
                    "--out", str(file))  # fmt: skip
         return Step(f"passages-{name}", command)
 
@@ -99,6 +102,7 @@ class Plan:
         for quant in (first, *others):
             steps += self.rows(name, quant, seed)
         job = f"{name}-{first}-{seed}"
+        steps.append(self.export(job, "every", "--outcome", "accepted,rejected,duplicate"))
         kept = self.out / "rows" / job / "kept" / "train.jsonl"
         every = self.out / "rows" / job / "every" / "train.jsonl"
         for variant, kind, data, count, after in (
@@ -120,7 +124,7 @@ class Plan:
         return steps
 
     def rows(self, name: str, quant: str, seed: int) -> list[Step]:
-        """A job over the set's passages; its rows that the checks let through, and all of them."""
+        """A job over the set's passages, and its rows that the checks let through."""
         (found,) = named_sets(name)
         asked = self.config["generation"]
         job = f"{name}-{quant}-{seed}"
@@ -141,7 +145,6 @@ class Plan:
         sampling = {"max_tokens": asked["max_tokens"], "seed": seed}
         text = f"{_toml(told)}\n[splitting]\n{_toml(splitting)}\n[sampling]\n{_toml(sampling)}"
         file = folder / "job.toml"
-        export = (*BONITO, "export", str(folder / "job"), "-f", "jsonl", "-o")
         return [
             Step(
                 f"rows-{job}",
@@ -149,13 +152,14 @@ class Plan:
                 (f"passages-{name}", f"bonito-{quant}"),
                 {file: text},
             ),
-            Step(f"kept-{job}", (*export, str(folder / "kept")), (f"rows-{job}",)),
-            Step(
-                f"every-{job}",
-                (*export, str(folder / "every"), "--outcome", "accepted,rejected,duplicate"),
-                (f"rows-{job}",),
-            ),
+            self.export(job, "kept"),
         ]
+
+    def export(self, job: str, which: str, *options: str) -> Step:
+        """Rows of a job as JSON lines."""
+        folder = self.out / "rows" / job
+        command = (*BONITO, "export", str(folder / "job"), "-f", "jsonl", "-o", str(folder / which))
+        return Step(f"{which}-{job}", (*command, *options), (f"rows-{job}",))
 
     def adapted(
         self,
@@ -171,14 +175,17 @@ class Plan:
         """An adapter trained on rows, and its evaluation."""
         label = f"{name}-{_plain(variant)}-{seed}"
         picked = self.out / "picked" / f"{label}.jsonl"
-        pick = (PYTHON, str(HERE / "pick.py"), str(data), "--out", str(picked), "--count",
-                str(count), "--seed", str(seed))  # fmt: skip
+        pick = (str(HERE / "pick.py"), str(data), "--out", str(picked), "--count", str(count),
+                "--seed", str(seed))  # fmt: skip
         train = f"train-{label}"
         form = "base" if kind == "tapt" else "adapted"
+        model = self.out / "models" / label
+        merge = (str(HERE / "merge.py"), str(base), str(self.out / train), "--out", str(model))
         return [
             Step(f"pick-{label}", pick, (after,)),
             self.train(train, kind, base, picked, self.config["adapt"], seed, (f"pick-{label}",)),
-            *self.evaluate(base, name, variant, seed, self.out / train, form, (train,)),
+            Step(f"merge-{label}", merge, (train,)),
+            self.evaluate(model, name, variant, seed, form, (f"merge-{label}",)),
         ]
 
     def train(
@@ -200,35 +207,21 @@ class Plan:
 
     def evaluate(
         self,
-        base: Path,
+        model: Path,
         name: str,
         variant: str,
         seed: int,
-        adapter: Path | None = None,
-        form: str = "base",
-        after: tuple[str, ...] = (),
-    ) -> list[Step]:
-        """An evaluation. Its items are the same for all variants and seeds.
-
-        With the llama.cpp backend, of a GGUF of the base and the adapter: merged into the NF4
-        base, which is what the adapter was trained on.
-        """
+        form: str,
+        after: tuple[str, ...],
+    ) -> Step:
+        """An evaluation of a checkpoint. Its items are the same for all variants and seeds."""
         asked = self.config["evaluation"]
         label = f"{name}-{_plain(variant)}-{seed}"
-        command = ["--data", str(self.eval_data), "--set", name, "--prompt", form,
+        command = ("--data", str(self.eval_data), "--set", name, "--prompt", form,
                    "--backend", asked["backend"], "--limit", str(asked["limit"]),
                    "--passage-tokens", str(asked["passage_tokens"]),
-                   "-o", str(self.out / "evaluations" / name / f"{variant}-{seed}")]  # fmt: skip
-        made = []
-        if asked["backend"] == "llamacpp":
-            file = self.out / "models" / f"{label}.gguf"
-            merged = ["--adapter", str(adapter), "--merge-into", "nf4"] if adapter else []
-            into = (*BONITO, "convert", str(base), *merged, "--quant", "F16", "-o", str(file))
-            made, after = [Step(f"convert-{label}", into, after)], (f"convert-{label}",)
-            model = [str(file)]
-        else:
-            model = [str(base), *(["--adapter", str(adapter)] if adapter else [])]
-        return [*made, Step(f"evaluate-{label}", (*BONITO, "evaluate", *model, *command), after)]
+                   "-o", str(self.out / "evaluations" / name / f"{variant}-{seed}"))  # fmt: skip
+        return Step(f"evaluate-{label}", (*BONITO, "evaluate", str(model), *command), after)
 
 
 def _plain(variant: str) -> str:
@@ -248,6 +241,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--base", help="a checkpoint that is there; else one is pre-trained")
     parser.add_argument("--adapter", help="its Bonito's adapter that is there; else one is trained")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="steps side by side")
     args = parser.parse_args()
     config = tomllib.loads(args.config.read_text("utf-8"))
     if args.base:
@@ -255,14 +249,13 @@ def main() -> None:
     if args.adapter:
         config["bonito"]["adapter"] = args.adapter
     out = args.out.resolve()
-    runner = Runner(out)
-    runner.run(Plan(args.data_dir.resolve(), args.eval_dir.resolve(), out, config).steps())
-    table = Step(
-        "table",
-        (PYTHON, str(HERE / "table.py"), str(out / "evaluations"), "--out", str(out)),
-    )
-    runner.again(table)
-    print((out / "table.md").read_text("utf-8"))
+    plan = Plan(args.data_dir.resolve(), args.eval_dir.resolve(), out, config)
+    try:
+        Runner(out, args.jobs).run(plan.steps())
+    except KeyboardInterrupt:
+        print("Stopped. The same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    print(table.write(out / "evaluations", out))
 
 
 if __name__ == "__main__":

@@ -137,17 +137,22 @@ def _gain(one: Cell) -> str:
     return f"{one.gain:+.1f} ({one.gain_low:+.1f} to {one.gain_high:+.1f}), sd {one.spread:.1f}"
 
 
+def write(folder: Path, out: Path) -> str:
+    """Write table.md and table.json of the evaluations in `folder`; returns the first."""
+    found = cells(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "table.json").write_text(json.dumps([asdict(one) for one in found], indent=2))
+    text = markdown(found)
+    (out / "table.md").write_text(text)
+    return text
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the evaluations, SET/VARIANT-SEED/")
     parser.add_argument("--out", type=Path, required=True, help="for table.md and table.json")
     args = parser.parse_args()
-    found = cells(args.folder)
-    args.out.mkdir(parents=True, exist_ok=True)
-    (args.out / "table.json").write_text(json.dumps([asdict(one) for one in found], indent=2))
-    text = markdown(found)
-    (args.out / "table.md").write_text(text)
-    print(text)
+    print(write(args.folder, args.out))
 
 
 if __name__ == "__main__":

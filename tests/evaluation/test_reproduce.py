@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
+import merge
 import pytest
 import reproduce
+import torch
+from peft import PeftModel
 from steps import Runner, Step
 from table import ZERO, cells, markdown
+from tiny_checkpoint import write_adapter, write_checkpoint
+from transformers import AutoModelForCausalLM
 
 from bonito_local.evaluation.metrics import token_f1
 from bonito_local.evaluation.results import Drawn, Results, SetResult, write_results
+from bonito_local.training.model import load_base
 
 RECIPE = Path(reproduce.__file__).parent
 RIGHT = ["yes", "no", "maybe", "yes", "no", "maybe"]
@@ -60,29 +67,67 @@ def test_other_items_are_not_compared(tmp_path: Path) -> None:
         cells(tmp_path)
 
 
-def step(out: Path, text: str, after: tuple[str, ...] = (), name: str = "one") -> Step:
-    code = f"import pathlib; pathlib.Path({str(out / name)!r}).open('a').write({text!r})"
-    return Step(name, (sys.executable, "-c", code), after)
+def step(out: Path, name: str, code: str, after: tuple[str, ...] = (), alone: bool = False) -> Step:
+    """A step of these lines of Python's, in which `out` is the folder."""
+    lines = ["import pathlib, sys, time", f"out = pathlib.Path({str(out)!r})", code]
+    script = out / f"{name}.py"
+    script.write_text("\n".join(lines) + "\n")
+    return Step(name, (str(script), name), after, alone=alone)
+
+
+WRITE = "(out / sys.argv[1]).open('a').write('a')"
 
 
 def test_a_step_is_run_once(tmp_path: Path) -> None:
-    first = [step(tmp_path, "a"), step(tmp_path, "b", ("one",), "two")]
-    Runner(tmp_path).run(first)
-    Runner(tmp_path).run(first)
-    assert [(tmp_path / name).read_text() for name in ("one", "two")] == ["a", "b"]
+    steps = [step(tmp_path, "one", WRITE), step(tmp_path, "two", WRITE, ("one",), alone=True)]
+    Runner(tmp_path, 2).run(steps)
+    Runner(tmp_path, 2).run(steps)
+    assert [(tmp_path / name).read_text() for name in ("one", "two")] == ["a", "a"]
+    told = json.loads((tmp_path / "steps" / "one.json").read_text())
+    assert told["command"] == list(steps[0].command)
+    assert 0 <= told["processor_seconds"] <= told["seconds"] + 1
     with pytest.raises(SystemExit, match="one was done with other settings"):
-        Runner(tmp_path).run([step(tmp_path, "c"), *first[1:]])
+        Runner(tmp_path, 2).run([Step("one", ("other.py",)), steps[1]])
     assert (tmp_path / "one").read_text() == "a"
 
 
-def test_a_step_that_fails_ends_the_run_and_is_run_again(tmp_path: Path) -> None:
-    code = f"import pathlib, sys; sys.exit(not pathlib.Path({str(tmp_path / 'go')!r}).exists())"
-    failing = Step("one", (sys.executable, "-c", code))
-    with pytest.raises(SystemExit, match="one failed"):
-        Runner(tmp_path).run([failing])
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_step_that_fails_ends_the_run_and_is_run_again(tmp_path: Path, alone: bool) -> None:
+    failing = step(tmp_path, "one", "if not (out / 'go').exists(): sys.exit('not yet')", (), alone)
+    steps = [failing, step(tmp_path, "two", WRITE, ("one",))]
+    with pytest.raises(SystemExit, match=r"one failed; .*\nnot yet"):
+        Runner(tmp_path, 2).run(steps)
+    assert not (tmp_path / "two").exists()
     (tmp_path / "go").touch()
-    Runner(tmp_path).run([failing])
-    assert json.loads((tmp_path / "steps" / "one.json").read_text())["seconds"] >= 0
+    Runner(tmp_path, 2).run(steps)
+    assert (tmp_path / "two").read_text() == "a"
+
+
+def test_steps_that_need_nothing_of_each_other_run_side_by_side(tmp_path: Path) -> None:
+    meet = """
+(out / sys.argv[1]).touch()
+until = time.monotonic() + 60
+while not all((out / name).exists() for name in ("one", "two")):
+    assert time.monotonic() < until
+    time.sleep(0.01)
+# The libraries are there before a step asks for them.
+assert "bonito_local.training.run" in sys.modules
+"""
+    alone = "assert (out / 'steps/one.json').exists() and (out / 'steps/two.json').exists()"
+    three = step(tmp_path, "three", f"{alone}\n{WRITE}", alone=True)
+    four = step(tmp_path, "four", "assert (out / 'steps/three.json').exists()")
+    steps = [step(tmp_path, "one", meet), step(tmp_path, "two", meet), three, four]
+    Runner(tmp_path, 2).run(steps)
+    assert (tmp_path / "three").read_text() == "a"
+
+
+def test_what_a_step_makes_is_removed_before(tmp_path: Path) -> None:
+    """A run that was killed may have left it without a record."""
+    code = "with (out / 'made').open('x') as file: file.write('new')"
+    made = replace(step(tmp_path, "one", code), makes=tmp_path / "made")
+    made.makes.write_text("old")  # type: ignore[union-attr]
+    Runner(tmp_path, 1).run([made])
+    assert (tmp_path / "made").read_text() == "new"
 
 
 @pytest.mark.parametrize("name", ["small.toml", "smoke.toml"])
@@ -99,3 +144,25 @@ def test_every_step_comes_after_what_it_needs(tmp_path: Path, name: str) -> None
     evaluations = sum(one.startswith("evaluate-") for one in done)
     variants = 4 + len(config["adapt"]["rows"])
     assert evaluations == len(sets) * (1 + len(seeds) * variants)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_a_merged_checkpoint_is_the_model_that_was_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tied: bool
+) -> None:
+    base, adapter, out = (tmp_path / name for name in ("base", "adapter", "out"))
+    write_adapter(adapter, write_checkpoint(base, layers=2, tied=tied))
+    monkeypatch.setattr(sys, "argv", ["merge.py", str(base), str(adapter), "--out", str(out)])
+    merge.main()
+    ids = torch.arange(3, 99).reshape(2, 48)
+    with torch.no_grad():
+        trained = PeftModel.from_pretrained(load_base(base, "cpu"), adapter)(input_ids=ids)
+        merged, plain = (
+            AutoModelForCausalLM.from_pretrained(path, dtype=torch.bfloat16)(input_ids=ids)
+            for path in (out, base)
+        )
+    wanted = trained.logits.float()
+    near, far = ((one.logits.float() - wanted).norm() / wanted.norm() for one in (merged, plain))
+    assert near < 0.03  # bf16 keeps eight bits of each weight
+    assert far > 5 * near
+    assert (out / "tokenizer.json").read_text() == (base / "tokenizer.json").read_text()

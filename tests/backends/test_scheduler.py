@@ -103,6 +103,14 @@ def test_a_prompt_goes_where_most_of_it_is_cached() -> None:
     assert (again.slot, again.cached) == (0, 19)  # all but the token to draw from
 
 
+def test_the_last_token_of_a_budget_is_used_and_low_slots_are_taken_first() -> None:
+    scheduler = Scheduler(slots=4, budget=32)
+    scheduler.admit(prompt("1", 32, 5, 3))
+    scheduler.admit(prompt("2", 9, 5, 1))
+    assert step(scheduler) == ([], [(0, 31), (1, 8)])  # one token was left for the second
+    assert [fork.sequence.slot for fork in scheduler.forks()] == [2, 3]
+
+
 def test_a_slot_that_was_moved_through_holds_nothing_of_before() -> None:
     scheduler = Scheduler(slots=3, budget=64)
     first, second, third = (scheduler.admit(prompt(name, 20, 5, 1, head=4)) for name in "123")

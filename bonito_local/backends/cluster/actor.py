@@ -6,7 +6,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -35,6 +35,29 @@ class _Block:
     left: int
     completions: list[Completion] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
+
+
+class _Arriving:
+    """Requests as they arrive. It ends where none is there, and goes on when one has come.
+
+    An engine that asks again whenever it has room is so never drained, and never waits: only
+    the first time, for blocks that were fed together.
+    """
+
+    def __init__(self, first: Request, following: Callable[[float], Request | None]) -> None:
+        self._first: Request | None = first
+        self._following = following
+        self._seconds = _COMING_SECONDS
+
+    def __iter__(self) -> _Arriving:
+        return self
+
+    def __next__(self) -> Request:
+        found, self._first = self._first or self._following(self._seconds), None
+        if found is None:
+            self._seconds = 0.0
+            raise StopIteration
+        return found
 
 
 class EngineActor:
@@ -108,7 +131,7 @@ class EngineActor:
         try:
             while True:
                 first = self._queue.get()
-                for completion in backend.generate(self._pull(first)):
+                for completion in backend.generate(_Arriving(first, self._next)):
                     self._take(completion)
         except BonitoError as error:
             self._fault = error
@@ -119,15 +142,9 @@ class EngineActor:
                 "Run the same command again: what had finished is kept.",
             )
 
-    def _pull(self, first: Request) -> Iterator[Request]:
-        """Yield what is in the queue, and wait a moment for blocks that are on their way."""
-        found: Request | None = first
-        while found:
-            yield found
-            found = self._next()
-
-    def _next(self) -> Request | None:
-        deadline = time.monotonic() + _COMING_SECONDS
+    def _next(self, seconds: float) -> Request | None:
+        """What is in the queue; where that is empty and blocks are on their way, wait for them."""
+        deadline = time.monotonic() + seconds
         while True:
             try:
                 return self._queue.get_nowait()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -41,6 +42,11 @@ class AnsweringChild:
     def failed(self) -> bool:
         """Wait for its end; whether it was one by itself, and not a good one."""
         return self._process.wait() > 0
+
+    def crash(self) -> str:
+        """Wait for its end; the signal that ended it, or nothing."""
+        status = self._process.wait()
+        return signal.Signals(-status).name if status < 0 else ""
 
     def close(self) -> None:
         """End it, however far it is."""

@@ -136,13 +136,18 @@ def never() -> bool:
     return False
 
 
+def run_instead(line: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Let a line of the shell stand where the process that measures would."""
+    program = folder / "python"
+    program.write_text(f"#!/bin/sh\n{line}\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+
+
 def test_what_crashes_llama_cpp_is_left_out_and_said(
     tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    crashing = tmp_path / "python"
-    crashing.write_text("#!/bin/sh\nkill -ILL $$\n")
-    crashing.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(crashing))
+    run_instead("kill -ILL $$", monkeypatch, tmp_path)
     told: list[str] = []
     assert measure_apart(tiny_gguf, Settings(repack=True), MIX, 40, told.append, never) is None
     assert told == ["llama.cpp crashes with rearranged weights (SIGILL): left out"]
@@ -163,10 +168,7 @@ def test_a_process_of_its_own_measures_the_same_model(tiny_gguf: Path) -> None:
 def test_the_user_stops_a_process_that_measures(
     tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hanging = tmp_path / "python"
-    hanging.write_text("#!/bin/sh\nexec sleep 60\n")
-    hanging.chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(hanging))
+    run_instead("exec sleep 60", monkeypatch, tmp_path)
     started = time.monotonic()
     assert measure_apart(tiny_gguf, Settings(), MIX, 40, pytest.fail, lambda: True) is None
     assert time.monotonic() - started < 10

@@ -8,15 +8,16 @@ are used for weights that are rearranged as they load. No job should end with th
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 from bonito_local.backends.llamacpp.measuring import Measurement, Mix, measure_loaded
 from bonito_local.backends.llamacpp.settings import Settings
+from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError
 
 _LOOK_SECONDS = 0.25
@@ -29,34 +30,30 @@ def measure_apart(
     path: Path, settings: Settings, mix: Mix, probe: int, notify: Notify, stop: Stop
 ) -> Measurement | None:
     """What `measure_loaded` finds; None where the model cannot run so, or the user stops."""
-    asked = json.dumps([str(path), asdict(settings), asdict(mix), probe])
-    # -P: a module in the folder the user works in must not be taken for one of ours.
-    command = [sys.executable, "-P", "-m", __name__, asked]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        while True:
-            try:
-                told, _ = process.communicate(timeout=_LOOK_SECONDS)
-                break
-            except subprocess.TimeoutExpired:
-                if stop():
-                    process.kill()
-    if process.returncode < 0 and not stop():
-        crash = signal.Signals(-process.returncode).name
-        how = "rearranged weights" if settings.repack else "no layers on the GPU"
-        notify(f"llama.cpp crashes with {how} ({crash}): left out")
-    if process.returncode:
+    request = {"path": str(path), "settings": asdict(settings), "mix": asdict(mix), "probe": probe}
+    with closing(AnsweringChild(__name__, request)) as child, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(next, child.answers(), None)
+        while wait([answer], _LOOK_SECONDS).not_done:
+            if stop():
+                child.close()
+                return None
+        if (found := answer.result()) is not None:
+            return Measurement(settings, **found)
+        if crash := child.crash():
+            how = "rearranged weights" if settings.repack else "no layers on the GPU"
+            notify(f"llama.cpp crashes with {how} ({crash}): left out")
         return None
-    prefill, decode, seconds = json.loads(told)
-    return Measurement(settings, prefill, decode, seconds)
 
 
 def _main() -> None:
-    path, settings, mix, probe = json.loads(sys.argv[1])
+    asked = json.load(sys.stdin)
+    settings, mix = Settings(**asked["settings"]), Mix(**asked["mix"])
     try:
-        found = measure_loaded(Path(path), Settings(**settings), Mix(**mix), probe)
+        found = measure_loaded(Path(asked["path"]), settings, mix, asked["probe"])
     except BonitoError:
         sys.exit(1)  # with more of it on the GPU it does not fit, say
-    sys.stdout.write(json.dumps([found.prefill, found.decode, found.seconds]))
+    answer = {"prefill": found.prefill, "decode": found.decode, "seconds": found.seconds}
+    sys.stdout.write(json.dumps(answer))
 
 
 if __name__ == "__main__":

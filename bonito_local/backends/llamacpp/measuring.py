@@ -42,9 +42,7 @@ class Measurement:
     seconds: float
 
 
-def measure_loaded(
-    path: Path, settings: Settings, mix: Mix, probe: int | None = None
-) -> Measurement:
+def measure_loaded(path: Path, settings: Settings, mix: Mix, probe: int) -> Measurement:
     """Load a model as the settings want it, and `measure`.
 
     Raises:

@@ -58,6 +58,8 @@ def tune(
     deadline = begun + seconds
     best = measure_loaded(path, Settings(), mix, _SHORTEST_PROBE)
     probe = max(_SHORTEST_PROBE, round(best.prefill))  # about a second's tokens
+    if probe > _SHORTEST_PROBE:  # what is compared reads as much
+        best = measure_loaded(path, Settings(), mix, probe)
     tried = [best]
     notify(describe(best))
     for settings in _loadings():

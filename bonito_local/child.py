@@ -27,6 +27,7 @@ class AnsweringChild:
             start_new_session=True,
         )
         self._request = json.dumps(request).encode()
+        self._closed = False
 
     def answers(self) -> Iterator[dict[str, Any]]:
         """Send the request, and yield what comes back until the process says no more."""
@@ -40,8 +41,8 @@ class AnsweringChild:
             yield json.loads(line)
 
     def failed(self) -> bool:
-        """Wait for its end; whether it was one by itself, and not a good one."""
-        return self._process.wait() > 0
+        """Wait for its end; whether it was one by itself, and not a good one: a crash, too."""
+        return self._process.wait() != 0 and not self._closed
 
     def crash(self) -> str:
         """Wait for its end; the signal that ended it, or nothing."""
@@ -50,6 +51,7 @@ class AnsweringChild:
 
     def close(self) -> None:
         """End it, however far it is."""
+        self._closed = True
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):

@@ -5,8 +5,9 @@
 
 `overhead`: one job by two engines on a cluster, against two processes that each run half of it
 at the same time, on as many cores. Rounds alternate; the time until an engine has opened its
-model is left out on both sides. `driver`: a job with the fake backend, from planned passages to
-the store: rows/s, and memory over time of the driver and of all of Ray's processes.
+model is left out on both sides: a cluster's is what two rows of one token take. `driver`: a job
+with the fake backend, from planned passages to the store: rows/s, and memory over time of the
+driver and of all of Ray's processes.
 """
 
 from __future__ import annotations
@@ -53,28 +54,26 @@ def job(backend: str, max_tokens: int) -> JobSpec:
 
 
 class Clock:
-    """Seconds from the first row to the last, and what it was told of progress."""
+    """Seconds until the last row, and what it was told of progress."""
 
     def __init__(self) -> None:
-        self.first = self.last = 0.0
+        self.generating = False
         self.done = 0
         self.lines: list[tuple[float, int, int, int]] = []
-        self.begun = time.monotonic()
+        self.begun = self.last = time.monotonic()
         self.processor = 0.0  # seconds of this process, all threads, since generating began
 
     @property
-    def rate(self) -> float:
-        """Rows/s from the first rows on, which had to wait for the model and for a whole block."""
-        return (self.done - self.lines[0][1]) / max(1e-9, self.last - self.first)
+    def seconds(self) -> float:
+        """Since generating began."""
+        return self.last - self.begun
 
     def __call__(self, progress: Progress) -> None:
         now = time.monotonic()
         if progress.phase != "generating":
             return
-        if not progress.done:
-            self.processor = time.process_time()
-            return
-        self.first = self.first or now
+        if not self.generating:
+            self.generating, self.processor, self.begun = True, time.process_time(), now
         if progress.done > self.done:
             self.last, self.done = now, progress.done
         if not self.lines or now - self.lines[-1][0] >= 5:
@@ -129,7 +128,7 @@ def half(model: Path, first: int, count: int, max_tokens: int, cores: set[int]) 
         backend = open_backend("llamacpp", model)
         clock = run(backend, first, count, max_tokens, Path(folder))
         backend.close()
-    print(clock.rate)
+    print(count / clock.seconds)
 
 
 def overhead(rows: int, rounds: int, max_tokens: int) -> None:
@@ -149,10 +148,17 @@ def overhead(rows: int, rounds: int, max_tokens: int) -> None:
                 )
             alone = sum(float(process.communicate()[0]) for process in plain)
             backend = open_cluster(ClusterOptions("ray", "", 2), "llamacpp", model, Plan())
-            together = run(backend, 0, rows, max_tokens, folder).rate
+            opening = run(backend, 0, 2, 1, folder).seconds
+            seconds = run(backend, 0, rows, max_tokens, folder).seconds
+            opening = min(opening, run(backend, 0, 2, 1, folder).seconds)
             backend.close()
+            together = rows / (seconds - opening)
             ratios.append(together / alone)
-            print(f"round {at}: two processes {alone:.2f} rows/s, cluster {together:.2f} rows/s")
+            print(
+                f"round {at}: two processes {alone:.2f} rows/s, cluster {together:.2f} rows/s "
+                f"({seconds:.1f} s, {opening:.1f} of them to open)",
+                flush=True,
+            )
         print(f"rows/s, cluster / processes: median {statistics.median(ratios):.3f}")
 
 
@@ -161,8 +167,8 @@ def driver(count: int) -> None:
         backend = open_cluster(ClusterOptions("ray", "", 2), "fake", Path("fake"), Plan())
         clock = run(backend, 0, count, 256, Path(name))
         backend.close()
-    seconds = clock.last - clock.first
-    print(f"{count} rows; from the first to the last {seconds:.1f} s: {count / seconds:.0f} rows/s")
+    seconds = clock.seconds
+    print(f"{count} rows in {seconds:.1f} s, engines' start and all: {count / seconds:.0f} rows/s")
     print(
         f"the driver's processor time: {clock.processor:.1f} s, "
         f"{count / clock.processor:.0f} rows for each second of it"

@@ -65,7 +65,7 @@ def test_to_look_at_a_job_imports_little(tmp_path: Path) -> None:
 def test_the_app_opens_without_what_only_a_run_needs() -> None:
     modules = loaded("import bonito_local.tui.app, bonito_local.tui.screens.home")
     assert "bonito_local.jobs.board" in modules
-    late = ("jobs.runner", "jobs.launch", "passages.extract")
+    late = ("jobs.launch", "jobs.generation", "jobs.store", "exports.card", "passages.extract")
     needless = {f"bonito_local.{name}" for name in late}
     assert modules & (needless | HEAVY - {"rich", "textual"}) == set()
 

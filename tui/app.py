@@ -5,6 +5,7 @@ What takes time runs in worker threads, through `BonitoApp.ask`; handlers own al
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from threading import Lock
@@ -22,6 +23,7 @@ from bonito_local.tui import preferences, themes
 from bonito_local.tui.screens.error import ErrorScreen
 
 _T = TypeVar("_T")
+_SWITCH_SECONDS = 0.001
 _THEMES = ("textual-dark", "textual-light", "nord", "gruvbox", "catppuccin-latte", "textual-ansi")
 
 
@@ -39,6 +41,8 @@ class BonitoApp(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
+        # A thread that reads a database hands the interpreter over at each statement.
+        sys.setswitchinterval(_SWITCH_SECONDS)
         self.preferences = preferences.load()
         self._saving = Lock()
         self._asked: dict[Worker[Any], tuple[DOMNode, Callable[[Any], object] | None]] = {}

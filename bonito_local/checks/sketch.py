@@ -9,7 +9,6 @@ numbers share no key.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from bonito_local.checks.text import normalize, without_passage
 from bonito_local.tasks import Pair
 
 _RUN = 5  # characters
-_BANDS = 12
-_VALUES = 10  # of a band, of which a key holds the more the more alike rows must be
-_PASSAGE_VALUES = 3
+_VALUES = 120
+_PASSAGE_VALUES = 2  # of the passage, in each key of a row that holds it
 _SEED = 1
 _NUMBER = re.compile(r"\d+")
 _MISSED = 0.02  # of rows just alike enough: they share no key
@@ -82,22 +80,25 @@ def _shared(one: bytes, other: bytes) -> float:
 
 
 def _keys(own: bytes, about: bytes, named: str, least: float) -> tuple[int, ...]:
-    size = 2 * _VALUES
-    taken = 2 * _in_key(least)
+    size, beside = 2 * _in_key(least), 2 * _PASSAGE_VALUES
     keys = []
-    for at in range(0, size * _BANDS, size):
-        key = own[at : at + taken] + b"\0" + about[at : at + 2 * _PASSAGE_VALUES] + named.encode()
-        hashed = blake2b(key, digest_size=8, salt=bytes([at // size])).digest()
+    for place in range(len(own) // size):
+        values = own[place * size :][:size] + b"\0" + about[place * beside :][:beside]
+        hashed = blake2b(values + named.encode(), digest_size=8, salt=bytes([place])).digest()
         keys.append(int.from_bytes(hashed, "big", signed=True))
     return tuple(keys)
 
 
+@lru_cache(maxsize=8)
 def _in_key(least: float) -> int:
-    """Values of a key, so that rows as alike as `least` share one of the keys."""
-    shared = 1 - _MISSED ** (1 / _BANDS)  # of such rows share a given key
-    if least >= 1:
-        return _VALUES
-    return max(1, min(_VALUES, int(math.log(shared) / math.log(least))))
+    """Values of a key: the most with which rows as alike as `least` share one of the keys.
+
+    The more there are, the fewer rows that are less alike share one, and need to be compared.
+    """
+    for size in range(_VALUES, 1, -1):
+        if (1 - least**size) ** (_VALUES // size) <= _MISSED:
+            return size
+    return 1
 
 
 @lru_cache(maxsize=256)
@@ -110,6 +111,6 @@ def _hashes(text: str) -> bytes:
     import numpy as np
     from rensa import RMinHash
 
-    minhash = RMinHash(num_perm=_BANDS * _VALUES, seed=_SEED)
+    minhash = RMinHash(num_perm=_VALUES, seed=_SEED)
     minhash.update(list({text[at : at + _RUN] for at in range(max(1, len(text) - _RUN + 1))}))
     return np.array(minhash.digest(), np.uint32).astype(np.uint16).tobytes()

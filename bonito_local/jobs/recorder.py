@@ -11,7 +11,7 @@ from bonito_local.jobs.store import Result, Store
 
 _BATCH_SECONDS = 0.5
 _WAIT_SECONDS = 0.005
-_BATCH_ROWS = 100  # a row takes milliseconds where it is compared with many that are like it
+_BATCH_ROWS = 10  # the first; those after it are as many as take about half a second to write
 _MOST_AHEAD = 4000  # results in memory: an engine that outruns the disk waits for it
 
 
@@ -25,6 +25,7 @@ class Recorder:
     def __init__(self, store: Store) -> None:
         self.ends: Counter[str] = Counter()
         self._store = store
+        self._rows = _BATCH_ROWS
         self._queue: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._error: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
@@ -51,16 +52,23 @@ class Recorder:
     def _run(self) -> None:
         try:
             while batch := self._batch():
+                began = time.monotonic()
                 self.ends.update(self._store.record(batch))
+                self._adjust(time.monotonic() - began)
         # A thread's end must not pass unseen: `put` and `close` raise it.
         except BaseException as error:  # noqa: BLE001
             self._error = error
+
+    def _adjust(self, seconds: float) -> None:
+        """Take more or fewer rows to a batch: where many are alike, one takes milliseconds."""
+        change = 2.0 if seconds < _BATCH_SECONDS / 2 else _BATCH_SECONDS / seconds
+        self._rows = max(1, min(_MOST_AHEAD, int(self._rows * change)))
 
     def _batch(self) -> list[Result]:
         """Wait for a result, then collect what follows in half a second; [] at the end."""
         batch: list[Result] = []
         deadline = None
-        while len(batch) < _BATCH_ROWS:
+        while len(batch) < self._rows:
             wait = None if deadline is None else max(0.0, deadline - time.monotonic())
             try:
                 result = self._queue.get(timeout=wait)

@@ -24,6 +24,7 @@ from bonito_local.jobs.store import Store
 
 _LINE_SECONDS = 60.0
 _START_SECONDS = 60.0
+_NICENESS = 10  # for days on end: who works on the machine meanwhile must not feel it
 
 
 class _Child(subprocess.Popen[bytes]):
@@ -84,8 +85,15 @@ def _last_run(output: Path) -> int:
 
 def _detached_flags() -> int:
     if sys.platform == "win32":
-        return subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        own = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        return own | subprocess.BELOW_NORMAL_PRIORITY_CLASS
     return 0
+
+
+def _give_way() -> None:
+    """Take the processor only where nothing else wants it; Windows was told at the start."""
+    if sys.platform != "win32":
+        os.nice(_NICENESS)
 
 
 def main(output: Path, again: bool) -> int:
@@ -94,6 +102,7 @@ def main(output: Path, again: bool) -> int:
     from bonito_local.jobs.engine import give_up_network
     from bonito_local.jobs.generate import Front, generate
 
+    _give_way()
     # An engine that crashes leaves its last words in the log.
     faulthandler.enable()
     _say("run begins")

@@ -82,6 +82,7 @@ def test_a_worker_is_paused_resumed_and_finishes(
     assert running.run is not None
     assert (running.run.pid, running.run.detached) == (pid, True)
     assert os.getsid(pid) == pid
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, os.nice(0) + 10)
     with pytest.raises(JobError, match="Another process is running"):
         start(job.output)
     assert ask(job.output, "pause")

@@ -157,6 +157,26 @@ def test_an_engine_and_a_node_are_killed_and_the_job_ends_as_in_one_process(
         ray_cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
+def test_the_last_rows_come_without_being_asked_for_again(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray Data would hold a table back until the next has come: after the last there is none."""
+    os.environ |= SETTINGS
+
+    def stalled(_: object) -> None:
+        raise AssertionError("The last rows were held back.")
+
+    within = "bonito_local.backends.cluster.execution."
+    monkeypatch.setattr(f"{within}Execution._ask_again_if_lost", stalled)
+    monkeypatch.setattr(f"{within}_STALL_SECONDS", 60.0)
+    store = Store(tmp_path / "store.sqlite")
+    backend = open_cluster(ClusterOptions("ray", "", 1), "llamacpp", model, PLAN)
+    ledger = run_job(store, backend, JOB, passages(9))
+    backend.close()
+    store.close()
+    assert (ledger.planned, ledger.pending) == (36, 0)
+
+
 def test_a_cluster_that_goes_away_is_one_clear_line_and_keeps_what_came(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,16 +1,15 @@
-"""What can be done with a job from any screen: each the core's own function, as in the CLI."""
+"""What can be done with a job from any screen: each the core's own function, as in the CLI.
+
+What does it is imported by the thread that does it: Home is on the screen before.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from bonito_local.jobs.control import ask, read_request
-from bonito_local.jobs.control import retry as ask_again
 from bonito_local.jobs.journal import Wish
 from bonito_local.jobs.ledger import Outcome
-from bonito_local.jobs.removal import purge, remove
 from bonito_local.jobs.state import AT_WORK, Listed
-from bonito_local.jobs.worker import start as start_worker
 from bonito_local.tui.screens.dialog import Choose, Confirm
 from bonito_local.tui.screens.page import Page
 
@@ -45,13 +44,25 @@ def possible(action: str, listed: Listed | None) -> bool:
 
 def start(page: Page, output: Path, *, again: bool = False) -> None:
     """Start a job in a process of its own; `again` looks for new documents first."""
+
+    def work() -> None:
+        from bonito_local.jobs.worker import start
+
+        start(output, again=again)
+
     page.notify(f"Starting {output.name}", timeout=2)
-    page.ask(lambda: start_worker(output, again=again))
+    page.ask(work)
 
 
 def stop(page: Page, output: Path, wish: Wish) -> None:
     """Ask a job to stop; the table shows when it has."""
-    page.ask(lambda: ask(output, wish, seconds=0.0))
+
+    def work() -> None:
+        from bonito_local.jobs.control import ask
+
+        ask(output, wish, seconds=0.0)
+
+    page.ask(work)
 
 
 def cancel(page: Page, output: Path) -> None:
@@ -69,7 +80,12 @@ def retry(page: Page, output: Path) -> None:
 
     def chosen(at: int | None) -> None:
         if at is not None:
-            page.ask(lambda: ask_again(output, _RETRIES[at][1]), asked)
+            page.ask(lambda: again(_RETRIES[at][1]), asked)
+
+    def again(outcomes: tuple[Outcome, ...]) -> int:
+        from bonito_local.jobs.control import retry
+
+        return retry(output, outcomes)
 
     def asked(number: int) -> None:
         if number:
@@ -82,6 +98,7 @@ def retry(page: Page, output: Path) -> None:
 
 def duplicate(page: Page, output: Path) -> None:
     """Open the form of a new job with this one's request in it."""
+    from bonito_local.jobs.control import read_request
     from bonito_local.tui.screens.new_job import NewJobScreen
 
     page.ask(
@@ -92,6 +109,7 @@ def duplicate(page: Page, output: Path) -> None:
 
 def delete(page: Page, output: Path) -> None:
     """Take a job off the list, or delete it with all its text, after asking."""
+    from bonito_local.jobs.removal import purge, remove
 
     def chosen(at: int | None) -> None:
         if at == 0:

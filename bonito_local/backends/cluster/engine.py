@@ -23,7 +23,7 @@ from bonito_local.backends.exclusive import Exclusive
 from bonito_local.errors import BackendError, UsageError
 
 _BLOCK = 128  # requests, at most
-_BLOCKS_PER_ACTOR = 16  # at least, so that all end at about the same time
+_BLOCKS_PER_ACTOR = 32  # at least, so that all end at about the same time
 _MOST_CALLS = 16  # blocks that an engine has at hand
 # Requests that an engine has at hand: more than it draws together, or it runs empty.
 _AHEAD = {"llamacpp": 256, "fake": 512}

@@ -162,9 +162,13 @@ class Execution:
 
     def _read(self, dataset: Any) -> None:
         """Hand over the tables as they come; the last is None, or why there are no more."""
+        import ray
+
         try:
-            for table in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
-                self._results.put(table)
+            # Not `iter_batches`: it holds each table back until the next has come.
+            for bundle in dataset.iter_internal_ref_bundles():
+                for table in ray.get(bundle.block_refs):
+                    self._results.put(table)
             self._results.put(None)
         # Whatever Ray raises ends the execution; what it was is told where it matters.
         except Exception as error:  # noqa: BLE001

@@ -64,6 +64,11 @@ def test_an_update_is_its_matrices_times_its_scale(
     assert adapter.file == tmp_path / "adapter_model.safetensors"
 
 
+def test_a_pickle_beside_the_weights_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "adapter_model.bin").write_bytes(b"")
+    assert opened(tmp_path).updates.keys() == {NAME}
+
+
 def test_magnitudes_come_with_dora(tmp_path: Path) -> None:
     sizes = np.array([1, 2, 3, 4], np.float32)
     tensors = {**PLAIN, f"{Q}.lora_magnitude_vector": sizes}

@@ -64,3 +64,28 @@ def test_one_that_waits_is_told_of_an_error(store: Store, monkeypatch: pytest.Mo
 
     with pytest.raises(JobError, match="The disk is full"):
         hand_over()
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.8])
+def test_a_batch_is_what_half_a_second_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """The first is small, so that its rows are kept soon; only that one takes so long here."""
+    written: list[int] = []
+
+    def record(results: list[Result]) -> Counter[str]:
+        if not written:
+            time.sleep(seconds)
+        written.append(len(results))
+        return Counter(failed=len(results))
+
+    monkeypatch.setattr(store, "record", record)
+    recorder = Recorder(store)
+    for key in range(90):
+        recorder.put(Result(key, "failed"))
+    recorder.close()
+    first, second, third = written[:3]
+    assert first == 10
+    assert second == 20 if not seconds else 0 < second <= 6
+    assert third == 2 * second
+    assert recorder.ends == {"failed": 90}

@@ -50,6 +50,13 @@ def test_rows_with_other_numbers_share_no_key() -> None:
     assert not set(rows[0].keys) & set(rows[1].keys)
 
 
+@pytest.mark.parametrize(("least", "keys"), [(0.2, 120), (0.5, 40), (0.8, 17), (0.9, 12), (1, 1)])
+def test_the_less_alike_rows_may_be_the_more_keys_they_have(least: float, keys: int) -> None:
+    """So many that at most 2 in 100 rows just alike enough share none."""
+    assert len(set(sketch(Pair(ASKED, SAID), PASSAGE, least).keys)) == keys
+    assert (1 - least ** (120 // keys)) ** keys <= 0.02
+
+
 def test_a_row_without_its_passage_is_not_like_one_with_it() -> None:
     bare = sketch(Pair(ASKED, SAID), PASSAGE, 0.8)
     assert of(bare, sketch(Pair(f"{PASSAGE}\n{ASKED}", SAID), PASSAGE, 0.8)) == 0

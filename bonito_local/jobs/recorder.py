@@ -54,15 +54,16 @@ class Recorder:
             while batch := self._batch():
                 began = time.monotonic()
                 self.ends.update(self._store.record(batch))
-                self._adjust(time.monotonic() - began)
+                self._adjust(len(batch), time.monotonic() - began)
         # A thread's end must not pass unseen: `put` and `close` raise it.
         except BaseException as error:  # noqa: BLE001
             self._error = error
 
-    def _adjust(self, seconds: float) -> None:
-        """Take more or fewer rows to a batch: where many are alike, one takes milliseconds."""
-        change = 2.0 if seconds < _BATCH_SECONDS / 2 else _BATCH_SECONDS / seconds
-        self._rows = max(1, min(_MOST_AHEAD, int(self._rows * change)))
+    def _adjust(self, rows: int, seconds: float) -> None:
+        """Set the most rows of a batch: where many are alike, each takes milliseconds."""
+        fast = seconds < _BATCH_SECONDS / 2
+        most = 2 * self._rows if fast else int(rows * _BATCH_SECONDS / seconds)
+        self._rows = max(1, min(_MOST_AHEAD, most))
 
     def _batch(self) -> list[Result]:
         """Wait for a result, then collect what follows in half a second; [] at the end."""

@@ -1,6 +1,6 @@
 """What can be done with a job from any screen: each the core's own function, as in the CLI.
 
-What does it is imported by the thread that does it: Home is on the screen before.
+What does it is imported once it is asked for: Home is on the screen before.
 """
 
 from __future__ import annotations

@@ -40,6 +40,8 @@ from bonito_local.tasks import format_prompt, task_type
 # of 64, for rows of a model that writes more than a small one.
 LENGTHS = (38, 48, 52, 57, 61, 65, 69, 74, 82, 95)
 
+OURS = "bonito-local"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -89,7 +91,7 @@ def ours(model: Path, settings: Settings, work: list[peers.Work]) -> Result:
         stats = engine.stats
         computing = stats.prefill_seconds + stats.decode_seconds + stats.sample_seconds
         return Result(
-            "bonito-local",
+            OURS,
             rows,
             seconds,
             processor,
@@ -121,7 +123,7 @@ def run(args: argparse.Namespace) -> None:
         return share, lambda w: Result(name, *peers.llama_server(command, parallel, w))
 
     engines: dict[str, tuple[float, Engine]] = {
-        "bonito-local": (1, lambda w: ours(args.model, chosen, w)),
+        OURS: (1, lambda w: ours(args.model, chosen, w)),
         "create_completion": (
             0.1,
             lambda w: Result("create_completion", *peers.create_completion(args.model, w)),
@@ -151,6 +153,8 @@ def run(args: argparse.Namespace) -> None:
                 "transformers", *peers.scripted(python, peers.TRANSFORMERS, args.checkpoint, w)
             ),
         )
+    if args.only:
+        engines = {name: engines[name] for name in engines if name == OURS or args.only in name}
     rates: dict[str, list[float]] = {name: [] for name in engines}
     for turn in range(args.rounds):
         for name, (share, engine) in engines.items():
@@ -166,7 +170,7 @@ Engine = Callable[[list[peers.Work]], Result]
 
 def table(rates: dict[str, list[float]], ceiling: float) -> None:
     """Medians, and the median of the ratios of paired runs."""
-    mine = rates["bonito-local"]
+    mine = rates[OURS]
     print(f"\nceiling {ceiling:.3f} rows/s\n\n| engine | rows/s | of the ceiling | ours is |")
     print("|---|---|---|---|")
     for name, found in rates.items():
@@ -203,6 +207,7 @@ def main() -> None:
     go.add_argument("--rounds", type=int, default=2)
     go.add_argument("--n", type=int, default=1, help="rows of each passage")
     go.add_argument("--settings", type=Path, help="JSON, instead of tuning")
+    go.add_argument("--only", help="of the peers, those whose name holds this")
     go.add_argument("--reading", type=float, help="best prefill rate, with --settings")
     go.set_defaults(run=run)
     args = parser.parse_args()

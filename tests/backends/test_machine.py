@@ -16,6 +16,15 @@ def test_of_this_machine() -> None:
     assert 2**26 < machine.available_memory() < 2**50
 
 
+def test_elsewhere_than_on_linux(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    linux = machine.available_memory()
+    monkeypatch.setattr(machine, "_MEMINFO", tmp_path / "none")
+    monkeypatch.setattr(machine, "_CGROUP", tmp_path)
+    assert machine.available_memory() == pytest.approx(linux, rel=0.5)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert 1 <= machine.physical_cores() <= (os.cpu_count() or 1)
+
+
 def test_hyper_threads_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for cpu, siblings in enumerate(["0,2", "1,3", "0,2", "1,3"]):
         folder = tmp_path / f"cpu{cpu}/topology"

@@ -6,6 +6,8 @@ import os
 import platform
 from pathlib import Path
 
+import psutil
+
 from bonito_local.errors import ModelError
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -22,7 +24,7 @@ def logical_cores() -> int:
 def physical_cores() -> int:
     """Cores this process may run on, hyper-threads of one core counted once."""
     if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
+        return psutil.cpu_count(logical=False) or os.cpu_count() or 1
     allowed = os.sched_getaffinity(0)
     cores = {
         _read(_TOPOLOGY / f"cpu{cpu}/topology/thread_siblings_list") or str(cpu) for cpu in allowed
@@ -40,15 +42,16 @@ def processor() -> str:
 
 
 def available_memory() -> int:
-    """Bytes that can be allocated without swapping; half the memory where unknown."""
+    """Bytes that can be allocated without swapping."""
     free = _free_memory()
-    return _half_memory() if free is None else free
+    return int(psutil.virtual_memory().available) if free is None else free
 
 
 def check_memory(model: Path, needed: int) -> None:
     """Raise ModelError where weights of so many bytes do not fit in the free memory.
 
-    Asked before they are loaded: the system would end the process without a word, or swap.
+    Asked before they are loaded: the system would end the process without a word, or swap. Linux
+    alone tells how much gives way; elsewhere a model may load that seems not to fit.
     """
     free = _free_memory()
     if free is not None and needed > free:
@@ -84,12 +87,6 @@ def _quota() -> int | None:
     if quota.isdigit() and period.isdigit():
         return max(1, int(quota) // int(period))
     return None
-
-
-def _half_memory() -> int:
-    if not hasattr(os, "sysconf"):
-        return 4 << 30
-    return int(os.sysconf("SC_PHYS_PAGES")) * int(os.sysconf("SC_PAGE_SIZE")) // 2
 
 
 def _read(path: Path) -> str | None:

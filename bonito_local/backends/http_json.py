@@ -16,6 +16,7 @@ from typing import Any
 
 from bonito_local import airgap
 from bonito_local.backends.endpoint import Endpoint
+from bonito_local.errors import BackendError
 
 KEY = "BONITO_LOCAL_API_KEY"
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
@@ -81,7 +82,11 @@ class Client:
         self._open: set[_Connection] = set()
         self._closed = threading.Event()
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
-        if key := os.environ.get(KEY):
+        if key := os.environ.get(KEY, "").strip():
+            if not (key.isascii() and key.isprintable()):
+                raise BackendError(
+                    f"The key in {KEY} holds what no key does.", "Set it to the key alone."
+                )
             self._headers["Authorization"] = f"Bearer {key}"
 
     def ask(self, path: str, body: dict[str, Any] | None = None, attempts: int = 0) -> Any:

@@ -7,7 +7,7 @@ what a server makes of the seed, or of special tokens' names in a passage, is up
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -23,7 +23,7 @@ from bonito_local.backends.base import (
 from bonito_local.backends.batching import cut_at_stop
 from bonito_local.backends.endpoint import Endpoint, parse_endpoint
 from bonito_local.backends.exclusive import Exclusive
-from bonito_local.backends.http_json import KEY, Aborted, Client, Patience, Refused, Unanswered
+from bonito_local.backends.http_json import KEY, Client, Patience, Refused, Unanswered
 from bonito_local.errors import BackendError, BonitoError, UsageError, did_you_mean
 
 _AT_ONCE = 16
@@ -123,30 +123,19 @@ class OpenAI:
 
     def _run(self, requests: Iterable[Request]) -> Iterator[Completion]:
         client = Client(self._endpoint, self._patience)
-        done: SimpleQueue[Completion | BonitoError] = SimpleQueue()
-
-        def work(request: Request, sample: Sample) -> None:
-            try:
-                done.put(self._complete(client, request, sample))
-            except BonitoError as error:
-                done.put(error)
-            except Aborted:
-                return
-
+        done: SimpleQueue[Future[Completion]] = SimpleQueue()
         asked = failed = 0
         waiting = ((request, sample) for request in requests for sample in request.samples)
         pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="openai")
         try:
             while True:
                 while asked < self._at_once and (some := next(waiting, None)) is not None:
-                    pool.submit(work, *some)
+                    pool.submit(self._complete, client, *some).add_done_callback(done.put)
                     asked += 1
                 if not asked:
                     return
-                completion = done.get()
+                completion = done.get().result()
                 asked -= 1
-                if isinstance(completion, BonitoError):
-                    raise completion
                 failed = failed + 1 if completion.finish_reason == "failed" else 0
                 if failed >= _MOST_FAILED:
                     raise BackendError(

@@ -22,7 +22,6 @@ _OPEN = frozenset(
     "a an the of to for with from by and or but because your my his her their our its as".split()
 )
 _PRONOUNS = frozenset("i you he she it we they me him her us them".split())
-_QUESTION = re.compile(r"[^\n.:?!]*[^\s.:?!][^\n.:?!]*\?")
 _FEW = 20  # words of a passage of which a short answer may well be most
 
 
@@ -66,7 +65,10 @@ def _breaks_off(row: Candidate) -> bool:
 
 
 def _far_question(row: Candidate) -> bool:
-    found = _QUESTION.findall(row.asked)
+    if not row.thresholds.question_overlap:
+        return False
+    parts = re.split(r"[\n.:!]", row.asked.replace("?", "?\n"))
+    found = [part for part in parts if part.endswith("?") and part.strip(" \t?")]
     # "Is it new? Yes or no?" asks the longer of the two.
     about = content(max(found, key=len) if found else row.asked)
     held = about & content(row.passage)

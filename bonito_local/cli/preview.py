@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import chdir, closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -45,10 +45,11 @@ def command(
     documents has no network.
     """
     wanted = _wanted(paths, task, model)
-    check_paths(wanted.paths)
     show = _show_plain if as_json else _show
-    with closing(look(wanted, rows if wanted.tasks else 0)) as looking:
-        show(looking, wanted)
+    with chdir(wanted.folder or Path()):
+        check_paths(wanted.paths)
+        with closing(look(wanted, rows if wanted.tasks else 0)) as looking:
+            show(looking, wanted)
 
 
 def _show_plain(looking: Iterable[Found], wanted: Generation) -> None:
@@ -89,8 +90,6 @@ def _wanted(paths: tuple[Path, ...], task: str | None, model: str | None) -> Gen
     tasks = parse_tasks(task) if task else None
     if len(paths) == 1 and paths[0].suffix == ".toml":
         wanted = read_job(paths[0])
-        folder = wanted.folder or Path()
-        wanted = replace(wanted, paths=tuple(folder / path for path in wanted.paths))
     elif any(path.suffix == ".toml" for path in paths):
         raise UsageError("A job file stands alone.", "Name it, or documents and folders.")
     else:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import textwrap
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from itertools import accumulate
 from pathlib import Path
 
 import click
@@ -101,7 +103,7 @@ def command(
             outcome or "",
             decision or "",
             held_task(review, task) if task else "",
-            _document(review, document) if document else 0,
+            _document(review, document) if document else (),
             text,
         )
         if acts and wanted == Filter() and named is None and not everything:
@@ -145,20 +147,29 @@ def _rows(number: int) -> str:
     return f"{number} row{'' if number == 1 else 's'}"
 
 
-def _document(review: Review, name: str) -> int:
+def _document(review: Review, name: str) -> tuple[int, ...]:
+    """The document's numbers: one for each state of it that was read."""
     known = review.documents()
-    for number, source in known:
-        if name in (source, Path(source).name):
-            return number
-    raise UsageError(f"No document {name}.", did_you_mean(name, [s for _, s in known][:20]))
+    by_path = [found for found in known if found[1] == name]
+    found = by_path or [found for found in known if Path(found[1]).name == name]
+    if not found:
+        raise UsageError(f"No document {name}.", did_you_mean(name, [s for _, s in known][:20]))
+    if len({source for _, source in found}) > 1:
+        paths = ", ".join(source for _, source in found[:5])
+        raise UsageError(f"{len(found)} documents are called {name}.", f"Name one: {paths}.")
+    return tuple(number for number, _ in found)
 
 
 def _numbers(review: Review, wanted: Filter, named: str | None) -> Sequence[int]:
     found: Sequence[int] = review.numbers(wanted) or []
     if named is None:
         return found
-    ranges = list(_ranges(sys.stdin.read() if named == "-" else named))
-    return [number for number in found if any(low <= number <= high for low, high in ranges)]
+    ranges = sorted(_ranges(sys.stdin.read() if named == "-" else named))
+    lows = [low for low, _ in ranges]
+    highs = list(accumulate((high for _, high in ranges), max))
+    # Of the ranges that begin at or before a number, one that ends latest holds it or none does.
+    before = ((number, bisect_right(lows, number)) for number in found)
+    return [number for number, at in before if at and number <= highs[at - 1]]
 
 
 def _ranges(text: str) -> Iterator[tuple[int, int]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import chdir
+from pathlib import Path
+
 import click
 
 from bonito_local.cli.completing import jobs
@@ -9,6 +12,7 @@ from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.cli.progress import reporter
 from bonito_local.errors import UsageError
 from bonito_local.exports.row import SCORES
+from bonito_local.jobs.control import read_request
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.scoring import score_job
 from bonito_local.jobs.selection import Selection, check_selection
@@ -24,7 +28,7 @@ from bonito_local.jobs.signals import StopSignals
 @click.option("--all", "everything", is_flag=True, help="Select nothing any more.")
 def command(
     job: str, least: tuple[str, ...], best: int, by: str, balance: bool, everything: bool
-) -> None:
+) -> int:
     """Score a job's accepted rows by the model that wrote them, and write its dataset anew.
 
     agreement: how alike three more answers of the model are to the row's, 0 to 1. support: mean
@@ -35,14 +39,21 @@ def command(
     the job. Without an option the last selection holds.
     """
     wanted = None
+    if everything and (least or best or balance):
+        raise UsageError("--all selects nothing.", "Leave out --all, or what selects.")
     if least or best or balance or everything:
         wanted = Selection(dict(map(_least, least)), best, by, balance)  # type: ignore[arg-type]
         check_selection(wanted)
     folder = find_job(job)
-    enter_air_gap(online=False)
-    with StopSignals() as signals, reporter() as shown:
-        rows = score_job(folder, wanted, shown.show, signals.stop)
+    made = read_request(folder)
+    enter_air_gap(False, made)
+    with chdir(made.folder or Path()), StopSignals() as signals, reporter() as shown:
+        rows = score_job(made.output, wanted, shown.show, signals.stop)
+    if rows is None:
+        click.echo("Stopped. The same command goes on from here.", err=True)
+        return 128 + (signals.received or 2)
     click.echo(f"{'1 row' if rows == 1 else f'{rows} rows'} in {folder}")
+    return 0
 
 
 def _least(text: str) -> tuple[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from typing import IO, TYPE_CHECKING, Any, Protocol
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 ROWS_A_FILE = 500_000  # some hundred MB: what readers in parallel, and hubs, want at most
 _ROW_GROUP = 5000
 # Ends of lines to Python's str.splitlines and to some readers of JSONL, but not to JSON.
+_FORMULA = re.compile(r"'*([=@\t\r]|[+-](?!\d+([.,]\d+)*%?$))")
 _LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
@@ -55,12 +57,26 @@ class Csv:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write a record."""
-        self._rows.writerow(row)
+        self._rows.writerow({name: as_cell(value) for name, value in row.items()})
 
     def close(self) -> None:
         """Hand over to the file what is not yet."""
         self._text.flush()
         self._text.detach()
+
+
+def as_cell(value: Any) -> Any:
+    """A text as a spreadsheet takes it for one: what it would take for a formula gets a `'`.
+
+    A formula in a document could send what stands beside it out of the machine of whoever opens
+    the sheet (CWE-1236). Numbers stay as they are; so do texts that only begin like them.
+    """
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
+
+
+def from_cell(text: str) -> str:
+    """The text that `as_cell` made this of."""
+    return text[1:] if text.startswith("'") and _FORMULA.match(text[1:]) else text
 
 
 class Parquet:

@@ -38,7 +38,8 @@ def read_request(output: Path) -> Generation:
             f"The job in {output} does not say what it is to make.",
             "Run the command or the job file that made it: it goes on from there.",
         )
-    return from_json(data, output)
+    # Whoever runs it does so in the folder that it was made in.
+    return from_json(data, output.resolve())
 
 
 def ask(output: Path, wish: Wish, seconds: float = 60.0) -> bool:

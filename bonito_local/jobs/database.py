@@ -31,11 +31,10 @@ class Database:
         self.path = path
         self._local = threading.local()
         self._open: list[sqlite3.Connection] = []
-        flags = os.O_RDWR | (os.O_CREAT if create else 0)
         with self.errors():
             if create:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(path, flags, 0o600))
+            _see_that_it_is_there(path, create)
             migrate(self._db)
 
     def close(self) -> None:
@@ -77,12 +76,33 @@ class Database:
                 raise
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let all that the block reads be of one moment, whatever others write meanwhile."""
+        with self.errors():
+            self._db.execute("BEGIN")
+            try:
+                yield
+            finally:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+
+    @contextmanager
     def errors(self) -> Iterator[None]:
         """Turn an error of SQLite or of the system into what it means for the user."""
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise _job_error(error, self.path) from error
+
+
+def _see_that_it_is_there(path: Path, create: bool) -> None:
+    """Make an empty file that only its user reads, or see that there is one to write to."""
+    if not path.exists():
+        os.close(os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600))
+    # Not opened: on POSIX closing a file frees all locks that this process has on it, and with
+    # them goes the log of a connection that is open here.
+    elif not os.access(path, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
 
 def storable(text: str) -> str:

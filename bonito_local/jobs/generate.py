@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 
-from bonito_local import __version__, airgap
+from bonito_local import __version__
 from bonito_local.backends.base import Backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
@@ -19,6 +19,7 @@ from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.journal import Ended
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
+from bonito_local.jobs.output import keep_air_gap
 from bonito_local.jobs.planning import read_documents
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.prompts import BONITO, Asking, asking, longest_passage
@@ -85,8 +86,6 @@ def generate(wanted: Generation, front: Front | None = None) -> Summary:
         if store.load("request") is None:
             store.save("request", as_json(wanted))
         run = store.begin_run(wanted.backend, front.detached)
-        held = airgap.active()
-        store.save("airgap", "online" if held.online else list(held.parts))
         if wanted.cluster.kind:
             store.save("cluster", str(wanted.cluster))
         versions = store.load("versions") or []
@@ -179,6 +178,7 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 if not spec.instruct:
                     _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
+                keep_air_gap(store)
                 store.save("model", origin(backend))
                 store.save("request", as_json(wanted))
                 select_by(store, replace(selection(store), balance=wanted.balance))

@@ -24,10 +24,11 @@ def write_output(store: Store, folder: Path, wanted: Export | None = None) -> Wr
         OutputError: `folder` cannot be written to.
     """
     wanted = wanted or Export()
-    said = account(store)
-    store.save("air_gaps", said.air_gap)
-    found = selected(store, wanted.choice)
-    return write_dataset(folder, found, said, made(store, wanted), placing(store, wanted))
+    # A person may be reviewing meanwhile, and rows are read more than once.
+    with store.snapshot():
+        found = selected(store, wanted.choice)
+        said = account(store)
+        return write_dataset(folder, found, said, made(store, wanted), placing(store, wanted))
 
 
 def made(store: Store, wanted: Export) -> Made:
@@ -65,10 +66,16 @@ def account(store: Store) -> Account:
     )
 
 
+def keep_air_gap(store: Store) -> None:
+    """Note what keeps this run of the job from the network, before it reads or draws anything."""
+    held = airgap.active()
+    store.save("airgap", "online" if held.online else list(held.parts))
+    kept = _air_gaps(store)
+    if str(held) not in kept:
+        store.save("air_gaps", [*kept, str(held)])
+
+
 def _air_gaps(store: Store) -> list[str]:
-    """Return what kept each run of the job from the network, where they differ; so far."""
-    ran = store.load("airgap")  # the last run's own note: this process may only be writing
-    now = airgap.Enforcement(tuple(ran or ())) if ran != "online" else airgap.OPEN
+    """Return what kept each run of the job from the network, where they differ."""
     kept: list[str] = store.load("air_gaps") or []
-    told = str(airgap.active() if ran is None else now)
-    return kept if told in kept else [*kept, told]
+    return kept

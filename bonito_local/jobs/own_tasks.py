@@ -223,12 +223,13 @@ def remember(store: Journal, tasks: Iterable[TaskType]) -> dict[str, TaskType]:
         OtherSettingsError: the job holds another type of that name.
     """
     held = {task.short: task for task in map(from_plain, store.load("task_types") or [])}
+    known = len(held)
     for task in tasks:
         if task.own and held.setdefault(task.short, task) != task:
             raise OtherSettingsError(
                 f"The output holds rows of another task type {task.short!r}.",
                 "Write to another folder, or name the file anew.",
             )
-    if held:
+    if len(held) > known:
         store.save("task_types", [as_plain(task) for task in held.values()])
     return {task.short: task for task in TASK_TYPES} | held

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bonito_local.errors import UsageError, did_you_mean
+from bonito_local.exports.tables import from_cell
 
 FIELDS = ("decision", "decision_reason", "input", "output", "score", "tags", "note")
 _CSV, _JSONL = (".csv", ".tsv"), (".jsonl", ".ndjson")
@@ -68,7 +69,7 @@ def _csv_lines(path: Path, file: IO[str]) -> Iterator[Line]:
                 said = f"it has {len(cells)} fields, the first line has {len(columns)}"
                 yield lines.line_num, said
             else:
-                yield lines.line_num, dict(zip(columns, cells, strict=True))
+                yield lines.line_num, dict(zip(columns, map(from_cell, cells), strict=True))
     except csv.Error as error:
         # What follows a quote that is not closed is anyone's guess.
         yield lines.line_num, f"it is not CSV ({error}); what follows was not read"

@@ -65,7 +65,7 @@ class Filter:
     outcome: str = ""
     decision: str = ""
     task: str = ""
-    document: int = 0
+    documents: tuple[int, ...] = ()
     text: str = ""
 
     def clauses(self) -> tuple[list[str], list[str | int]]:
@@ -79,9 +79,9 @@ class Filter:
         if self.task:
             where.append("s.task = ?")
             values.append(self.task)
-        if self.document:
-            where.append("p.document = ?")
-            values.append(self.document)
+        if self.documents:
+            where.append(f"p.document IN ({', '.join('?' * len(self.documents))})")
+            values += self.documents
         if self.text:
             like = "%" + _WILD.sub(r"!\1", self.text) + "%"
             fields = ("s.instruction", "s.response", "p.text", "r.instruction", "r.response")
@@ -163,7 +163,7 @@ class Rows(Chooser):
 def _select(wanted: Filter) -> tuple[str, list[str | int]]:
     where, values = wanted.clauses()
     joins = (_REVIEW if wanted.decision or wanted.text else "") + (
-        " JOIN passages p ON p.id = s.passage" if wanted.document or wanted.text else ""
+        " JOIN passages p ON p.id = s.passage" if wanted.documents or wanted.text else ""
     )
     return f"SELECT s.id FROM samples s {joins} WHERE {' AND '.join(where)}", values  # noqa: S608
 

@@ -47,13 +47,14 @@ def score_job(
     wanted: Selection | None,
     notify: Notify = lambda _: None,
     stop: Stop = lambda: False,
-) -> int:
+) -> int | None:
     """Score the accepted rows that have no scores, write the dataset anew; return its rows.
 
-    With no selection the job's own stays. What is scored is kept where it stops early.
+    With no selection the job's own stays. Where it stops early what is scored is kept, the
+    dataset stays as it is, and None is returned.
 
     Raises:
-        BonitoError: the job cannot be read, or its model cannot score.
+        BonitoError: the job cannot be read, its model is another now, or it cannot score.
     """
     with open_job(output) as store:
         request = store.load("request")
@@ -64,6 +65,8 @@ def score_job(
         if wanted is not None:
             select_by(store, wanted)
         _score(store, job, notify, stop)
+        if store.unscored(0, 1):
+            return None
         return write_output(store, output).total
 
 
@@ -74,6 +77,13 @@ def _score(store: Store, job: Generation, notify: Notify, stop: Stop) -> None:
         return
     check_installed(job.backend)
     model = find_model(job.model, job.backend, job.engine)
+    settings = store.settings()
+    hashes = model.file.sha256, model.adapter_sha256
+    if hashes != (settings.get("model_sha256"), settings.get("adapter", "")):
+        raise JobError(
+            f"{job.model} is not the model that wrote the rows any more.",
+            "Put that file back, or run the job anew with this one to another folder.",
+        )
     plan = replace(engine_plan(job, model), n=_AGAIN.n, tune=False)
     with closing(open_backend(job.backend, model.file.path, plan)) as backend:
         asked = asking(job.prompt, metadata(backend))

@@ -113,7 +113,7 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
             empty = False
             if kind not in KINDS:
                 others[kind or "no suffix"] += 1
-            elif path.is_symlink() and not path.resolve().is_relative_to(root):
+            elif path.is_symlink() and not _leads_into(path, root):
                 yield Problem(
                     str(path), "The link leads out of the folder.", "Name the document itself."
                 )
@@ -126,6 +126,11 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         )
     if empty:
         yield Problem(str(folder), "The folder holds no documents.", _REMEDY)
+
+
+def _leads_into(link: Path, root: Path) -> bool:
+    # Not Path.resolve, which raises for links that lead to each other (Python 3.11, 3.12).
+    return Path(os.path.realpath(link)).is_relative_to(root)
 
 
 def _is_ours(folder: Path) -> bool:

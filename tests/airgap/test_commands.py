@@ -6,12 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from written import SENTENCE, pdf, word
 
 from bonito_local.airgap.gap import AUDIT, NAMESPACE, SECCOMP
+from bonito_local.jobs.folder import store_path
+from bonito_local.jobs.output import account
+from bonito_local.jobs.store import Store
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
 CLOSED = f"{NAMESPACE}, {SECCOMP}, {AUDIT}"
@@ -189,6 +193,27 @@ def test_online_is_warned_about_and_recorded(documents: Path, tiny_gguf: Path) -
     assert generate(documents, tiny_gguf, (), "--backend", "fake").returncode == 0
     both = f"none: the network was allowed; {CLOSED}" if sys.platform == "linux" else ""
     assert both in (out / "README.md").read_text()
+
+
+def test_what_held_a_run_is_kept_however_it_ends_and_not_of_one_that_was_refused(
+    documents: Path, tiny_gguf: Path
+) -> None:
+    out = documents.parent / "out"
+
+    def held() -> list[str]:
+        with closing(Store(store_path(out))) as store:
+            return list(account(store).air_gap)
+
+    assert generate(documents, tiny_gguf, (), "--backend", "fake").returncode == 0
+    refused = generate(documents, tiny_gguf, (), "--backend", "fake", "--online", "--seed", "9")
+    assert refused.returncode == 1
+    assert held() == [CLOSED]
+    (out / "rows.jsonl").unlink()
+    (out / "rows.jsonl").mkdir()  # this run breaks off before it has written its dataset
+    (out / "rows.jsonl" / "of another").touch()
+    broken = generate(documents, tiny_gguf, (), "--backend", "fake", "--online")
+    assert broken.returncode not in (0, 70)
+    assert held() == [CLOSED, "none: the network was allowed"]
 
 
 def test_all_files_of_a_job_are_for_the_user_alone(documents: Path, tiny_gguf: Path) -> None:

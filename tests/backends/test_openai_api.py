@@ -317,3 +317,22 @@ def test_addresses_beyond_this_machine_need_a_flag(host: str, here: bool) -> Non
     else:
         with pytest.raises(UsageError, match="your passages would leave it"):
             check_reachable(endpoint, remote=False)
+
+
+def test_a_key_with_the_end_of_its_line_is_the_key(
+    server: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.key = "secret"
+    monkeypatch.setenv("BONITO_LOCAL_API_KEY", "secret\r\n")
+    assert len(complete(backend(server), [ask("r")])) == 1
+    monkeypatch.setenv("BONITO_LOCAL_API_KEY", "sec\nret")
+    with pytest.raises(BackendError, match="holds what no key does") as caught:
+        backend(server)
+    assert "ret" not in str(caught.value).replace("BONITO_LOCAL_API_KEY", "")
+
+
+def test_a_fault_of_our_own_ends_the_run(server: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = backend(server)
+    monkeypatch.setattr(engine, "_read", lambda *_: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        complete(engine, [ask("r")])

@@ -327,3 +327,10 @@ def test_digest_is_equal_for_the_same_row_only() -> None:
     assert one == pair_digest(Pair("what is\nit?", "a clause"))
     assert one != pair_digest(Pair("What is it? A", "clause"))
     assert len(one) == 16
+
+
+def test_a_long_sentence_is_looked_at_once() -> None:
+    """Quadratic or worse, this would take minutes."""
+    long = "; ".join(["the tenant, who pays"] * 20_000)
+    asked = f"Which of them pays, {long}?{PIPE}The tenant"
+    assert verdict("qa", asked, question_overlap=0.5, instruction_words=10**6) is not None

@@ -145,3 +145,24 @@ def test_what_cannot_be_is_one_line(
     assert first.startswith("error: ")
     assert title in first
     assert len(rest) <= 1
+
+
+def test_a_job_is_gone_on_with_from_any_folder(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.chdir(file.parent)
+    asked = ["generate", "../documents", "-t", "exqa,ynqa", "--backend", "fake", "-o", "../out"]
+    assert run(asked) == 0
+    rows = tmp_path / "out" / "rows.jsonl"
+    written = rows.read_bytes()
+    rows.unlink()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    capsys.readouterr()
+    before = set(tmp_path.rglob("*"))
+    assert run(["resume", "../out"]) == 0
+    assert "10 rows in" in capsys.readouterr().out
+    assert rows.read_bytes() == written
+    monkeypatch.chdir(tmp_path / "out")
+    assert run(["resume", "."]) == 0
+    assert set(tmp_path.rglob("*")) - before == {rows}

@@ -79,3 +79,14 @@ def test_what_cannot_be_is_said(
 ) -> None:
     assert run(["preview", *args]) in (1, 2)
     assert why in capsys.readouterr().err
+
+
+def test_a_job_file_is_looked_at_from_any_folder(
+    documents: Path, tiny_gguf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.gguf").symlink_to(tiny_gguf)
+    told = ["-t", "ynqa", "-o", "out", "--model", "m.gguf"]
+    assert run(["new", "job.toml", "documents", *told]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run(["preview", "../job.toml", "--rows", "1"]) == 0

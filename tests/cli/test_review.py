@@ -74,6 +74,7 @@ def test_numbers_come_from_another_program(
     monkeypatch.setattr("sys.stdin", io.StringIO("1\n2 5\n"))
     assert said("--rows", "-", "--reject", "--reason", "private") == "rejected: 3 rows\n"
     assert len(rows(job)) == 3
+    assert said("--rows", "11-12 2-9,4-5 1-1", "--json").count("\n") == 11
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,24 @@ def test_what_cannot_be_is_said(
     assert run(["review", job, *args]) in (1, 2)
     assert why in capsys.readouterr().err
     assert said("--undo") == "There is nothing to take back.\n"
+
+
+def test_a_document_is_named_by_its_path_where_others_are_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    for name in ("a/lease.txt", "b/lease.txt"):
+        path = tmp_path / "documents" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(f"The lease in {name[0]} says that rent is due on the first of a month.")
+    asked = ["generate", "documents", "-t", "exqa", "--backend", "fake", "-o", "out"]
+    assert run(asked) == 0
+    path.write_text("The lease says now that rent is due on the fifth day of each month.")
+    assert run(asked) == 0
+    capsys.readouterr()
+    assert run(["review", "out", "--document", "lease.txt"]) == 2
+    assert "2 documents are called lease.txt" in capsys.readouterr().err
+    assert run(["review", "out", "--document", "documents/b/lease.txt", "--json"]) == 0
+    shown = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert ["fifth" in row["passage"] for row in shown] == [False, True]

@@ -14,6 +14,8 @@ import pytest
 import yaml
 from datasets import load_dataset
 from export_rows import account, row
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bonito_local.errors import UsageError
 from bonito_local.exports.account import Made
@@ -21,6 +23,7 @@ from bonito_local.exports.dataset import write_dataset
 from bonito_local.exports.formats import FORMATS, find_format
 from bonito_local.exports.row import COLUMNS, REVIEWED
 from bonito_local.exports.splits import Split
+from bonito_local.exports.tables import as_cell, from_cell
 
 ROWS = [row(i, source_sha256=f"{i:064x}", output=f"A{i} é") for i in range(40)]
 SPLIT = Split((60, 20, 20))
@@ -204,3 +207,20 @@ def test_an_unknown_format_is_told_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="Unknown format 'sharegtp'") as caught:
         find_format("sharegtp")
     assert caught.value.remedy == "Did you mean 'sharegpt'?"
+
+
+FORMULAS = ["=1+1", "@x", "-First, we", "+49 30 1234", "\t=1", "'=1", "''-a", "=", "-"]
+PLAIN = ["-5", "+3", "-1,234.5", "-5%", "a=b", "'quoted'", "", "it's", "5-6"]
+
+
+@pytest.mark.parametrize("text", [*FORMULAS, *PLAIN])
+def test_a_cell_is_no_formula_and_comes_back(text: str) -> None:
+    cell = as_cell(text)
+    assert cell == (f"'{text}" if text in FORMULAS else text)
+    assert from_cell(cell) == text
+
+
+@given(st.text())
+def test_every_text_comes_back_from_a_cell(text: str) -> None:
+    assert from_cell(as_cell(text)) == text
+    assert not as_cell(text).startswith(("=", "@", "\t", "\r"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.review import Review, open_review
 from bonito_local.jobs.rows import Filter
 from bonito_local.jobs.runner import run_job
+from bonito_local.jobs.state import job_state
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import PIPE
 
@@ -50,7 +54,7 @@ def test_rows_are_filtered_and_paged(review: Review) -> None:
     assert list(review.numbers(Filter(outcome="accepted")) or []) == [1, 3, 5]
     assert review.first(Filter(outcome="unparseable"), 2) == [2, 4]
     assert list(review.numbers(Filter(task="exqa")) or []) == []
-    assert list(review.numbers(Filter(document=1)) or []) == [1, 2, 3, 4, 5, 6]
+    assert list(review.numbers(Filter(documents=(1,))) or []) == [1, 2, 3, 4, 5, 6]
     assert list(review.numbers(Filter(text="passage number 2")) or []) == [3]
     assert list(review.numbers(Filter(text="100%_")) or []) == []
     (row,) = review.page([3])
@@ -143,3 +147,37 @@ def test_a_decision_is_void_for_another_text(review: Review, output: Path) -> No
     review.note(1, "of the new text")
     (row,) = review.page([1])
     assert (row.decision, row.note) == ("", "of the new text")
+
+
+def test_looking_at_a_job_keeps_its_review_safe(review: Review, output: Path) -> None:
+    """Closing a file that SQLite has open frees its locks: others would then drop its log."""
+    review.score([1], 3)
+    assert job_state(output).ledger.planned == 6
+    elsewhere = "import sys, sqlite3; db = sqlite3.connect(sys.argv[1]);"
+    count = (
+        f"{elsewhere} print(db.execute('SELECT count(*) FROM reviews').fetchone()[0]); db.close()"
+    )
+
+    def seen() -> str:
+        ended = subprocess.run(
+            [sys.executable, "-c", count, str(review.path)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return ended.stdout.strip()
+
+    assert seen() == "1"
+    assert review.decide([3], "rejected", "private") == 1
+    assert seen() == "2"
+    assert review.reviewed() == Reviewed(0, 1, 0)
+
+
+def test_a_job_that_may_not_be_written_to_is_one_error(
+    output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.access
+    store = store_path(output)
+    monkeypatch.setattr(os, "access", lambda path, mode: path != store and real(path, mode))
+    with pytest.raises(JobError, match="cannot be written: it is read-only"):
+        Store(store)

@@ -14,6 +14,7 @@ from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.prompts import BONITO, InstructAsking
 from bonito_local.jobs.scoretable import Unscored
 from bonito_local.jobs.scoring import alike, beginning
+from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, task_type
 
@@ -130,3 +131,59 @@ def test_alike() -> None:
     assert alike("thirty days", "thirty working days") == pytest.approx(0.8)
     assert alike("", "x") == 0
     assert alike("!", "?") == 1
+
+
+def test_a_job_is_scored_from_any_folder(
+    job: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_gguf: Path
+) -> None:
+    before = rows_of(job)
+    request = json.loads((tmp_path / "job.toml").read_text().split("model = ")[1].splitlines()[0])
+    model = tmp_path / "models" / "m.gguf"
+    model.parent.mkdir()
+    model.symlink_to(request)
+    text = JOB.format(model="models/m.gguf").replace('"out"', '"two"')
+    (tmp_path / "two.toml").write_text(text)
+    assert run(["run", "two.toml"]) == 0
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert run(["score", "../two"]) == 0
+    assert rows_of(tmp_path / "two") == before
+
+
+def test_a_job_is_scored_by_the_model_that_wrote_it(
+    job: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "job.toml"
+    model = tmp_path / "m.gguf"
+    model.write_bytes(
+        Path(json.loads(path.read_text().split("model = ")[1].splitlines()[0])).read_bytes()
+    )
+    path.write_text(JOB.format(model=model).replace('"out"', '"two"'))
+    assert run(["run", "job.toml"]) == 0
+    with model.open("r+b") as file:
+        file.seek(-1, 2)
+        last = file.read(1)
+        file.seek(-1, 2)
+        file.write(bytes([last[0] ^ 1]))
+    capsys.readouterr()
+    assert run(["score", "two"]) == 1
+    assert "is not the model that wrote the rows any more" in capsys.readouterr().err
+    with closing(Store(store_path(tmp_path / "two"))) as store:
+        assert store.unscored(0, 1)
+
+
+def test_scoring_that_is_stopped_says_so_and_leaves_the_dataset(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (job / "rows.jsonl").read_bytes()
+    with monkeypatch.context() as stopped:
+        stopped.setattr(StopSignals, "stop", lambda _: True)
+        assert run(["score", "out", "--least", "agreement=0.1"]) == 130
+    assert "Stopped. The same command goes on from here." in capsys.readouterr().err
+    assert (job / "rows.jsonl").read_bytes() == before
+    assert run(["score", "out", "--all"]) == 0
+
+
+def test_all_selects_nothing(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["score", "out", "--all", "--best", "2"]) == 2
+    assert "--all selects nothing" in capsys.readouterr().err

@@ -87,12 +87,14 @@ def test_links_out_of_the_folder_are_not_followed(folder: Path, tmp_path: Path) 
     (folder / "same.txt").symlink_to(folder / "b.txt")
     (folder / "gone.txt").symlink_to(folder / "nothing.txt")
     (folder / "loop").symlink_to(folder)
+    (folder / "round.txt").symlink_to("round.txt")
     found = list(find_documents([folder]))
     assert names(found, folder) == ["a.MD", "b.txt", "sub/c.pdf"]
     assert {(Path(p.source).name, p.title) for p in problems(found)} == {
         ("link.txt", "The link leads out of the folder."),
         ("gone.txt", "The file cannot be read: no such file or directory."),
         ("loop", "Links to folders are not followed."),
+        ("round.txt", "The file cannot be read: too many levels of symbolic links."),
     }
 
 

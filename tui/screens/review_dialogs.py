@@ -54,8 +54,9 @@ class FilterDialog(ModalScreen[Filter | None]):
                 "Decision", _select("decision", list(_DECISIONS), held.decision, "all")
             )
             tasks = [(name, name) for name in self._tasks]
+            first = held.documents[0] if held.documents else 0
             yield from _line("Task", _select("task", tasks, held.task, "all"))
-            yield from _line("Document", _select("document", documents, held.document, "all"))
+            yield from _line("Document", _select("document", documents, first, "all"))
             yield from _line("Text", Input(held.text, id="text", placeholder="in row or passage"))
             with Horizontal(classes="buttons"):
                 yield Button("Show (^s)", id="apply", variant="primary")
@@ -78,9 +79,9 @@ class FilterDialog(ModalScreen[Filter | None]):
             for name, value in values.items()
             if name != "document"
         }
-        document = values["document"] if isinstance(values["document"], int) else 0
+        documents = (values["document"],) if isinstance(values["document"], int) else ()
         text = self.query_one("#text", Input).value.strip()
-        self.dismiss(Filter(**texts, document=document, text=text))
+        self.dismiss(Filter(**texts, documents=documents, text=text))
 
     def action_cancel(self) -> None:
         """Leave it as it was."""

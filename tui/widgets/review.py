@@ -108,5 +108,5 @@ def filter_words(shown: Filter) -> str:
     """Which rows a filter leaves, in words."""
     words = [shown.outcome, shown.task, f"'{shown.text}'" if shown.text else ""]
     words += [{"none": "undecided", "any": "decided"}.get(shown.decision, shown.decision)]
-    words += ["one document" if shown.document else ""]
+    words += ["one document" if shown.documents else ""]
     return "showing " + (", ".join(filter(None, words)) or "all rows")

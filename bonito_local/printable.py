@@ -1,0 +1,21 @@
+"""What may be shown on a terminal of text that comes from others: documents, names of files."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 but tab and line feed, DEL, and what turns the direction of text around.
+_HARMFUL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    r"""Show what would steer a terminal as its number, \xNN or \uNNNN.
+
+    An escape sequence in a document's name could otherwise write to the clipboard, or fake output.
+    """
+    return _HARMFUL.sub(_number, text)
+
+
+def _number(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

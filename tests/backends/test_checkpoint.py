@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from bonito_local.backends.checkpoint import read_checkpoint
 from bonito_local.backends.cluster.vocabulary import open_vocabulary
 from bonito_local.errors import ModelError
+from bonito_local.jobs.prompts import BonitoAsking, asking
 from bonito_local.models.catalog import resolve_model
 
 
@@ -141,6 +142,16 @@ def test_a_cluster_plans_by_tokenizer_json_alone(folder: Path) -> None:
     (folder / "tokenizer.json").rename(folder / "tokenizer.model")
     with pytest.raises(ModelError, match=r"has no tokenizer\.json, which planning"):
         open_vocabulary("transformers", folder)
+
+
+def test_a_cluster_asks_an_instruct_checkpoint_as_one_process_does(folder: Path) -> None:
+    assert isinstance(asking("auto", open_vocabulary("vllm", folder).metadata), BonitoAsking)
+    template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    (folder / "chat_template.jinja").write_text(template)
+    metadata = open_vocabulary("vllm", folder).metadata
+    assert metadata["tokenizer.chat_template"] == template
+    assert metadata == read_checkpoint(folder).metadata
+    assert not isinstance(asking("auto", metadata), BonitoAsking)
 
 
 def test_a_model_is_of_a_format_that_the_backend_takes(folder: Path, tiny_gguf: Path) -> None:

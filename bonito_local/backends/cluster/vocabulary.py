@@ -17,8 +17,8 @@ class Vocabulary(Protocol):
         """Most tokens (BOS, prompt and completion) one sequence may hold."""
 
     @property
-    def metadata(self) -> Mapping[str, str]:
-        """A GGUF file's keys; else empty."""
+    def metadata(self) -> Mapping[str, object]:
+        """A GGUF file's keys; of a checkpoint its name and chat template, by GGUF's keys."""
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens in `text`, without BOS."""
@@ -42,14 +42,14 @@ def open_vocabulary(backend: str, model: Path) -> Vocabulary:
 
 
 class _CheckpointVocabulary:
-    metadata: Mapping[str, str] = {}
-
     def __init__(self, folder: Path) -> None:
         from tokenizers import Tokenizer
 
         from bonito_local.backends.checkpoint import read_checkpoint
 
-        self.context_length = read_checkpoint(folder).context_length
+        checkpoint = read_checkpoint(folder)
+        self.context_length = checkpoint.context_length
+        self.metadata = checkpoint.metadata
         file = folder / "tokenizer.json"
         if not file.is_file():
             raise ModelError(

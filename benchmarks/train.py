@@ -215,7 +215,7 @@ def ordered(folder: Path, steps: int) -> list[dict[str, list[int]]]:
 
     texts = Texts(folder)
     rows = []
-    for prompt, output in read_pairs(folder / "rows.jsonl", "bonito"):
+    for prompt, output in read_pairs([folder / "rows.jsonl"], "bonito"):
         begun, ended = texts.encode_all([prompt, output])
         begun, ended = [*texts.bos, *begun], [*ended, texts.eos]
         ids, labels = begun + ended, [-100] * len(begun) + ended

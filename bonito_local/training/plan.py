@@ -224,12 +224,13 @@ def _row_tokens(config: TrainConfig) -> tuple[int | None, float, str]:
     """Rows, tokens a row, and how they are known."""
     if not config.data.exists():
         return None, _ASSUMED_TOKENS, f"assumed: there is no {config.data.name} yet"
-    path = find_data(config.data)
-    sample = list(islice(read_pairs(path, config.kind), _SAMPLE))
+    files = find_data(config.data)
+    sample = list(islice(read_pairs(files, config.kind), _SAMPLE))
     if not sample:
-        raise TrainingError(f"{path} holds no rows.", "Give a file with at least one.")
+        raise TrainingError(f"{config.data} holds no rows.", "Give a file with at least one.")
     letters = sum(len(prompt) + len(output) for prompt, output in sample) / len(sample)
-    return _count(path), letters / _LETTERS + 2, f"from the letters of {len(sample):,} rows"
+    rows = sum(map(_count, files))
+    return rows, letters / _LETTERS + 2, f"from the letters of {len(sample):,} rows"
 
 
 def _count(path: Path) -> int:

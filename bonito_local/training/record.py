@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -19,7 +19,7 @@ from bonito_local.training.config import TrainConfig
 from bonito_local.training.model import RECORD, check_adapter, check_base, read_record
 from bonito_local.training.plan import Held
 from bonito_local.training.processes import Processes
-from bonito_local.training.rows import file_hash
+from bonito_local.training.rows import files_hash
 from bonito_local.training.tokens import Counts
 
 _LIBRARIES = ("bitsandbytes", "peft", "torch", "transformers")
@@ -36,7 +36,7 @@ class Record:
 
     config: Mapping[str, Any]
     base_sha256: str
-    data: str
+    data: tuple[str, ...]
     data_sha256: str
     counts: Counts = field(default_factory=Counts)
     steps: int = 0
@@ -75,7 +75,7 @@ class Record:
         write_private(folder / RECORD, json.dumps(told, indent=2, ensure_ascii=False) + "\n")
 
 
-def begin(config: TrainConfig, data: Path, processes: Processes) -> Record:
+def begin(config: TrainConfig, data: Sequence[Path], processes: Processes) -> Record:
     """Check base, adapter and output, and return the record of the run, or of one to go on with.
 
     Raises:
@@ -86,8 +86,8 @@ def begin(config: TrainConfig, data: Path, processes: Processes) -> Record:
     fresh = Record(
         config=config.as_json(),
         base_sha256=read_checkpoint(config.base).sha256(),
-        data=str(data),
-        data_sha256=file_hash(data),
+        data=tuple(map(str, data)),
+        data_sha256=files_hash(data),
         processes=processes.count,
     )
     if config.adapter is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from bonito_local.errors import TrainingError
 from bonito_local.tasks import FORMS
 from bonito_local.training.config import Kind
 
-# In the folder of an export, the first of these: test and validation rows stay out.
+# In the folder of an export, the first of these: test and validation rows stay out. A long
+# split goes on in train-00001.parquet and so on.
 _OF_EXPORT = ("data/train.parquet", "train.parquet", "train.jsonl", "rows.jsonl")
 _COLUMNS: dict[Kind, tuple[tuple[str, ...], ...]] = {
     "bonito": (("input", "output"),),
@@ -21,8 +22,8 @@ _COLUMNS: dict[Kind, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def find_data(path: Path) -> Path:
-    """The file of rows: `path`, or what an export's folder holds for training.
+def find_data(path: Path) -> tuple[Path, ...]:
+    """The files of rows: `path`, or all that an export's folder holds for training, in order.
 
     Raises:
         TrainingError: there is none.
@@ -30,36 +31,47 @@ def find_data(path: Path) -> Path:
     if path.is_dir():
         for name in _OF_EXPORT:
             if (path / name).is_file():
-                return path / name
+                return path / name, *_more(path / name)
         raise TrainingError(
             f"{path} holds no rows.", "Give a JSONL or Parquet file, or the folder of an export."
         )
     if not path.is_file():
         raise TrainingError(f"There is no file {path}.", "Check `data` in the training file.")
-    return path
+    return (path,)
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
+def _more(first: Path) -> list[Path]:
+    """The files in which the split of `first` goes on."""
+    if first.suffix != ".parquet":
+        return []
+    return sorted(first.parent.glob(f"{first.stem}-{'[0-9]' * 5}.parquet"))
 
 
-def read_pairs(path: Path, kind: Kind) -> Iterator[tuple[str, str]]:
-    """Yield prompt and output of each row of a file, as `kind` is trained on them.
+def files_hash(files: Sequence[Path]) -> str:
+    """SHA-256 of the files' bytes, one after the other, in hex."""
+    total = hashlib.sha256()
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                while block := file.read(1 << 20):
+                    total.update(block)
+        except OSError as error:
+            raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
+    return total.hexdigest()
+
+
+def read_pairs(files: Sequence[Path], kind: Kind) -> Iterator[tuple[str, str]]:
+    """Yield prompt and output of each row of the files, as `kind` is trained on them.
 
     A Bonito's rows have their prompt in `input`; rows to adapt to have an instruction there,
     which gets the paper's prompt around it. Passages (`text`, or an export's `passage`, each
     once) are all output. An output may be empty; such a row teaches nothing.
 
     Raises:
-        TrainingError: the file cannot be read, or lacks a column; the row is named.
+        TrainingError: a file cannot be read, or lacks a column; the row is named.
     """
     seen: set[bytes] = set()
-    for number, row in enumerate(_records(path), 1):
+    for path, number, row in _numbered(files):
         names = next((n for n in _COLUMNS[kind] if all(key in row for key in n)), None)
         if names is None or not all(isinstance(row[name], str) for name in names):
             needed = " or ".join(" and ".join(f'"{n}"' for n in each) for each in _COLUMNS[kind])
@@ -76,6 +88,12 @@ def read_pairs(path: Path, kind: Kind) -> Iterator[tuple[str, str]]:
             if (key := hashlib.sha256(text.encode()).digest()[:16]) not in seen:
                 seen.add(key)
                 yield "", text
+
+
+def _numbered(files: Sequence[Path]) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    for path in files:
+        for number, row in enumerate(_records(path), 1):
+            yield path, number, row
 
 
 def _records(path: Path) -> Iterator[dict[str, Any]]:

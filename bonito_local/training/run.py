@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -247,7 +247,9 @@ class _Run:
         checkpoint.save(self._state, self._config.output)
 
 
-def _tokens(config: TrainConfig, data: Path, record: Record, processes: Processes) -> Tokens:
+def _tokens(
+    config: TrainConfig, data: Sequence[Path], record: Record, processes: Processes
+) -> Tokens:
     """The rows as tokens: the first process makes them, the others look."""
     folder = config.output / TOKENS
     limits = Limits(config.input_tokens, config.output_tokens)

@@ -175,7 +175,7 @@ class Learner:
         self.masters = {n: p.detach().float().clone() for n, p in self.named.items()}
         self.optimizer = paged_adamw(list(self.masters.values()), args.learning_rate)
         rng = random.Random(args.seed)
-        texts = [pair for pair in read_pairs(args.rows, "bonito") if pair[1]]
+        texts = [pair for pair in read_pairs([args.rows], "bonito") if pair[1]]
         rows = [self.example(*pair) for pair in rng.sample(texts, min(len(texts), 8_000))]
         self.anchors = cycle([row for row in rows if len(row.ids) <= LENGTHS[-1]])
 

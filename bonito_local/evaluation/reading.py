@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ def checked(
         said = f"it lacks {error}" if isinstance(error, KeyError) else f"{error}"
         raise EvaluationError(f"{path} is of another form: {said}.", _AS_PUBLISHED) from error
     for item in items:
-        right = item.label in labels if labels else any(text.strip() for text in item.answers)
-        if not (right and item.passage.strip() and item.question.strip()):
+        right = item.label in labels if labels else _some(item.answers)
+        if not (right and _some([item.passage]) and _some([item.question])):
             raise EvaluationError(
                 f"{path}: item {item.id!r} has no passage, question or known answer.",
                 _AS_PUBLISHED,
@@ -56,16 +56,21 @@ def checked(
     return items
 
 
+def _some(texts: Sequence[object]) -> bool:
+    """Whether all are texts, and one says something; files hold what their authors put there."""
+    found = [text for text in texts if isinstance(text, str)]
+    return len(found) == len(texts) and any(text.strip() for text in found)
+
+
 def plain(path: Path) -> Iterator[Item]:
     """The plain format."""
     for line in _lines(path):
-        yield Item(
-            str(line["id"]),
-            line["passage"],
-            line["question"],
-            line.get("label", ""),
-            tuple(line.get("answers", ())),
-        )
+        name, answers = str(line["id"]), line.get("answers", [])
+        passage, question, label = line["passage"], line["question"], line.get("label", "")
+        texts = (passage, question, label, *answers) if isinstance(answers, list) else (None,)
+        if not all(isinstance(text, str) for text in texts):
+            raise TypeError(f"item {name!r}: answers has to be a list of texts, the rest texts")
+        yield Item(name, passage, question, label, tuple(answers))
 
 
 def as_plain(item: Item) -> dict[str, Any]:

@@ -181,6 +181,26 @@ def test_an_unknown_label_is_an_error(tmp_path: Path) -> None:
         named_sets("pubmedqa")[0].read(path)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [{"answers": "Paris"}, {"answers": [3]}, {"passage": None}, {"question": 5}, {"label": None}],
+)
+def test_a_value_of_another_type_in_the_plain_form_is_an_error(
+    tmp_path: Path, wrong: dict[str, object]
+) -> None:
+    line = {"id": "a", "passage": "It is Paris.", "question": "Which?", "answers": ["Paris"]}
+    path = put(tmp_path, "squadshifts-nyt.jsonl", json.dumps(line | wrong))
+    with pytest.raises(EvaluationError, match="item 'a': answers has to be a list of texts"):
+        named_sets("squadshifts-nyt")[0].read(path)
+
+
+def test_texts_of_another_type_in_a_published_form_are_an_error(tmp_path: Path) -> None:
+    text = changed(lambda p: p.update(context=None))
+    path = put(tmp_path, "squadshifts/nyt_v1.0.json", text)
+    with pytest.raises(EvaluationError, match="item 'a' has no passage, question"):
+        named_sets("squadshifts-nyt")[0].read(path)
+
+
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "pubmedqa.jsonl").mkdir()
     with pytest.raises(EvaluationError, match="cannot be read"):

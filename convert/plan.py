@@ -60,11 +60,12 @@ class PlannedTensor:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All that a conversion will do."""
+    """All that a conversion will do; `tokenizer` is the folder that the vocabulary is of."""
 
     checkpoint: Checkpoint
     adapters: tuple[Adapter, ...]
     architecture: Architecture
+    tokenizer: Path
     vocabulary: Vocabulary
     mix: Mix
     merge_into: MergeInto
@@ -103,16 +104,7 @@ def make_plan(
     architecture = Architecture.from_config(checkpoint.config)
     opened = tuple(open_adapter(path) for path in adapters)
     architecture, sources = _sources(checkpoint, architecture, opened)
-    tokenizer = next(
-        (
-            adapter.path
-            for adapter in reversed(opened)
-            if architecture.vocab != checkpoint.config.get("vocab_size")
-            and (adapter.path / "tokenizer.json").exists()
-        ),
-        checkpoint.path,
-    )
-    vocabulary = read_vocabulary(tokenizer, checkpoint.config, architecture.vocab)
+    tokenizer, vocabulary = _tokenizer(checkpoint, opened, architecture.vocab)
     importance = read_imatrix(imatrix) if imatrix else {}
     shape = ModelShape(
         layers=architecture.layers,
@@ -132,8 +124,32 @@ def make_plan(
     if imatrix and not any(tensor.importance is not None for tensor in tensors):
         raise ConvertError(f"{imatrix} names no tensor of this model.", "It is for another model.")
     return Plan(
-        checkpoint, opened, architecture, vocabulary, mix, merge_into, imatrix, tuple(tensors)
+        *(checkpoint, opened, architecture, tokenizer, vocabulary),
+        *(mix, merge_into, imatrix, tuple(tensors)),
     )
+
+
+def _tokenizer(
+    checkpoint: Checkpoint, adapters: tuple[Adapter, ...], size: int
+) -> tuple[Path, Vocabulary]:
+    """The folder of the tokenizer, and what it holds: the last adapter's that has other tokens.
+
+    Where the embedding was not resized, one with more tokens than it has rows is passed over:
+    training added them, and no weight knows them.
+    """
+    resized = size != checkpoint.config.get("vocab_size")
+    folders = [a.path for a in reversed(adapters) if (a.path / "tokenizer.json").exists()]
+    if resized and folders:
+        return folders[0], read_vocabulary(folders[0], checkpoint.config, size)
+    base = read_vocabulary(checkpoint.path, checkpoint.config, size)
+    for folder in folders:
+        try:
+            other = read_vocabulary(folder, checkpoint.config, size)
+        except ConvertError:
+            continue
+        if (other.tokens, other.types) != (base.tokens, base.types):
+            return folder, other
+    return checkpoint.path, base
 
 
 Sources = dict[str, tuple[TensorRef, tuple[LowRank, ...]]]

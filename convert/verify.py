@@ -155,7 +155,7 @@ def _check_special(header: GgufHeader) -> list[str]:
 
 
 def _check_tokens(path: Path, plan: Plan, header: GgufHeader) -> tuple[int, list[str]]:
-    """Compare with the checkpoint's own tokenizer; returns (texts compared, failures)."""
+    """Compare with the source's own tokenizer; returns (texts compared, failures)."""
     failures = []
     special = plan.vocabulary.special
     for kind in ("bos", "eos"):
@@ -167,7 +167,7 @@ def _check_tokens(path: Path, plan: Plan, header: GgufHeader) -> tuple[int, list
     context = header.metadata.get(f"{_arch(header)}.context_length")
     if context != plan.architecture.context:
         failures.append(f"Its context is {context}; the source's {plan.architecture.context}.")
-    file = plan.checkpoint.path / "tokenizer.json"
+    file = plan.tokenizer / "tokenizer.json"
     if not file.exists():
         return 0, failures
     from tokenizers import Tokenizer

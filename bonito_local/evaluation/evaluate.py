@@ -98,7 +98,6 @@ def evaluate(wanted: Evaluation, notify: Notify = lambda *_: None) -> Results:
             "Name another folder with -o.",
         )
     results = earlier or Results(about)
-    drawn = read_drawn(wanted.output) if earlier else []
     done = {(one.name, one.sha256) for one in results.sets}
     left = [
         (found, path, digest)
@@ -107,6 +106,7 @@ def evaluate(wanted: Evaluation, notify: Notify = lambda *_: None) -> Results:
     ]
     if not left:
         return results
+    drawn = read_drawn(wanted.output) if earlier else []
     items = {
         found.name: draw_items(found.read(path), wanted.limit, wanted.seed)
         for found, path, _ in left

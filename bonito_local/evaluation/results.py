@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from bonito_local.errors import EvaluationError, OutputError
+from bonito_local.exports.tables import LINE_ENDS
 
 RESULTS, DRAWN = "results.json", "drawn.jsonl"
 OWN = "bonito-local"  # whose templates, if nobody else's
@@ -98,9 +99,20 @@ def read_results(folder: Path) -> Results | None:
 
 
 def read_drawn(folder: Path) -> list[Drawn]:
-    """What was drawn for each item."""
-    lines = (folder / DRAWN).read_text("utf-8").splitlines()
-    return [Drawn(**json.loads(line)) for line in lines]
+    """What was drawn for each item.
+
+    Raises:
+        EvaluationError: it cannot be read, or is something else.
+    """
+    path = folder / DRAWN
+    try:
+        lines = path.read_bytes().split(b"\n")
+        return [Drawn(**json.loads(line)) for line in lines if line]
+    except (OSError, ValueError, TypeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it holds something else"
+        raise EvaluationError(
+            f"{path} cannot be read: {said}.", "Remove the folder and evaluate again."
+        ) from error
 
 
 def write_results(folder: Path, results: Results, drawn: Iterable[Drawn]) -> None:
@@ -109,7 +121,7 @@ def write_results(folder: Path, results: Results, drawn: Iterable[Drawn]) -> Non
     Raises:
         OutputError: the folder cannot be written.
     """
-    lines = (json.dumps(asdict(one), ensure_ascii=False) for one in drawn)
+    lines = (json.dumps(asdict(one), ensure_ascii=False).translate(LINE_ENDS) for one in drawn)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # First what goes with the results: where they are, all is there.

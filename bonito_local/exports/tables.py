@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 ROWS_A_FILE = 500_000  # some hundred MB: what readers in parallel, and hubs, want at most
 _ROW_GROUP = 5000
-# Ends of lines to Python's str.splitlines and to some readers of JSONL, but not to JSON.
 _FORMULA = re.compile(r"'*([=@\t\r]|[+-](?!\d+([.,]\d+)*%?$))")
-_LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+# Ends of lines to Python's str.splitlines and to some readers of JSONL, but not to JSON.
+LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 class Table(Protocol):
@@ -40,7 +40,7 @@ class JsonLines:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write a line."""
-        line = json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS)
+        line = json.dumps(row, ensure_ascii=False).translate(LINE_ENDS)
         self._file.write(line.encode() + b"\n")
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ BatsResearch/nayak-aclfindings24-code). docs/training.md describes every key.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -45,7 +46,8 @@ class TrainConfig:
         data: a JSONL or Parquet file, or the folder of an export.
         output: folder of the adapter, its log and its checkpoint.
         adapter: folder of an adapter of the same base to go on from.
-        rank: of the adapter's matrices, whose product is scaled by `alpha` / `rank`.
+        rank: of the adapter's matrices, whose product is scaled by `alpha` / `rank`; that of
+            `adapter`, where there is one.
         learning_rate: at the first step; it falls linearly to zero.
         max_grad_norm: longer gradients are scaled down to it.
         batch: rows of a step, on all devices together.
@@ -127,8 +129,33 @@ def _config(kind: Kind, data: dict[str, Any], folder: Path) -> TrainConfig:
         if key not in values:
             raise UsageError(f"{key} is missing.", f'Add {key} = "..."')
     paths = {key: folder / Path(values[key]).expanduser() for key in _PATHS if values.get(key)}
+    if "adapter" in paths:
+        values = _as_adapter(paths["adapter"], values)
     config = TrainConfig(**{**values, **paths, "kind": kind})
     return replace(config, machine=Machine(**_checked(Machine, machine, "machine.")))
+
+
+def _as_adapter(folder: Path, values: dict[str, Any]) -> dict[str, Any]:
+    """The values with rank and alpha of the adapter to go on from, where it is there yet."""
+    found = adapter_scale(folder)
+    for key, value in found.items():
+        if values.get(key, value) != value:
+            raise UsageError(
+                f"{key} is {values[key]}, but that of the adapter {folder} is {value}.",
+                f"Leave {key} out: the adapter's own is taken.",
+            )
+    return values | found
+
+
+def adapter_scale(folder: Path) -> dict[str, int]:
+    """`rank` and `alpha` as an adapter's adapter_config.json says them, as far as it does."""
+    try:
+        said = json.loads((folder / "adapter_config.json").read_bytes())
+        found = {"rank": said["r"], "alpha": said["lora_alpha"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    numbers = {k: v for k, v in found.items() if isinstance(v, int | float) and v == v // 1}
+    return {key: int(value) for key, value in numbers.items()}
 
 
 def _checked(of: type, data: Mapping[str, Any], prefix: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from bonito_local.convert.architectures import Architecture
 from bonito_local.convert.checkpoint import open_checkpoint
 from bonito_local.errors import TrainingError
 from bonito_local.training import attention
-from bonito_local.training.config import TrainConfig
+from bonito_local.training.config import TrainConfig, adapter_scale
 
 RECORD = "training.json"  # beside an adapter: what it was made of
 
@@ -35,14 +35,30 @@ def check_base(folder: Path) -> Architecture:
     return Architecture.from_config(open_checkpoint(folder).config)
 
 
-def check_adapter(adapter: Path, base: Path, base_sha256: str) -> None:
-    """Raise TrainingError where an adapter was made on another base.
+def check_adapter(config: TrainConfig, adapter: Path, base_sha256: str) -> None:
+    """Raise TrainingError where a run cannot go on from an adapter.
 
-    An adapter of ours says the hash of its base; of others, the matrices' shapes are compared.
+    It was made on another base: an adapter of ours says the hash of its base; of others, the
+    matrices' shapes are compared. It changes what is not trained here: embedding, head, or
+    whole modules. Or the config says another rank or alpha.
     """
+    base = config.base
     said = read_record(adapter).get("base_sha256", base_sha256)
     tensors = open_checkpoint(base).tensors
-    updates = open_adapter(adapter).updates
+    opened = open_adapter(adapter)
+    updates = opened.updates
+    others = [*opened.replaced, *(n for n in updates if not n.startswith("model.layers."))]
+    if others:
+        raise TrainingError(
+            f"The adapter {adapter} changes {others[0]!r}, which is not trained here.",
+            "Merge it into its base with PEFT, and train on what comes of it.",
+        )
+    for key, value in adapter_scale(adapter).items():
+        if getattr(config, key) != value:
+            raise TrainingError(
+                f"The adapter {adapter} has {key} {value}, not {getattr(config, key)}.",
+                f"Say {key} = {value}.",
+            )
     shapes = {name: tensors[name].shape if name in tensors else None for name in updates}
     if said != base_sha256 or any(u.shape != shapes[name] for name, u in updates.items()):
         raise TrainingError(

@@ -91,7 +91,7 @@ def begin(config: TrainConfig, data: Sequence[Path], processes: Processes) -> Re
         processes=processes.count,
     )
     if config.adapter is not None:
-        check_adapter(config.adapter, config.base, fresh.base_sha256)
+        check_adapter(config, config.adapter, fresh.base_sha256)
     before = read_record(config.output)
     begun = (config.output / checkpoint.NAME).exists() or before.get("done")
     if not begun:

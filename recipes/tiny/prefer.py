@@ -295,7 +295,7 @@ def main() -> None:
                 json.dumps(r, ensure_ascii=False) for r in draw(current, prose, args.passages, rng)
             ]
             kept.write_text("\n".join(lines))
-        completions = [json.loads(line) for line in kept.read_text().splitlines()]
+        completions = [json.loads(line) for line in kept.read_text().split("\n") if line]
         counts = Counter(f"{r['task']} {r['how']} {r['fault']}" for r in completions)
         rows = paired(completions, rng)
         drawn = time.monotonic()

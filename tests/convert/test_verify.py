@@ -11,13 +11,16 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 from gguf_reference import logits
-from tiny_checkpoint import write_adapter, write_checkpoint
+from tiny_checkpoint import byte_level_tokenizer, write_adapter, write_checkpoint
+from transformers import PreTrainedTokenizerFast
 
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.scoring import Scorer
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.convert.mixes import MIXES
 from bonito_local.convert.pipeline import convert
+from bonito_local.convert.plan import make_plan
+from bonito_local.convert.probes import TEXTS
 from bonito_local.convert.thresholds import THRESHOLDS
 from bonito_local.convert.verify import Report, verify
 from bonito_local.errors import BonitoError, ConvertError
@@ -102,6 +105,53 @@ def test_another_source_is_noticed(made: Path, tmp_path: Path) -> None:
     (tmp_path / "other" / "config.json").write_text(json.dumps(config))
     report = verify(made / "good.gguf", source=tmp_path / "other")
     assert "Its context is 512; the source's 1024." in report.failures
+
+
+def with_token(tokenizer: PreTrainedTokenizerFast, text: str, folder: Path) -> None:
+    tokenizer.add_tokens([text])
+    tokenizer.save_pretrained(folder)
+
+
+def test_an_adapters_own_tokens_are_kept_and_compared_with(tmp_path: Path) -> None:
+    """Tokens that take rows which the embedding had to spare, and rows that training added."""
+    text = TEXTS[0][:12]
+    assert text.strip() == text
+    tokenizer = byte_level_tokenizer()
+    rows = len(tokenizer) + 8
+    model = write_checkpoint(tmp_path / "base", layers=2, tokenizer=tokenizer, vocab=rows)
+    write_adapter(tmp_path / "spare", model)
+    with_token(tokenizer, text, tmp_path / "spare")
+    file = tmp_path / "spare.gguf"
+    convert(tmp_path / "base", file, adapters=[tmp_path / "spare"], quant="Q8_0")
+    plan = make_plan(tmp_path / "base", adapters=[tmp_path / "spare"])
+    assert plan.tokenizer == tmp_path / "spare"
+    assert plan.vocabulary.tokens[len(tokenizer) - 1] == text.encode()
+    report = verify(file, source=tmp_path / "base", adapters=[tmp_path / "spare"])
+    assert report.passed, report.failures
+    # The base's own is another.
+    base = verify(file, source=tmp_path / "base")
+    assert any("unlike the source" in failure for failure in base.failures)
+
+
+def test_a_resized_vocabulary_is_compared_with_the_adapters(tmp_path: Path) -> None:
+    text = TEXTS[0][:12]
+    model = write_checkpoint(tmp_path / "base", layers=2)
+    model.resize_token_embeddings(608)
+    write_adapter(tmp_path / "adapter", model, modules_to_save=["embed_tokens", "lm_head"])
+    with_token(byte_level_tokenizer(), text, tmp_path / "adapter")
+    file, adapters = tmp_path / "resized.gguf", [tmp_path / "adapter"]
+    convert(tmp_path / "base", file, adapters=adapters, quant="Q8_0")
+    report = verify(file, source=tmp_path / "base", adapters=adapters)
+    assert not any("tokenizes" in failure for failure in report.failures), report.failures
+
+
+def test_tokens_beyond_the_embedding_are_passed_over(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    model = write_checkpoint(tmp_path / "base", layers=2, tokenizer=tokenizer)
+    write_adapter(tmp_path / "adapter", model)
+    with_token(tokenizer, "[PAD]", tmp_path / "adapter")
+    plan = make_plan(tmp_path / "base", adapters=[tmp_path / "adapter"])
+    assert plan.tokenizer == tmp_path / "base"
 
 
 def test_bad_inputs(made: Path, tmp_path: Path) -> None:

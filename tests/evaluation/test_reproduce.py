@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import tomllib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import merge
@@ -18,8 +18,9 @@ from table import ZERO, cells, markdown
 from tiny_checkpoint import write_adapter, write_checkpoint
 from transformers import AutoModelForCausalLM
 
+from bonito_local.errors import EvaluationError
 from bonito_local.evaluation.metrics import token_f1
-from bonito_local.evaluation.results import Drawn, Results, SetResult, write_results
+from bonito_local.evaluation.results import Drawn, Results, SetResult, read_drawn, write_results
 from bonito_local.training.model import load_base
 
 RECIPE = Path(reproduce.__file__).parent
@@ -33,6 +34,25 @@ def put(folder: Path, name: str, right: list[str], drawn: list[list[str]]) -> No
     ]
     result = SetResult(name, name, "F1", 0.0, 0.0, 0.0, None, {}, len(right), 0, 0, "", "", "", 0.0)
     write_results(folder, Results({}, (result,)), of)
+
+
+def test_what_was_drawn_is_read_as_it_was_written(tmp_path: Path) -> None:
+    hard = "a\u2028b\u2029c\x85d\ne\rf\x0bg"
+    put(tmp_path, "policyqa", [hard], [[hard, "x"]])
+    assert read_drawn(tmp_path) == [Drawn("policyqa", "0", hard, [hard, "x"])]
+    assert len((tmp_path / "drawn.jsonl").read_text("utf-8").splitlines()) == 1
+    # As an earlier version left them.
+    line = json.dumps(asdict(Drawn("policyqa", "0", hard, [hard])), ensure_ascii=False)
+    (tmp_path / "drawn.jsonl").write_text(line + "\n", "utf-8")
+    assert read_drawn(tmp_path) == [Drawn("policyqa", "0", hard, [hard])]
+
+
+@pytest.mark.parametrize("harm", ["", "not json", "[1]", '{"set": "x"}', "\udcff"])
+def test_drawn_answers_that_are_not_there_are_said(tmp_path: Path, harm: str) -> None:
+    if harm:
+        (tmp_path / "drawn.jsonl").write_bytes(harm.encode("utf-8", "surrogateescape"))
+    with pytest.raises(EvaluationError, match=r"drawn\.jsonl cannot be read: .*\.$"):
+        read_drawn(tmp_path)
 
 
 def test_the_table_is_the_mean_of_seeds_and_gains_over_the_base(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 from gguf_reference import logits
 from peft import PeftModel
 from safetensors.torch import load_file
-from tiny_checkpoint import write_decided
+from tiny_checkpoint import write_adapter, write_decided
 from tiny_rows import ROWS, write_rows
 from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
@@ -185,6 +185,27 @@ def test_it_goes_on_from_an_adapter_but_not_from_one_of_another_base(
     wide = write_decided(tmp_path / "wide", width=128, ffn=128, heads=4, kv_heads=2)
     with pytest.raises(TrainingError, match="belongs to another base"):
         train(replace(more, base=wide, output=tmp_path / "x"))
+
+
+def test_an_adapter_with_other_layers_or_another_rank_is_refused(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    def on(name: str, **settings: Any) -> TrainConfig:
+        model = AutoModelForCausalLM.from_pretrained(config.base)
+        write_adapter(tmp_path / name, model, **settings)
+        return replace(config, adapter=tmp_path / name, output=tmp_path / "out", steps=1)
+
+    for name, settings in (
+        ("lm_head", {"target_modules": ["q_proj", "lm_head"]}),
+        ("embed_tokens", {"target_modules": ["q_proj", "embed_tokens"]}),
+        ("lm_head", {"target_modules": ["q_proj"], "modules_to_save": ["lm_head"]}),
+    ):
+        with pytest.raises(TrainingError, match=rf"changes '.*{name}.*', which is not trained"):
+            train(on(name, **settings))
+    with pytest.raises(TrainingError, match="has rank 8, not 16"):
+        train(replace(on("plain", target_modules=["q_proj"]), rank=16))
+    with pytest.raises(TrainingError, match="has alpha 16, not 4"):
+        train(replace(on("plain", target_modules=["q_proj"]), alpha=4))
 
 
 def test_a_broken_checkpoint_is_said(config: TrainConfig) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from bonito_local.cli.foreground import enter_air_gap
+from bonito_local.cli.talk import say
 from bonito_local.errors import UsageError
 from bonito_local.jobs.signals import StopSignals
 from bonito_local.models.catalog import resolve_model
@@ -67,7 +68,7 @@ def command(
             for done in backend.generate([request]):
                 if done.error:
                     raise UsageError(done.error, "Ask about less, or use another model.")
-                click.echo(done.text.strip())
+                say(done.text.strip())
     return 0
 
 

@@ -12,7 +12,7 @@ from bonito_local import airgap
 from bonito_local.backends.cluster.options import check_cluster
 from bonito_local.cli.progress import reporter
 from bonito_local.cli.summary import print_plain, print_summary
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say
 from bonito_local.errors import BonitoError
 from bonito_local.jobs.engine import give_up_network, sent_to, settle, way_out
 from bonito_local.jobs.generate import Front, generate
@@ -49,12 +49,12 @@ def run_here(
             shown.show(progress)
 
         def warn(text: str) -> None:
-            click.echo(f"warning: {text}", err=True)
+            say(f"warning: {text}", err=True)
 
         def abandon(text: str) -> None:
             # A bar that is not taken down leaves the terminal without a cursor.
             shown.__exit__(None, None, None)
-            click.echo(f"error: {text}", err=True)
+            say(f"error: {text}", err=True)
 
         front = Front(notify, warn, signals.stop, interrupt, abandon, again)
         summary = generate(wanted, front)

@@ -9,7 +9,7 @@ import sys
 import click
 
 from bonito_local.cli.lazy import LazyGroup
-from bonito_local.cli.talk import hush_libraries, with_levels
+from bonito_local.cli.talk import hush_libraries, say, with_levels
 from bonito_local.errors import BonitoError
 
 # Name -> module under bonito_local.cli that holds `command`, and its line in --help.
@@ -116,7 +116,7 @@ def run(args: list[str]) -> int:
         returned = cli.main(args, "bonito-local", standalone_mode=False, color=colour)
         return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
-        click.echo(f"error: {error.format_message()}", err=True)
+        say(f"error: {error.format_message()}", err=True)
         if isinstance(error, click.UsageError) and error.ctx:
             click.echo(f"See `{error.ctx.command_path} --help`.", err=True)
         return error.exit_code
@@ -130,14 +130,14 @@ def run(args: list[str]) -> int:
     except BonitoError as error:
         if debug:
             raise
-        click.echo(f"error: {error.title}", err=True)
+        say(f"error: {error.title}", err=True)
         if error.remedy:
-            click.echo(error.remedy, err=True)
+            say(error.remedy, err=True)
         return error.exit_code
     except Exception as error:  # The last edge: a user sees one line, and how to get the rest.
         if debug:
             raise
-        click.echo(f"error: {type(error).__name__}: {error}", err=True)
+        say(f"error: {type(error).__name__}: {error}", err=True)
         click.echo(
             "This is a fault of bonito-local: `bonito-local --debug ...` shows where.", err=True
         )

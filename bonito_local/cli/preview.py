@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from bonito_local.cli.completing import tasks as complete_tasks
+from bonito_local.cli.talk import say
 from bonito_local.errors import UsageError
 from bonito_local.jobs.estimate import Estimate, estimate
 from bonito_local.jobs.generation import Generation
@@ -68,18 +69,18 @@ def _show(looking: Iterable[Found], wanted: Generation) -> None:
         data = found.data
         if found.kind == "passage":
             passages.append(data)
-            click.echo(_passage(len(passages), data))
+            say(_passage(len(passages), data))
         elif found.kind == "row":
-            click.echo(_row(data, passages[data["passage"]]))
+            say(_row(data, passages[data["passage"]]))
         elif found.kind == "problem":
             told = f"{data['source']}: {data['title']} {data['remedy']}"
-            click.echo(told.strip(), err=True)
+            say(told.strip(), err=True)
         elif found.kind == "note":
-            click.echo(data["text"], err=True)
+            say(data["text"], err=True)
         elif found.kind == "end" and wanted.tasks:
             if data["rows"]:
-                click.echo(f"{data['rows']} rows in {data['seconds']:.1f} s")
-            click.echo(f"The whole job: {_whole(wanted, data['density'])}.")
+                say(f"{data['rows']} rows in {data['seconds']:.1f} s")
+            say(f"The whole job: {_whole(wanted, data['density'])}.")
 
 
 def _whole(wanted: Generation, density: dict[str, float]) -> Estimate:

@@ -16,6 +16,7 @@ import click
 
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
+from bonito_local.cli.talk import say
 from bonito_local.errors import UsageError, did_you_mean
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.ledger import OUTCOMES
@@ -154,9 +155,11 @@ def _document(review: Review, name: str) -> tuple[int, ...]:
     found = by_path or [found for found in known if Path(found[1]).name == name]
     if not found:
         raise UsageError(f"No document {name}.", did_you_mean(name, [s for _, s in known][:20]))
-    if len({source for _, source in found}) > 1:
-        paths = ", ".join(source for _, source in found[:5])
-        raise UsageError(f"{len(found)} documents are called {name}.", f"Name one: {paths}.")
+    paths = list(dict.fromkeys(source for _, source in found))
+    if len(paths) > 1:
+        raise UsageError(
+            f"{len(paths)} documents are called {name}.", f"Name one: {', '.join(paths[:5])}."
+        )
     return tuple(number for number, _ in found)
 
 
@@ -185,7 +188,7 @@ def _show(review: Review, numbers: Sequence[int], limit: int, as_json: bool) -> 
     shown = numbers if as_json else numbers[:limit]
     for at in range(0, len(shown), _PAGE):
         for row in review.page(shown[at : at + _PAGE]):
-            click.echo(json.dumps(asdict(row)) if as_json else _readable(row))
+            say(json.dumps(asdict(row)) if as_json else _readable(row))
     if not as_json:
         made = review.reviewed()
         click.echo(

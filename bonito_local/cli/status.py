@@ -12,6 +12,7 @@ import click
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.progress import describe
 from bonito_local.cli.summary import ledger_table
+from bonito_local.cli.talk import say
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.state import AT_WORK, JobState, job_state
 
@@ -28,13 +29,13 @@ def command(job: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(as_plain(state), indent=2))
         return
-    click.echo(f"{state.output}: {headline(state)}")
+    say(f"{state.output}: {headline(state)}")
     if state.why:
-        click.echo(state.why)
+        say(state.why)
     if state.ledger.planned:
-        click.echo(ledger_table(state.ledger))
+        say(ledger_table(state.ledger))
         for count in state.ledger.reasons():
-            click.echo(f"  {count.outcome}: {count.reason} ({count.samples})")
+            say(f"  {count.outcome}: {count.reason} ({count.samples})")
 
 
 def headline(state: JobState) -> str:

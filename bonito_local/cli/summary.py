@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bonito_local.cli.table import aligned
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say
 from bonito_local.jobs.ledger import OUTCOMES, PENDING, Ledger
 
 if TYPE_CHECKING:
@@ -25,18 +25,18 @@ def print_summary(summary: Summary, output: Path) -> None:
     """Print it on stdout; problems go to stderr."""
     if not quiet():
         for line in sample_rows(output / "rows.jsonl", summary.rows):
-            click.echo(line)
+            say(line)
     if summary.ledger.planned and not quiet():
-        click.echo(ledger_table(summary.ledger))
+        say(ledger_table(summary.ledger))
         for count in summary.ledger.reasons():
-            click.echo(f"  {count.outcome}: {count.reason} ({count.samples})")
+            say(f"  {count.outcome}: {count.reason} ({count.samples})")
     for problem in summary.problems[:_MOST_PROBLEMS]:
-        click.echo(f"{problem.source}: {problem.title} {problem.remedy}".strip(), err=True)
+        say(f"{problem.source}: {problem.title} {problem.remedy}".strip(), err=True)
     if len(summary.problems) > _MOST_PROBLEMS:
-        click.echo(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
+        say(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
     if summary.ledger.planned:
         rows = "1 row" if summary.rows == 1 else f"{summary.rows} rows"
-        click.echo(f"{rows} in {output}")
+        say(f"{rows} in {output}")
 
 
 def print_plain(summary: Summary, output: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from bonito_local.printable import printable
+
 _KEY = "bonito_local.talk."
 
 
@@ -47,6 +49,11 @@ def with_levels(command: click.Command) -> click.Command:
         for inner in command.commands.values():
             with_levels(inner)
     return command
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print what may hold others' text, none of which reaches the terminal as a command to it."""
+    click.echo(printable(text), err=err)
 
 
 def quiet() -> bool:

@@ -90,3 +90,20 @@ def test_a_job_file_is_looked_at_from_any_folder(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert run(["preview", "../job.toml", "--rows", "1"]) == 0
+
+
+def test_nothing_of_a_document_steers_the_terminal(
+    documents: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (documents / "\x1b]0;title\x07.txt").write_text(TEXT.replace("day 3", "day 4"))
+    (documents / "\x1b[2J.jsonl").write_text('{"\\u001b]52;c;aGk=\\u0007": 1, "b": 2}\n')
+    told = ["-t", "exqa", "--backend", "fake", "-o", "out"]
+    assert run(["generate", "documents", *told]) == 0
+    assert run(["preview", "documents", "-t", "exqa", "--rows", "1"]) == 0
+    assert run(["review", "out"]) == 0
+    assert run(["status", "\x1b[2J"]) == 2
+    shown = "".join(capsys.readouterr())
+    assert "\\x1b]0;title\\x07.txt" in shown
+    assert "\\x1b]52;c;aGk=\\x07" in shown
+    assert "\x1b" not in shown
+    assert "\x07" not in shown

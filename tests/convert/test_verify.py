@@ -114,8 +114,8 @@ def with_token(tokenizer: PreTrainedTokenizerFast, text: str, folder: Path) -> N
 
 def test_an_adapters_own_tokens_are_kept_and_compared_with(tmp_path: Path) -> None:
     """Tokens that take rows which the embedding had to spare, and rows that training added."""
-    text = TEXTS[0][:12]
-    assert text.strip() == text
+    text = "Hello, world"
+    assert any(text in probe for probe in TEXTS)
     tokenizer = byte_level_tokenizer()
     rows = len(tokenizer) + 8
     model = write_checkpoint(tmp_path / "base", layers=2, tokenizer=tokenizer, vocab=rows)
@@ -134,7 +134,7 @@ def test_an_adapters_own_tokens_are_kept_and_compared_with(tmp_path: Path) -> No
 
 
 def test_a_resized_vocabulary_is_compared_with_the_adapters(tmp_path: Path) -> None:
-    text = TEXTS[0][:12]
+    text = "Hello, world"
     model = write_checkpoint(tmp_path / "base", layers=2)
     model.resize_token_embeddings(608)
     write_adapter(tmp_path / "adapter", model, modules_to_save=["embed_tokens", "lm_head"])

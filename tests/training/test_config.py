@@ -83,3 +83,17 @@ def test_what_is_missing_or_broken(tmp_path: Path, text: str, title: str) -> Non
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be read"):
         read_config("adapt", tmp_path / "none.toml")
+
+
+def test_rank_and_alpha_are_those_of_the_adapter_to_go_on_from(tmp_path: Path) -> None:
+    text = LEAST + 'adapter = "a"\n'
+    assert read_config("adapt", written(tmp_path, text)).rank == 64  # it is not there yet
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/adapter_config.json").write_text('{"r": 8, "lora_alpha": 16.0}')
+    for more in ("", "rank = 8\nalpha = 16"):
+        config = read_config("adapt", written(tmp_path, text + more))
+        assert (config.adapter, config.rank, config.alpha) == (tmp_path / "a", 8, 16)
+    with pytest.raises(UsageError, match=r"rank is 16, but that of the adapter .*a is 8\."):
+        read_config("adapt", written(tmp_path, text + "rank = 16"))
+    (tmp_path / "a/adapter_config.json").write_text("cut sh")
+    assert read_config("adapt", written(tmp_path, text)).rank == 64  # the run says it

@@ -14,7 +14,7 @@ import reproduce
 import torch
 from peft import PeftModel
 from steps import Runner, Step
-from table import ZERO, cells, markdown
+from table import ZERO, cells, differences, markdown, read
 from tiny_checkpoint import write_adapter, write_checkpoint
 from transformers import AutoModelForCausalLM
 
@@ -62,7 +62,7 @@ def test_the_table_is_the_mean_of_seeds_and_gains_over_the_base(tmp_path: Path) 
     put(tmp_path / "pubmedqa" / "bonito-1", "pubmedqa", RIGHT, [[one, "yes"] for one in RIGHT])
     texts = ["a blue mug", "nothing"]
     put(tmp_path / "policyqa" / f"{ZERO}-0", "policyqa", texts, [["mug", "mug"]] * 2)
-    found = {(one.variant, one.set): one for one in cells(tmp_path)}
+    found = {(one.variant, one.set): one for one in cells(read(tmp_path))}
     # Of three classes one is always said: F1 is 2*2/(2+6) for it, and 0 for the others.
     constant = 100 * (4 / 8) / 3
     base = found[ZERO, "pubmedqa"]
@@ -75,7 +75,7 @@ def test_the_table_is_the_mean_of_seeds_and_gains_over_the_base(tmp_path: Path) 
     assert (bonito.seeds, bonito.items) == (2, 6)
     assert bonito.spread == pytest.approx((100 - (100 + constant) / 2) / 2**0.5, abs=0.01)
     assert found[ZERO, "policyqa"].f1 == pytest.approx(50 * token_f1("mug", texts[0]), abs=0.01)
-    shown = markdown(list(found.values()))
+    shown = markdown(list(found.values()), read(tmp_path))
     assert shown.count("| zero-shot |") == 1
     assert f"| bonito |  | {mean:.1f} (" in shown
 
@@ -84,7 +84,23 @@ def test_other_items_are_not_compared(tmp_path: Path) -> None:
     put(tmp_path / "pubmedqa" / f"{ZERO}-0", "pubmedqa", RIGHT, [["yes"]] * 6)
     put(tmp_path / "pubmedqa" / "tapt-0", "pubmedqa", RIGHT[:3], [["yes"]] * 3)
     with pytest.raises(SystemExit, match="other items"):
-        cells(tmp_path)
+        read(tmp_path)
+
+
+def test_two_variants_are_compared_item_by_item(tmp_path: Path) -> None:
+    put(tmp_path / "pubmedqa" / f"{ZERO}-0", "pubmedqa", RIGHT, [["yes"]] * 6)
+    put(tmp_path / "pubmedqa" / "bonito-0", "pubmedqa", RIGHT, [[one] for one in RIGHT])
+    put(tmp_path / "pubmedqa" / "tapt-0", "pubmedqa", RIGHT, [["yes"]] * 6)
+    found = read(tmp_path)
+    best = 100 * max(2 * RIGHT.count(one) / (6 + RIGHT.count(one)) for one in RIGHT) / 3
+    assert 100 * found.constant["pubmedqa"] == pytest.approx(best)
+    each, mean = differences(found, "bonito", "tapt", draws=50)
+    assert each.startswith(f"+{100 - best:.1f} (")
+    assert mean.startswith(f"+{100 - best:.1f} (")
+    assert differences(found, "tapt", "tapt", draws=5) == ["+0.0 (+0.0 to +0.0)"] * 2
+    shown = markdown(cells(found), found)
+    assert f"| the same answer to all | {best:.1f} |" in shown
+    assert f"| bonito - (tapt) | {each} | +{100 - best:.1f} (" in shown
 
 
 def step(out: Path, name: str, code: str, after: tuple[str, ...] = (), alone: bool = False) -> Step:

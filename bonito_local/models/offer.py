@@ -74,6 +74,8 @@ def offer(
         UsageError: there is no such name or quantization, or the name here is taken.
         DownloadError: the hub cannot be reached, or has nothing that can be used.
     """
+    if quant is not None and file is not None:
+        raise UsageError("A file is of one type as it is.", "Give --quant, or --file.")
     if quant is not None:
         quant = find_mix(quant).name
     entry = known(model)

@@ -186,6 +186,7 @@ def test_a_published_gguf_is_taken_as_it_is(
         ("someone/unknown", {}, DownloadError, "The hub has no model 'someone/unknown'"),
         (NAME, {"revision": "gone"}, DownloadError, "has no such revision"),
         (NAME, {"quant": "Q4_KM"}, UsageError, "Unknown quantization"),
+        (NAME, {"file": "a.gguf", "quant": "Q8_0"}, UsageError, "of one type as it is"),
         (NAME, {"name": "../up"}, UsageError, "cannot be a model's name"),
         (NAME, {"name": "bonito-tiny"}, UsageError, "comes with the package"),
         (NAME, {"file": "none.gguf"}, UsageError, "has no GGUF file"),

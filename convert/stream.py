@@ -67,11 +67,11 @@ class _Tensor:
             return self._updates
 
     def finish_block(self) -> bool:
-        """Count a block as written; returns whether it was the last, and drops the matrices."""
+        """Count a block as written; returns whether it was the last, and drops what they share."""
         with self._lock:
             self._left -= 1
             if self._left == 0:
-                self._updates = None
+                self._updates, self.scales = None, Future()
             return self._left == 0
 
 

@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from gguf_reference import tensors
@@ -16,7 +18,8 @@ from safetensors.torch import load_file, save_file
 from tiny_checkpoint import write_checkpoint
 
 from bonito_local.convert.pipeline import convert
-from bonito_local.convert.stream import Progress
+from bonito_local.convert.plan import make_plan
+from bonito_local.convert.stream import Progress, _Tensor
 from bonito_local.convert.writer import partial_path
 from bonito_local.errors import ConvertError
 
@@ -68,6 +71,18 @@ def test_missing_and_read_only_folders(base: Path, tmp_path: Path) -> None:
         pytest.skip("this user may write anywhere")
     with pytest.raises(ConvertError, match="cannot be written to"):
         convert(base, locked / "out.gguf")
+
+
+def test_what_the_blocks_of_a_tensor_share_goes_with_the_last(base: Path) -> None:
+    plan = make_plan(base, merge_into="nf4", quant="Q8_0")
+    tensor = _Tensor(next(one for one in plan.tensors if one.nf4), 0)
+    scales = np.ones(4, np.float32)
+    held = weakref.ref(scales)
+    tensor.scales.set_result((scales, scales))
+    del scales
+    ends = [tensor.finish_block() for _ in tensor.blocks()]
+    assert ends[-1]
+    assert held() is None
 
 
 def test_too_little_space(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bonito_local.errors import TrainingError
+from bonito_local.jobs.database import storable
 from bonito_local.tasks import FORMS
 from bonito_local.training.config import Kind
 
@@ -79,12 +80,13 @@ def read_pairs(files: Sequence[Path], kind: Kind) -> Iterator[tuple[str, str]]:
                 f"Row {number} of {path} lacks a text.",
                 f"Each needs {needed}; it has {', '.join(map(str, row)) or 'nothing'}.",
             )
+        texts = [storable(row[name]) for name in names]  # JSON may hold half a surrogate pair
         if kind == "bonito":
-            yield row["input"], row["output"]
+            yield texts[0], texts[1]
         elif kind == "adapt":
-            yield FORMS["adapted"].wrap(row["input"]), row["output"].strip()
+            yield FORMS["adapted"].wrap(texts[0]), texts[1].strip()
         else:
-            text = row[names[0]].strip()
+            text = texts[0].strip()
             if (key := hashlib.sha256(text.encode()).digest()[:16]) not in seen:
                 seen.add(key)
                 yield "", text

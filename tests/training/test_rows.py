@@ -85,6 +85,13 @@ def test_bad_rows_are_named(tmp_path: Path, text: str, kind: Kind, said: str) ->
         list(read_pairs([path], kind))
 
 
+def test_half_a_surrogate_pair_is_spelled_out(tmp_path: Path) -> None:
+    text = '{"input": "a \\ud83d", "output": "b\\udc00", "text": "\\ud83d"}'
+    (tmp_path / "r.jsonl").write_text(text)
+    found = [list(read_pairs([tmp_path / "r.jsonl"], kind)) for kind in ("bonito", "tapt")]
+    assert found == [[("a \\ud83d", "b\\udc00")], [("", "\\ud83d")]]
+
+
 def test_what_is_not_there_or_no_table(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="There is no file"):
         find_data(tmp_path / "none.jsonl")

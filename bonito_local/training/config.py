@@ -57,7 +57,8 @@ class TrainConfig:
         micro_tokens: tokens that a device computes at once; a longer row goes alone.
         gradient_checkpointing: "on" computes activations twice to keep fewer of them.
         weights: "nf4" holds the base in 4 bits, "bf16" the same NF4 values decoded once.
-        shard: each device holds a part of the base ("bf16"), for bases too large for one.
+        shard: each device holds a part of the base ("bf16"), for bases that fit on one in NF4
+            alone.
         save_every: steps between checkpoints.
         seed: of the adapter's first values and the order of rows.
         machine: for dry runs.

@@ -77,9 +77,16 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def load(
-    config: TrainConfig, device: str, weights: Literal["nf4", "bf16"], checkpointing: bool
+    config: TrainConfig,
+    device: str,
+    weights: Literal["nf4", "bf16"],
+    checkpointing: bool,
+    *,
+    sharded: bool = False,
 ) -> Any:
     """Return the base, frozen, with an adapter in bf16 on all its linear layers but the head.
+
+    `sharded` leaves this process its part of each layer of the base, in bf16.
 
     Raises:
         TrainingError: the base or the adapter cannot be loaded.
@@ -87,7 +94,9 @@ def load(
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     base = load_base(config.base, device)
-    if weights == "bf16":
+    if sharded:
+        spread(base)
+    elif weights == "bf16":
         hold_decoded(base)
     if checkpointing:
         enable = getattr(base, "activation_checkpointing_enable", None)
@@ -161,13 +170,17 @@ def _decoded(layer: Any) -> torch.nn.Linear:
     return linear
 
 
-def spread(model: Any) -> None:
-    """Give each process a part of every layer of the base; the adapter stays whole on each."""
+def spread(base: Any) -> None:
+    """Decode layer by layer, and leave each process its part of every one.
+
+    An adapter that is put on afterwards is whole on each.
+    """
     from torch.distributed.fsdp import fully_shard
 
-    whole = {parameter for _, parameter in trained(model)}
-    for layer in model.get_base_model().model.layers:
-        fully_shard(layer, ignored_params=whole)
+    for layer in base.model.layers:
+        hold_decoded(layer)
+        # Each is a root of its own, which by itself would stay gathered after its pass.
+        fully_shard(layer, reshard_after_forward=True)
 
 
 def trained(model: Any) -> Iterator[tuple[str, torch.nn.Parameter]]:

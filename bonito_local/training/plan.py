@@ -113,8 +113,11 @@ def memory(
     linear = linear_weights(shape)
     others = shape.vocab * shape.width * (1 if shape.tied else 2) + 2 * shape.layers * shape.width
     # NF4: 4 bits, 8 for each block of 64 weights, and 32 for each block of 256 of those.
-    each = 2.0 if held == "bf16" else (4 + 8 / 64 + 32 / (64 * 256)) / 8
-    share = gpus if config.shard else 1
+    nf4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
+    weights = linear * (2.0 if held == "bf16" else nf4)
+    if config.shard and gpus > 1:
+        # Loaded whole in NF4; then a part of each layer, with two gathered: one ahead.
+        weights = max(linear * nf4, weights / gpus + 2 * weights / shape.layers)
     values = adapter_weights(shape, config.rank)
     tokens = max(config.micro_tokens, config.input_tokens + config.output_tokens)
     heads, kept = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
@@ -126,7 +129,7 @@ def memory(
     else:
         kept_bytes = tokens * layer * shape.layers
     return Memory(
-        weights=linear * each / share + 2 * others,
+        weights=weights + 2 * others,
         # In bf16 with its gradient; in float32 with gradient, and Adam's two moments.
         adapter=values * (2 + 2 + 4 + 4 + 8),
         activations=kept_bytes + 4 * tokens * shape.width,  # the last norm's input

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 from torch import distributed
@@ -54,7 +55,9 @@ def join() -> Processes:
     device = f"cuda:{os.environ['LOCAL_RANK']}" if cuda else "cpu"
     if cuda:
         torch.cuda.set_device(device)
-    distributed.init_process_group("nccl" if cuda else "gloo")
+    # The others wait while the first one makes tokens of all rows.
+    timeout = timedelta(hours=12)
+    distributed.init_process_group("nccl" if cuda else "gloo", timeout=timeout)
     found = Processes(distributed.get_rank(), count, device)
     # The first sum opens all connections: later none can be opened.
     found.sum([torch.zeros(1, device=device)])

@@ -24,7 +24,7 @@ from bonito_local.errors import TrainingError
 from bonito_local.training import checkpoint
 from bonito_local.training.config import TrainConfig
 from bonito_local.training.loss import output_loss
-from bonito_local.training.model import load, save_adapter, spread, trained
+from bonito_local.training.model import load, save_adapter, trained
 from bonito_local.training.order import Order, passes, share
 from bonito_local.training.packing import Pack, pack
 from bonito_local.training.plan import Way, advice, choose, room_of, shape_of
@@ -111,9 +111,10 @@ class _Run:
         self._steps = steps
         self._lengths = tokens.lengths
         self._order = Order(self._lengths, config.batch, config.seed)
-        self._model = load(config, processes.device, way.weights, way.checkpointing)
-        if config.shard and processes.count > 1:
-            spread(self._model)
+        self._model = load(
+            *(config, processes.device, way.weights, way.checkpointing),
+            sharded=config.shard and processes.count > 1,
+        )
         self._named = dict(trained(self._model))
         masters = {name: p.detach().float().clone() for name, p in self._named.items()}
         for master in masters.values():

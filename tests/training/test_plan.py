@@ -89,6 +89,18 @@ def test_the_fastest_way_that_fits_is_chosen(config: TrainConfig) -> None:
     assert choose(shape, forced, 1e12).weights == "nf4"
 
 
+def test_spread_weights_take_a_part_but_are_loaded_whole_in_nf4(config: TrainConfig) -> None:
+    config = replace(config, base=Path("Mistral-7B-v0.1"), shard=True)
+    shape = shape_of(config.base)
+    one, two, many = (memory(shape, config, "bf16", False, n).weights for n in (1, 2, 64))
+    others = 4 * 32000 * 4096 + 4 * 32 * 4096  # embedding, head and norms, in bf16
+    linear = linear_weights(shape)
+    assert one == 2 * linear + others
+    assert two == linear + 4 * linear / 32 + others  # a half, and two layers of 32
+    assert many == memory(shape, config, "nf4", False, 1).weights
+    assert others + linear / 2 < many < two
+
+
 def test_data_that_is_there_is_counted(config: TrainConfig) -> None:
     plan = make_plan(replace(config, kind="adapt", steps=0), 1e9)
     assert (plan.rows, plan.steps) == (20, 5)

@@ -270,6 +270,27 @@ config = TrainConfig("bonito", base, data, out / "ddp", rank=8, alpha=16, learni
                      batch=4, steps=5, micro_tokens=128, seed=1)
 train(config, processes)
 train(replace(config, output=out / "shard", shard=True), processes)
+
+import torch
+from datetime import timedelta
+from torch.distributed.distributed_c10d import _get_default_group
+from torch.distributed.tensor import DTensor
+from bonito_local.training.model import load
+group = _get_default_group()._get_backend(torch.device("cpu"))
+assert group.options._timeout >= timedelta(hours=12)
+model = load(config, "cpu", "bf16", False, sharded=True)
+layers = model.get_base_model().model.layers
+def held():
+    for layer in layers:
+        found = [p for n, p in layer.named_parameters() if "lora" not in n]
+        assert len(found) == 9
+        for p in found:
+            assert isinstance(p, DTensor) and 2 * p.to_local().numel() == p.numel()
+held()
+loss = model(input_ids=torch.arange(3, 40)[None]).logits.float().logsumexp(-1).sum()
+held()
+loss.backward()
+held()
 processes.leave()
 """
 

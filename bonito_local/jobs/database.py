@@ -80,11 +80,11 @@ class Database:
         """Let all that the block reads be of one moment, whatever others write meanwhile."""
         with self.errors():
             self._db.execute("BEGIN")
-            try:
-                yield
-            finally:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
+        try:
+            yield
+        finally:
+            with self.errors():
+                self._db.execute("ROLLBACK")
 
     @contextmanager
     def errors(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from app_jobs import finished_job
 
 from bonito_local.errors import JobError, OutputError, UsageError
 from bonito_local.exports.splits import parse_split
+from bonito_local.jobs import output
 from bonito_local.jobs.chosen import Choice
 from bonito_local.jobs.exporting import export, export_again
 from bonito_local.jobs.exportspec import Export
@@ -21,6 +23,8 @@ from bonito_local.jobs.folder import open_job, store_path
 from bonito_local.jobs.generation import as_json, from_json
 from bonito_local.jobs.removal import purge
 from bonito_local.jobs.review import open_review
+from bonito_local.jobs.rows import Filter
+from bonito_local.jobs.store import Store
 
 
 @pytest.fixture
@@ -245,3 +249,29 @@ def test_an_export_of_no_job(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="There is no job"):
         export(tmp_path / "none", Export("jsonl"))
     assert not store_path(tmp_path / "none").exists()
+
+
+def test_an_export_is_of_one_moment(
+    job: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Rows are read more than once, and a person may decide on some in between."""
+    before = export(job, Export("jsonl"), tmp_path / "before")
+    real = output.placing
+    reviews: list[int] = []
+
+    def decided_meanwhile(store: Store, wanted: Export) -> Callable[[str], str]:
+        review = open_review(job)
+        numbers = list(review.numbers(Filter(outcome="accepted")) or [])
+        reviews.append(review.decide(numbers, "rejected", "late"))
+        review.close()
+        return real(store, wanted)
+
+    monkeypatch.setattr(output, "placing", decided_meanwhile)
+    made = export(job, Export("jsonl"), tmp_path / "made")
+    assert reviews[0] > 0
+    assert made.total == before.total
+    names = ("before", "made")
+    first, second = ((tmp_path / name / "train.jsonl").read_bytes() for name in names)
+    assert first == second
+    monkeypatch.undo()
+    assert export(job, Export("jsonl"), tmp_path / "after").total == 0

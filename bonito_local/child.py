@@ -14,6 +14,11 @@ from collections.abc import Iterator
 from typing import Any
 
 
+def ended_by(status: int) -> str:
+    """The signal that ended a process of this exit status, or nothing."""
+    return signal.Signals(-status).name if status < 0 else ""
+
+
 class AnsweringChild:
     """The module that runs as a program, and what it says; end it with `close`."""
 
@@ -46,8 +51,7 @@ class AnsweringChild:
 
     def crash(self) -> str:
         """Wait for its end; the signal that ended it, or nothing."""
-        status = self._process.wait()
-        return signal.Signals(-status).name if status < 0 else ""
+        return ended_by(self._process.wait())
 
     def close(self) -> None:
         """End it, however far it is."""

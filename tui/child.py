@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from threading import Thread
 
+from bonito_local.child import ended_by
 from bonito_local.errors import BonitoError
 
 Child = subprocess.Popen[str]
@@ -23,7 +24,7 @@ def run_command(
     `told` gets each line that it says meanwhile, on stderr.
 
     Raises:
-        BonitoError: it failed, with its own title and remedy.
+        BonitoError: it failed, with its own title and remedy, or was ended by a signal.
     """
     lines: list[str] = []
     with subprocess.Popen(
@@ -41,6 +42,11 @@ def run_command(
         listening.start()
         printed = child.stdout.read() if child.stdout else ""
         listening.join()
+    if crash := ended_by(child.returncode):
+        raise BonitoError(
+            f"`{command[0]}` was ended by the system ({crash}).",
+            "Memory may have run out: close other programs, and do it again.",
+        )
     if child.returncode == 0:
         return printed
     at = next((at for at, line in enumerate(lines) if line.startswith("error: ")), None)

@@ -98,6 +98,19 @@ def test_a_command_hands_over_its_error_as_it_is() -> None:
     assert raised.value.remedy == "`bonito-local jobs` lists them."
 
 
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV"])
+def test_a_command_that_is_killed_has_not_succeeded(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A module of Python's own start ends the process before the command begins.
+    end = f"import os, signal\nos.kill(os.getpid(), signal.{name})\n"
+    (tmp_path / "sitecustomize.py").write_text(end)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(BonitoError, match=f"`export` was ended by the system .{name}") as raised:
+        run_command("export", "1")
+    assert "Memory" in raised.value.remedy
+
+
 def test_what_a_command_says_is_shown_while_it_works(home: Path, checkpoint: Path) -> None:
     shutil.copytree(checkpoint, home / "base")
     run_command("convert", str(home / "base"), "-o", str(home / "base.gguf"), "--quant", "F16")
@@ -232,7 +245,8 @@ def test_fetching_is_cancelled_and_an_error_is_shown(hub: HubServer) -> None:
         await on(pilot, "PullDialog")
         dialog.query_one("#address", Input).value = "someone/small"
         await until(pilot, lambda: not dialog.query_one("#pull", Button).disabled)
-        await pilot.press("ctrl+s")
+        await pilot.click("#pull")
+        await until(pilot, lambda: dialog._pulling is not None)
         pulling = dialog._pulling
         assert pulling is not None
         await pilot.press("escape")

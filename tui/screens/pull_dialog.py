@@ -87,8 +87,12 @@ class PullDialog(ModalScreen[str | None]):
         self.query_one("#about", Static).update(content(pieces))
 
     @on(Button.Pressed, "#pull")
-    def action_pull(self, accepted: bool = False) -> None:
-        """Fetch it, in a process of its own."""
+    def action_pull(self) -> None:
+        """Fetch it."""
+        self._pull(accepted=False)
+
+    def _pull(self, accepted: bool) -> None:
+        """Fetch it, in a process of its own; `accepted` is its licence."""
         from bonito_local.models.process import Pulling, Wanted
 
         if self._pulling is not None:
@@ -128,7 +132,7 @@ class PullDialog(ModalScreen[str | None]):
             self.dismiss(pulling.name)
             return
         ask = Confirm("Do you accept its licence?", str(licence.title), "Accept")
-        self.app.push_screen(ask, lambda yes: self.action_pull(accepted=True) if yes else None)
+        self.app.push_screen(ask, lambda yes: self._pull(accepted=True) if yes else None)
 
     def _step(self, step: Step) -> None:
         if not self.is_attached:

@@ -22,10 +22,10 @@ from bonito_local.models.installed import installed
 
 Status = Literal["ok", "warn", "fail"]
 
-_BUILD = "pip install --force-reinstall --no-cache-dir llama-cpp-python"
+_BUILD = "pip install --force-reinstall --no-deps --no-cache-dir 'llama-cpp-python>=0.3.36,<0.4'"
 _GPU_BUILD = (
-    'CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall --no-cache-dir llama-cpp-python '
-    "(AMD: -DGGML_HIP=on, Intel and others: -DGGML_VULKAN=on)"
+    f'CMAKE_ARGS="-DGGML_CUDA=on" {_BUILD} '
+    "(AMD: -DGGML_HIP=on, Intel and others: -DGGML_VULKAN=on; pipx and uv: docs/install.md)"
 )
 _LEAST_FREE = 2 << 30
 _OLDEST_PYTHON = (3, 11)
@@ -223,7 +223,8 @@ def _hub() -> Check:
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         found = "HF_HUB_OFFLINE is set: nothing can be fetched"
         return Check("Network", "ok", found)
-    return Check("Network", "ok", "used by `models pull` and --download alone, when you ask")
+    found = "used only by what you ask to fetch, and by a server or cluster that you name"
+    return Check("Network", "ok", found)
 
 
 def _version(name: str) -> str:

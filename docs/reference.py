@@ -27,7 +27,10 @@ INTRO = "Turn private documents into instruction-tuning data, on this machine, o
 ENVIRONMENT = {
     "BONITO_LOCAL_API_KEY": "the key of a server that `--backend openai` asks",
     "BONITO_LOCAL_MODELS": "the folder of the models' store",
+    "HF_ENDPOINT": "another hub than huggingface.co, for what fetches",
+    "HF_HUB_OFFLINE": "`1` forbids to fetch anything",
     "NO_COLOR": "no colours",
+    "TESSDATA_PREFIX": "the folder of Tesseract's data, for `--ocr`",
     "XDG_STATE_HOME, XDG_CACHE_HOME, XDG_DATA_HOME": "where the list of jobs, what was measured "
     "and models are kept, on Linux",
 }

@@ -19,7 +19,14 @@ def command() -> None:
 
 @command.command("create")
 @click.argument("models", nargs=-1)
-@click.option("-o", "--output", type=click.Path(path_type=Path), default="bonito-local.pyz")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="bonito-local.pyz",
+    show_default=True,
+    help="The file to write.",
+)
 @click.option("--platform", default="", help="Of pip: manylinux_2_28_x86_64, ... [this machine's]")
 @click.option("--python", default="", help="Version there: 3.12. [this one's]")
 @click.option(
@@ -78,7 +85,12 @@ def verify(bundle: Path, key: Path | None) -> None:
 
 @command.command("install")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--to", type=click.Path(path_type=Path), default=Path.home() / "bonito-local")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    default=Path.home() / "bonito-local",
+    help="Folder to install into. [~/bonito-local]",
+)
 @click.option("--key", type=click.Path(path_type=Path), help="Public key of who signed it.")
 def install(bundle: Path, to: Path, key: Path | None) -> None:
     """Install BUNDLE, as `python BUNDLE install` does without this program."""

@@ -27,7 +27,7 @@ _PATH = click.Path(path_type=Path)
     required=True,
     help="Task types or task files: exqa,ynqa.",
 )
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=_PATH, help="Folder of dataset and job.")
 @click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name or path.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine, or auto.")
 @click.option("--endpoint", default="", help="With --backend openai: http://127.0.0.1:8080.")
@@ -39,9 +39,9 @@ _PATH = click.Path(path_type=Path)
 @click.option("--actors", default=0, help="Engines on the cluster; else what suits.")
 @click.option("--n", default=_DEFAULT.n, show_default=True, help="Rows per passage and task.")
 @click.option("--temperature", default=_DEFAULT.temperature, show_default=True, help="0 is greedy.")
-@click.option("--top-p", default=_DEFAULT.top_p, show_default=True)
+@click.option("--top-p", default=_DEFAULT.top_p, show_default=True, help="1 draws from all.")
 @click.option("--max-tokens", default=_DEFAULT.max_tokens, show_default=True, help="Of a row.")
-@click.option("--seed", default=_DEFAULT.seed, show_default=True)
+@click.option("--seed", default=_DEFAULT.seed, show_default=True, help="Of the draws.")
 @click.option("--limit", type=click.IntRange(min=1), help="Read at most this many passages.")
 @click.option(
     "--prompt", default="auto", show_default=True, type=click.Choice(STYLES), help="How to ask."

@@ -31,7 +31,7 @@ COMMANDS = {
     "report": ("report", "Write a page about a job's dataset."),
     "import": ("import_rows", "Take back rows that were reviewed elsewhere."),
     "logs": ("logs", "Print what a job's detached workers said."),
-    "rm": ("rm", "Take a job off the list, or delete it with all its text."),
+    "rm": ("rm", "Take a job off the list, or delete it, its dataset and exports."),
     "tasks": ("tasks", "List the 16 task types, each with an example."),
     "models": ("models", "Models by name: list, fetch, add, check and remove them."),
     "bundle": ("bundle", "One file that brings all this to a machine without a network."),

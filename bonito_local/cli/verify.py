@@ -19,8 +19,20 @@ if TYPE_CHECKING:
 @click.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--source", type=click.Path(path_type=Path), help="The checkpoint it was made from.")
-@click.option("--adapter", "adapters", multiple=True, type=click.Path(path_type=Path))
-@click.option("--merge-into", type=click.Choice(["bf16", "nf4"]), default="bf16")
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="LoRA folder that was merged; several in order.",
+)
+@click.option(
+    "--merge-into",
+    type=click.Choice(["bf16", "nf4"]),
+    default="bf16",
+    show_default=True,
+    help="As `convert` was told.",
+)
 @click.option("--text", type=click.Path(path_type=Path), help="Measure perplexity on this file.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def command(

@@ -70,7 +70,7 @@ def _quoted(value: str | list[str]) -> str:
 
 _TEMPLATE = """\
 # A job of bonito-local: `bonito-local run FILE` runs it, and goes on with it.
-# Relative paths are relative to this file.
+# Relative paths are relative to this file. A line behind # is an example, not the default.
 
 documents = {documents}   # files, and folders with all they hold
 output = {output}   # folder of the dataset and of the job

@@ -13,7 +13,7 @@ from bonito_local.convert.architectures import Architecture
 from bonito_local.convert.checkpoint import read_json
 from bonito_local.errors import TrainingError, UsageError, did_you_mean
 from bonito_local.training.config import TrainConfig
-from bonito_local.training.rows import find_data, read_pairs
+from bonito_local.training.rows import count_rows, find_data, read_pairs
 from bonito_local.training.watch import read_log
 
 Held = Literal["nf4", "bf16"]
@@ -232,17 +232,8 @@ def _row_tokens(config: TrainConfig) -> tuple[int | None, float, str]:
     if not sample:
         raise TrainingError(f"{config.data} holds no rows.", "Give a file with at least one.")
     letters = sum(len(prompt) + len(output) for prompt, output in sample) / len(sample)
-    rows = sum(map(_count, files))
+    rows = sum(map(count_rows, files))
     return rows, letters / _LETTERS + 2, f"from the letters of {len(sample):,} rows"
-
-
-def _count(path: Path) -> int:
-    if path.suffix == ".parquet":
-        from pyarrow.parquet import read_metadata
-
-        return int(read_metadata(path).num_rows)
-    with path.open("rb") as file:
-        return sum(1 for line in file if line.strip())
 
 
 def advice(config: TrainConfig, way: Way) -> str:

@@ -61,6 +61,27 @@ def files_hash(files: Sequence[Path]) -> str:
     return total.hexdigest()
 
 
+def count_rows(path: Path) -> int:
+    """Rows of a file; of Parquet its footer says it.
+
+    Raises:
+        TrainingError: it cannot be read.
+    """
+    if path.suffix == ".parquet":
+        from pyarrow import ArrowException
+        from pyarrow.parquet import read_metadata
+
+        try:
+            return int(read_metadata(path).num_rows)
+        except (OSError, ArrowException) as error:
+            raise _no_parquet(path) from error
+    try:
+        with path.open("rb") as file:
+            return sum(1 for line in file if line.strip())
+    except OSError as error:
+        raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
+
+
 def read_pairs(files: Sequence[Path], kind: Kind) -> Iterator[tuple[str, str]]:
     """Yield prompt and output of each row of the files, as `kind` is trained on them.
 
@@ -130,7 +151,11 @@ def _parquet(path: Path) -> Iterator[dict[str, Any]]:
             for batch in file.iter_batches(columns=columns):
                 yield from batch.to_pylist()
     except (OSError, ArrowException) as error:
-        raise TrainingError(f"{path} cannot be read as Parquet.", "Export it again.") from error
+        raise _no_parquet(path) from error
+
+
+def _no_parquet(path: Path) -> TrainingError:
+    return TrainingError(f"{path} cannot be read as Parquet.", "Export it again.")
 
 
 def _no_row(path: Path, number: int) -> TrainingError:

@@ -111,10 +111,8 @@ class _Run:
         self._steps = steps
         self._lengths = tokens.lengths
         self._order = Order(self._lengths, config.batch, config.seed)
-        self._model = load(
-            *(config, processes.device, way.weights, way.checkpointing),
-            sharded=config.shard and processes.count > 1,
-        )
+        shard = config.shard and processes.count > 1
+        self._model = load(config, processes.device, way.weights, way.checkpointing, sharded=shard)
         self._named = dict(trained(self._model))
         masters = {name: p.detach().float().clone() for name, p in self._named.items()}
         for master in masters.values():

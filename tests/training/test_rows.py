@@ -65,6 +65,11 @@ def test_all_files_of_an_export_are_read_counted_and_hashed(
     files[-1].write_bytes(files[0].read_bytes())
     assert files_hash(files) != before
     assert files_hash(files[:1]) == hashlib.sha256(files[0].read_bytes()).hexdigest()
+    # Rows are counted beyond those that a plan looks into.
+    monkeypatch.setattr("bonito_local.training.plan._SAMPLE", 1)
+    files[-1].write_bytes(b"PAR1nothing")
+    with pytest.raises(TrainingError, match=r"train-00002\.parquet cannot be read as Parquet"):
+        make_plan(replace(config, data=tmp_path / "out", steps=1))
 
 
 @pytest.mark.parametrize(

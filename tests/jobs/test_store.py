@@ -186,6 +186,17 @@ def test_where_a_passage_stands_is_kept(store: Store) -> None:
     assert planned == [(task, n, 0, "Of rent.") for task in ("qa", "te") for n in (0, 1)]
 
 
+def test_a_passage_is_of_the_document_as_it_was_then(store: Store) -> None:
+    seen = [("Old.", "a.pdf", "1"), ("New.", "a.pdf", "2"), ("Copy.", "b.pdf", "2")]
+    with store.transaction():
+        for text, source, digest in seen:
+            store.add_passage(Passage(text, source, digest * 64, None, 0, 4), ["qa"], 1)
+    kept = store._db.execute(
+        "SELECT p.text, d.source, d.sha256 FROM passages p JOIN documents d ON d.id = p.document"
+    ).fetchall()
+    assert kept == [(text, source, digest * 64) for text, source, digest in seen]
+
+
 def test_all_of_a_result_is_kept(store: Store) -> None:
     plan(store, 1, ("qa",), n=2)
     first, second = [pending.id for pending in store.pending()]

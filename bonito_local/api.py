@@ -6,8 +6,8 @@
         dataset, context_col="input", task_type="nli", sampling_params=Sampling(n=2)
     )
 
-vLLM's `SamplingParams` is taken as it is. Unlike a job, this keeps everything in
-memory, checks nothing but that completions parse, and resumes nothing.
+vLLM's `SamplingParams` is taken too; see `as_sampling` for what of it is used. Unlike a job,
+this keeps everything in memory, checks nothing but that completions parse, and resumes nothing.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ import pytest
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
+PROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,15 @@ def test_the_lock_is_complete_and_current(licences: ModuleType) -> None:
     assert {name: locked.get(name) for name in found} == {
         name: version.partition("+")[0] for name, version in found.items()
     }
+
+
+def test_llama_cpp_is_built_anew_in_the_range_that_the_package_needs() -> None:
+    (needed,) = re.findall(r'^    "(llama-cpp-python>[^"]*)"', PROJECT, re.MULTILINE)
+    for name in ("bonito_local/doctor.py", "docs/install.md", "docs/troubleshooting.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        built = re.findall(r"pip\s+install\s+--force-reinstall[^\n]*llama-cpp-python[^ '\n]*", text)
+        assert built, name
+        assert [command.rpartition("'")[2] for command in built] == [needed] * len(built)
 
 
 def test_every_licence_goes_with_ours(licences: ModuleType) -> None:

@@ -15,12 +15,14 @@ from bonito_local.tui.app import BonitoApp
 Script = Callable[[BonitoApp, Pilot[None]], Awaitable[None]]
 
 
-def drive(script: Script, size: tuple[int, int] = (120, 40)) -> None:
+def drive(
+    script: Script, size: tuple[int, int] = (120, 40), *, notifications: bool = False
+) -> None:
     """Open the app, run the script, close the app; a crash of the app fails the test."""
 
     async def run() -> None:
         app = BonitoApp()
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=notifications) as pilot:
             await until(pilot, lambda: type(app.screen).__name__ == "HomeScreen")
             await script(app, pilot)
 

@@ -14,11 +14,13 @@ from typing import Any, ClassVar, TypeVar
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.worker import Worker, WorkerState
 
 from bonito_local.airgap.audit import refuse_sockets
 from bonito_local.errors import BonitoError
+from bonito_local.printable import printable
 from bonito_local.tui import preferences, themes
 from bonito_local.tui.screens.error import ErrorScreen
 
@@ -99,6 +101,21 @@ class BonitoApp(App[None]):
             )
         if not any(isinstance(s, ErrorScreen) and s.what == shown.what for s in self.screen_stack):
             self.push_screen(shown)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a message: it may name a file, so no markup is read in it."""
+        del markup  # a widget's own `notify` always passes it on as true
+        super().notify(
+            printable(message), title=title, severity=severity, timeout=timeout, markup=False
+        )
 
     def set_preferences(self, **changes: str) -> None:
         """Change what the user set, and keep it."""

@@ -21,6 +21,7 @@ from bonito_local.jobs.rows import Rows, Shown
 from bonito_local.jobs.state import JobState, Listed, job_state
 from bonito_local.jobs.store import Store
 from bonito_local.passages.types import Problem
+from bonito_local.printable import printable
 from bonito_local.tui.format import ACCENT, DIM, STRONG, WARN, Piece
 from bonito_local.tui.screens import actions
 from bonito_local.tui.screens.page import Page
@@ -124,7 +125,9 @@ class DetailScreen(Page):
             width = self.query_one("#tabs").content_size.width
             self.query_one("#bars", Static).update(bars(seen.job.ledger, width))
         if before is None or seen.log != before.log:
-            self.query_one("#log", Static).update(seen.log or "No process has run it detached.")
+            self.query_one("#log", Static).update(
+                printable(seen.log or "No process has run it detached.")
+            )
             self.query_one("#log-scroll", VerticalScroll).scroll_end(animate=False)
         if before is None or seen.settings != before.settings:
             self._show_settings(seen)

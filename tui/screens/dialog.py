@@ -11,6 +11,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList
 
+from bonito_local.printable import printable
+
 
 class Confirm(ModalScreen[bool]):
     """Asks before something that cannot be undone."""
@@ -30,8 +32,8 @@ class Confirm(ModalScreen[bool]):
         """The question and its two answers."""
         question, detail, yes = self._texts
         with Vertical(classes="dialog"):
-            yield Label(question, classes="dialog-title", markup=False)
-            yield Label(detail, markup=False)
+            yield Label(printable(question), classes="dialog-title", markup=False)
+            yield Label(printable(detail), markup=False)
             with Horizontal(classes="buttons"):
                 yield Button(f"{yes} (y)", id="yes", variant="error" if self._grave else "primary")
                 yield Button("Cancel (n)", id="no")
@@ -64,7 +66,7 @@ class AskText(ModalScreen[str | None]):
         """The question and the line."""
         question, value, hint = self._texts
         with Vertical(classes="dialog"):
-            yield Label(question, classes="dialog-title", markup=False)
+            yield Label(printable(question), classes="dialog-title", markup=False)
             yield Input(value, placeholder=hint)
             yield Label("Enter keeps it, Escape leaves it as it was.", classes="hint")
 
@@ -93,10 +95,11 @@ class Choose(ModalScreen[int | None]):
     def compose(self) -> ComposeResult:
         """The question and what there is to choose."""
         with Vertical(classes="dialog"):
-            yield Label(self._question, classes="dialog-title", markup=False)
+            yield Label(printable(self._question), classes="dialog-title", markup=False)
+            options = [printable(option) for option in self._options]
             numbered = len(self._options) <= 9
             yield OptionList(
-                *(f"{at + 1}  {o}" if numbered else o for at, o in enumerate(self._options)),
+                *(f"{at + 1}  {o}" if numbered else o for at, o in enumerate(options)),
                 markup=False,
             )
 

@@ -10,6 +10,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Label
 
+from bonito_local.printable import printable
+
 
 class ErrorScreen(ModalScreen[None]):
     """Shows one error; any of Enter and Escape closes it."""
@@ -25,9 +27,9 @@ class ErrorScreen(ModalScreen[None]):
         """The two sentences."""
         with Vertical(classes="dialog error"):
             yield Label("That did not work", classes="dialog-title")
-            yield Label(self.what, markup=False)
+            yield Label(printable(self.what), markup=False)
             if self.remedy:
-                yield Label(self.remedy, classes="remedy", markup=False)
+                yield Label(printable(self.remedy), classes="remedy", markup=False)
             with Horizontal(classes="buttons"):
                 yield Button("Close", id="close", variant="primary")
 

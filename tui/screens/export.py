@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,6 +22,7 @@ from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.report import Preview, preview
 from bonito_local.jobs.store import Store
+from bonito_local.printable import printable
 from bonito_local.tui.child import run_command
 from bonito_local.tui.format import DIM, GOOD, STRONG, WARN, Piece, count, short_path
 from bonito_local.tui.screens.page import Page
@@ -96,7 +98,9 @@ class ExportScreen(Page):
 
     def _offer_tasks(self, found: tuple[list[str], Reviewed]) -> None:
         tasks, reviewed = found
-        self.query_one("#task", Select).set_options([(name, name) for name in tasks])
+        self.query_one("#task", Select).set_options(
+            [(Text(printable(name)), name) for name in tasks]
+        )
         kept, rejected = count(reviewed.accepted), count(reviewed.rejected)
         self.say(f"{kept} kept, {rejected} rejected by you")
 
@@ -146,7 +150,7 @@ class ExportScreen(Page):
         text = "\n".join(line for line in lines if not line.startswith("!["))
         while "\n\n\n" in text:
             text = text.replace("\n\n\n", "\n\n")
-        self.query_one("#card-text", Static).update(text)
+        self.query_one("#card-text", Static).update(content([(text, "")]))
 
     @on(Button.Pressed, "#write")
     @on(Input.Submitted)

@@ -14,6 +14,7 @@ from textual.widgets import Label, Static
 from bonito_local.errors import DownloadError
 from bonito_local.models import store
 from bonito_local.models.installed import Installed, installed
+from bonito_local.printable import printable
 from bonito_local.tui.child import Child, run_command
 from bonito_local.tui.format import BAD, DIM, GOOD, STRONG, Cell, Piece, cell, size
 from bonito_local.tui.messages import Step
@@ -168,10 +169,10 @@ class ModelsScreen(Page):
 
     def _begin(self, text: str) -> None:
         self.query_one("#work").display = True
-        self.query_one("#step", Label).update(text)
+        self.query_one("#step", Label).update(printable(text))
 
     def _done(self, text: str) -> None:
-        self.query_one("#step", Label).update(text.strip())
+        self.query_one("#step", Label).update(printable(text.strip()))
         self.look()
 
     def action_fetch(self) -> None:

@@ -18,6 +18,7 @@ from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.launch import free_output, job_file, launch
 from bonito_local.jobs.preview import Look, look
 from bonito_local.models.installed import Installed, installed
+from bonito_local.printable import printable
 from bonito_local.tui.draft import Draft, draft_of
 from bonito_local.tui.format import plural, short_path, size
 from bonito_local.tui.messages import PreviewFound
@@ -123,7 +124,7 @@ class NewJobScreen(Page):
         tasks = ", ".join(task.short for task in draft.tasks) or "no task type"
         model = Path(draft.model).name
         self.query_one("#chosen-line", Static).update(
-            f"{documents if draft.paths else 'no documents'} → {tasks} → {model}"
+            printable(f"{documents if draft.paths else 'no documents'} → {tasks} → {model}")
         )
         try:
             wanted = draft.request(self._like)

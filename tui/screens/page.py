@@ -11,6 +11,8 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, Label
 
+from bonito_local.printable import printable
+
 if TYPE_CHECKING:
     from bonito_local.tui.app import BonitoApp
 
@@ -46,9 +48,9 @@ class Page(Screen[None]):
 
     def say(self, info: str, title: str = "") -> None:
         """Put words at the right of the top line."""
-        self.query_one("#info", Label).update(info, layout=False)
+        self.query_one("#info", Label).update(printable(info), layout=False)
         if title:
-            self.query_one("#title", Label).update(title, layout=False)
+            self.query_one("#title", Label).update(printable(title), layout=False)
 
     def offer(self) -> None:
         """Show the keys that work now, if they are others than before: drawing them takes time."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -15,6 +16,7 @@ from textual.widgets import Button, Input, Label, Select, Static, TextArea
 
 from bonito_local.jobs.ledger import OUTCOMES
 from bonito_local.jobs.rows import Filter, Shown
+from bonito_local.printable import printable
 from bonito_local.tui.format import DIM, STRONG, Piece, one_line
 from bonito_local.tui.widgets.jobs import content
 
@@ -91,7 +93,12 @@ class FilterDialog(ModalScreen[Filter | None]):
 def _select(
     name: str, options: Sequence[tuple[str, str | int]], value: str | int, empty: str
 ) -> Select[str | int]:
-    select: Select[str | int] = Select(options, prompt=empty, id=name)
+    select: Select[str | int] = Select(
+        # A text of Rich's: no markup is read in it, and keys find it.
+        [(Text(printable(shown)), held) for shown, held in options],
+        prompt=empty,
+        id=name,
+    )
     if value and any(held == value for _, held in options):
         select.value = value
     return select
@@ -158,8 +165,8 @@ class SourceDialog(ModalScreen[None]):
             here = number == row.passage_id
             pieces.append((one_line(text) + "\n\n", STRONG if here else DIM))
         with VerticalScroll(classes="dialog help"):
-            yield Label(f"{row.source}{page}", classes="dialog-title", markup=False)
-            yield Static(row.heading, markup=False)
+            yield Label(printable(f"{row.source}{page}"), classes="dialog-title", markup=False)
+            yield Static(printable(row.heading), markup=False)
             yield Static(content(pieces), markup=False)
 
     def on_mount(self) -> None:

@@ -17,9 +17,11 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from bonito_local.printable import printable
 from bonito_local.tui.format import Cell
 
 _GAP = 2
+_BLANKS = str.maketrans("\n\t", "  ")  # a line of the table is one line
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class Grid(ScrollView, can_focus=True):
         for text, tone in cell:
             if left <= 0:
                 break
+            text = printable(text).translate(_BLANKS)
             length = cell_len(text)
             if length > left:
                 text, length = set_cell_size(text, left - 1) + "…", left

@@ -12,6 +12,7 @@ from bonito_local.airgap.gap import NAMESPACE, SECCOMP
 from bonito_local.jobs.ledger import OUTCOMES
 from bonito_local.jobs.registry import Entry
 from bonito_local.jobs.state import AT_WORK, JobState, Listed
+from bonito_local.printable import printable
 from bonito_local.tui.format import (
     BAD,
     DIM,
@@ -105,9 +106,10 @@ def badge(job: JobState, *, short: bool = False) -> Cell:
 
 
 def content(pieces: Sequence[Piece]) -> Content:
-    """Pieces of text, in the colours of the theme."""
+    """Pieces of text, in the colours of the theme; no markup is read in them."""
+    safe = ((printable(text), tone) for text, tone in pieces)
     return Content.assemble(
-        *((text, _TONES[tone]) if tone in _TONES else text for text, tone in pieces)
+        *((text, _TONES[tone]) if tone in _TONES else text for text, tone in safe)
     )
 
 

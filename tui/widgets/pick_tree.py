@@ -16,6 +16,7 @@ from textual.widgets.tree import TreeNode
 
 from bonito_local.passages import JOB_FOLDER
 from bonito_local.passages.discover import KINDS
+from bonito_local.printable import printable
 from bonito_local.tui.format import size
 
 
@@ -49,7 +50,7 @@ class PickTree(DirectoryTree):
     def render_label(self, node: TreeNode[DirEntry], base_style: Style, style: Style) -> Text:
         """A circle, the name, and a file's size or that it cannot be read."""
         path = node.data.path if node.data else Path()
-        name = Text(path.name or str(path))
+        name = Text(printable(path.name or str(path)))
         variables = self.app.theme_variables
         readable = node.allow_expand or path.suffix.lower() in KINDS
         if path in self.chosen:

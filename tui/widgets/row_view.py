@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from bonito_local.jobs.rows import Shown
+from bonito_local.printable import printable
 from bonito_local.tui.format import (
     ACCENT,
     BAD,
@@ -89,10 +90,11 @@ def passage_text(row: Shown) -> Content:
     """The passage, where it stands, and in it the response of an extractive answer."""
     page = f", page {row.page}" if row.page else ""
     head = content([(f"{Path(row.source).name}{page}\n", STRONG), (row.heading, DIM)])
-    text = Content(row.passage)
-    found = _span(row)
-    if found:
-        text = text.stylize("bold $background on $accent", *found)
+    start, end = _span(row) or (0, 0)
+    before, found, after = row.passage[:start], row.passage[start:end], row.passage[end:]
+    text = Content.assemble(
+        printable(before), (printable(found), "bold $background on $accent"), printable(after)
+    )
     return (
         Content("\n").join([head, text]) if not row.heading else Content("\n\n").join([head, text])
     )

@@ -110,7 +110,7 @@ class PreviewStep(Vertical):
         at = self.query_one(Grid).cursor
         if at < len(self.passages):
             text = one_line(self.passages[at]["text"])
-            self.query_one("#passage", Static).update(text)
+            self.query_one("#passage", Static).update(content([(text, "")]))
 
     def _show_rows(self) -> None:
         shown: list[Content] = []

@@ -17,6 +17,7 @@ from bonito_local.backends.base import ModelFormat
 from bonito_local.backends.registry import BACKENDS, backend_names, capabilities
 from bonito_local.jobs.presets import PRESETS
 from bonito_local.models.installed import Installed
+from bonito_local.printable import printable
 from bonito_local.tui.draft import Draft
 
 _NUMBERS = (
@@ -98,7 +99,7 @@ class SettingsStep(VerticalScroll, can_focus=False):
             else (m.name if m.named else m.path.name)
             for m in models[:4]
         )
-        self.query_one("#models", Static).update(f"Here: {names}. Ctrl+O chooses one.")
+        self.query_one("#models", Static).update(printable(f"Here: {names}. Ctrl+O chooses one."))
 
     def read(self, draft: Draft) -> Draft:
         """The draft with the fields as they are."""

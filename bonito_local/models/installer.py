@@ -217,16 +217,22 @@ def _models(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
     store = Path(told.stdout.strip())
     store.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(archive) as bundle:
-        for name, (size, _) in sorted(contents["files"].items()):
+        carried = [name for name in contents["files"] if name.startswith("models/")]
+        # Weights before manifests: what is half installed must not pass for whole.
+        for name in sorted(carried, key=lambda name: (name.endswith(".json"), name)):
+            size, sha256 = contents["files"][name]
             out = store / Path(name).name
-            if not name.startswith("models/"):
-                continue
-            if out.exists() and out.stat().st_size == size:
+            if out.exists() and out.stat().st_size == size and _sha256(out) == sha256:
                 continue
             fresh = out.with_name(f".{out.name}.installing")
             with bundle.open(name) as data, fresh.open("wb") as file:
                 shutil.copyfileobj(data, file, _CHUNK)
             fresh.replace(out)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _python(folder: Path) -> Path:

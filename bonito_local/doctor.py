@@ -71,7 +71,12 @@ def _llama_cpp() -> Check:
     )
     try:
         ended = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
+            # -P: as in `bonito_local.child`.
+            [sys.executable, "-P", "-c", code],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
     except subprocess.TimeoutExpired:
         return Check("llama.cpp", "fail", "does not load within two minutes", _BUILD)

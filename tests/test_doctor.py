@@ -65,6 +65,16 @@ def test_a_broken_engine_fails_with_a_remedy(
     assert "-> pip install --force-reinstall" in printed
 
 
+def test_a_folder_where_the_user_works_is_no_engine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llama_cpp").mkdir()
+    (tmp_path / "llama_cpp" / "__init__.py").write_text("raise OSError('not the engine')\n")
+    monkeypatch.chdir(tmp_path)
+    (check,) = (check for check in doctor.examine() if check.name == "llama.cpp")
+    assert check.status == "ok", check.found
+
+
 def test_a_gpu_without_a_build_for_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tool = tmp_path / "nvidia-smi"
     tool.write_text(f"#!{sys.executable}\nprint('NVIDIA L4, 23034 MiB')\n")

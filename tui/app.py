@@ -166,7 +166,8 @@ def run_app() -> int:
     the kernel refuses to a process it refuses to all that it starts, and workers enter the air
     gap by themselves, some but for one server: so this is the layer that the app can have.
     """
-    refuse_sockets()
+    # On Windows an event loop wakes itself through two sockets of this machine.
+    refuse_sockets(local=sys.platform == "win32")
     app = BonitoApp()
     app.run()
     return app.return_code or 0

@@ -24,6 +24,14 @@ class Preferences:
     models: str = ""
     online: str = "no"
 
+    def documents_folder(self) -> Path:
+        """Where new jobs look first."""
+        return Path(self.folder).expanduser() if self.folder else Path.cwd()
+
+    def models_folder(self) -> Path:
+        """Where GGUF files are looked for."""
+        return Path(self.models).expanduser() if self.models else Path.cwd()
+
 
 def preferences_path() -> Path:
     """Where the file is."""

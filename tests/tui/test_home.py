@@ -225,6 +225,21 @@ def test_help_and_palette_name_what_this_screen_can(job: Path) -> None:
     drive(script)
 
 
+def test_folders_of_the_settings_may_begin_with_a_tilde(home: Path) -> None:
+    for name in ("texts", "weights"):
+        (home / name).mkdir()
+    (home / "texts" / "lease.txt").write_text("text")
+    preferences.save(Preferences(folder="~/texts", models="~/weights"))
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        assert app.preferences.models_folder() == home / "weights"
+        await pilot.press("n")
+        await on(pilot, "NewJobScreen")
+        await until(pilot, lambda: "lease.txt" in text_of(app), 15)
+
+    drive(script)
+
+
 def test_settings_are_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pauses = [0.5]  # the first write is slow: it must not win over the second
 

@@ -93,3 +93,25 @@ def test_python_code_of_the_app_has_no_network(home: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "AirGapError: Something tried to leave the air gap" in done.stderr
+
+
+def test_on_windows_the_event_loop_has_its_own_two_sockets_and_no_others(home: Path) -> None:
+    """What its event loop does when it starts, in Python, where nothing else makes a pair."""
+    script = (
+        "import socket, sys\n"
+        "from bonito_local.tui import app\n"
+        "def run(self):\n"
+        "    with socket.socket() as waits, socket.socket() as wakes:\n"
+        "        waits.bind(('127.0.0.1', 0))\n"
+        "        waits.listen()\n"
+        "        wakes.connect(waits.getsockname())\n"
+        "        waits.accept()[0].close()\n"
+        "    print('starts', flush=True)\n"
+        "    socket.create_connection(('192.0.2.1', 9), 1)\n"
+        "app.BonitoApp.run = run\n"
+        "sys.platform = 'win32'\n"
+        "app.run_app()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "starts\n", done.stderr
+    assert "AirGapError: Something tried to leave the air gap" in done.stderr

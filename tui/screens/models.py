@@ -68,7 +68,7 @@ class ModelsScreen(Page):
     @property
     def folder(self) -> Path:
         """Where GGUF files are looked for."""
-        return Path(self.bonito.preferences.models or Path.cwd()).expanduser()
+        return self.bonito.preferences.models_folder()
 
     def content(self) -> ComposeResult:
         """The table, the model under the cursor, and what is said of work on it."""

@@ -65,7 +65,7 @@ class NewJobScreen(Page):
         """The steps, and a line that says what was chosen."""
         model = self.bonito.preferences.model
         self._draft = draft_of(self._like) if self._like else Draft(model=model)
-        folder = Path(self.bonito.preferences.folder or Path.cwd())
+        folder = self.bonito.preferences.documents_folder()
         with TabbedContent(id="steps"):
             with TabPane("1 Documents", id="documents"):
                 yield DocumentsStep(folder, self._draft.paths)
@@ -88,7 +88,7 @@ class NewJobScreen(Page):
         self._look_for_models()
 
     def _look_for_models(self) -> None:
-        folders = [Path(self.bonito.preferences.models or Path.cwd())]
+        folders = [self.bonito.preferences.models_folder()]
         self.ask(lambda: installed(folders), self._have_models)
 
     def _have_models(self, models: list[Installed]) -> None:

@@ -7,22 +7,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 from typing import Any, ClassVar, TypeVar
+from weakref import WeakKeyDictionary
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.dom import DOMNode
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
-from textual.worker import Worker, WorkerState
+from textual.worker import Worker, WorkerError, WorkerState
 
 from bonito_local.airgap.audit import refuse_sockets
 from bonito_local.errors import BonitoError
 from bonito_local.printable import printable
 from bonito_local.tui import preferences, themes
+from bonito_local.tui.screens.dialog import Keeping
 from bonito_local.tui.screens.error import ErrorScreen
+from bonito_local.tui.screens.page import LOOK, Page
 
 _T = TypeVar("_T")
 _SWITCH_SECONDS = 0.001
@@ -48,6 +52,8 @@ class BonitoApp(App[None]):
         self.preferences = preferences.load()
         self._saving = Lock()
         self._asked: dict[Worker[Any], tuple[DOMNode, Callable[[Any], object] | None]] = {}
+        # Whose looks failed, and how.
+        self._failed: WeakKeyDictionary[DOMNode, str] = WeakKeyDictionary()
         self.register_theme(themes.DARK)
         self.register_theme(themes.LIGHT)
 
@@ -72,10 +78,39 @@ class BonitoApp(App[None]):
         Asking anew in a `group` makes its earlier answer void. An error is shown here.
         """
         for worker in [w for w in self._asked if group and w.group == group]:
-            self._asked.pop(worker)
+            self._asked[worker] = (owner, None)
         worker = self.run_worker(what, group=group or "asked", thread=True, exit_on_error=False)
         self._asked[worker] = (owner, then)
         return worker
+
+    def is_asked(self, group: str) -> bool:
+        """Whether a thread is at work in a group, however it will end."""
+        return any(worker.group == group for worker in self._asked)
+
+    async def answered(self, owner: DOMNode) -> None:
+        """Wait for the threads that `owner` asked."""
+        for worker in [w for w, (of, _) in self._asked.items() if of is owner]:
+            with suppress(WorkerError):
+                await worker.wait()
+
+    def when_kept(self, then: Callable[[], object]) -> None:
+        """Call `then` once every screen has written what was decided; no key works until then."""
+        pages = [screen for screen in self.screen_stack if isinstance(screen, Page)]
+
+        def kept() -> bool:
+            return all(page.kept() for page in pages)
+
+        def ended(_: None) -> None:
+            then()
+
+        if kept():
+            then()
+        else:
+            self.push_screen(Keeping(kept), ended)
+
+    async def action_quit(self) -> None:
+        """Leave, once what was decided is kept."""
+        self.when_kept(self.exit)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """Hand over what a worker found, or show why it could not."""
@@ -86,9 +121,18 @@ class BonitoApp(App[None]):
         if not owner.is_attached:
             return
         if event.state is WorkerState.ERROR and worker.error is not None:
-            self.show_error(worker.error)
-        elif event.state is WorkerState.SUCCESS and then is not None:
-            then(worker.result)
+            told = repr(worker.error)
+            # What a look finds wrong twice a second is said once.
+            looks = worker.group.endswith(LOOK)
+            if not looks or self._failed.get(owner) != told:
+                self.show_error(worker.error)
+            if looks:
+                self._failed[owner] = told
+        elif event.state is WorkerState.SUCCESS:
+            if worker.group.endswith(LOOK):
+                self._failed.pop(owner, None)
+            if then is not None:
+                then(worker.result)
 
     def show_error(self, error: BaseException) -> None:
         """Show what went wrong and what to do about it; once, however often it happens."""

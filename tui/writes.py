@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 Write = Callable[[], Any]
 Then = Callable[[Any], object]
+_GROUP = "write"
 
 
 class Writes:
@@ -21,21 +22,23 @@ class Writes:
     def __init__(self, page: Page) -> None:
         self._page = page
         self._queue: deque[tuple[Write, Then]] = deque()
-        self._writing = False
 
     def add(self, what: Write, then: Then) -> None:
         """Do it once those before are done; `then` is called with what it returned, or None."""
         self._queue.append((what, then))
         self._next()
 
+    def done(self) -> bool:
+        """Whether all are done; what waits behind one that crashed goes on."""
+        self._next()
+        return not self._queue and not self._page.is_asked(_GROUP)
+
     def _next(self) -> None:
-        if self._queue and not self._writing:
-            self._writing = True
+        if self._queue and not self._page.is_asked(_GROUP):
             what, then = self._queue.popleft()
-            self._page.ask(lambda: _settled(what), lambda end: self._ended(end, then))
+            self._page.ask(lambda: _settled(what), lambda end: self._ended(end, then), _GROUP)
 
     def _ended(self, end: tuple[Any, BonitoError | None], then: Then) -> None:
-        self._writing = False
         found, error = end
         if error is not None:
             self._page.bonito.show_error(error)

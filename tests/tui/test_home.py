@@ -17,7 +17,7 @@ from bonito_local.jobs import launch
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.generation import Generation, as_json
 from bonito_local.jobs.jobfile import read_job
-from bonito_local.jobs.registry import Registry
+from bonito_local.jobs.registry import Entry, Registry
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import TaskType, task_type
 from bonito_local.tui import preferences
@@ -187,6 +187,32 @@ def test_every_error_of_a_worker_is_a_message_and_the_app_goes_on() -> None:
         assert "fault of bonito-local" in text_of(app)
         await pilot.press("enter")
         await on(pilot, "HomeScreen")
+
+    drive(script)
+
+
+def test_a_look_that_fails_once_is_not_the_last(
+    home: Path, job: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fails = [True]
+    entries = Registry.entries
+
+    def failing(registry: Registry) -> list[Entry]:
+        if fails:
+            raise JobError("The list cannot be read.", "Look at the disk.")
+        return entries(registry)
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await listed(app, pilot, 1)
+        monkeypatch.setattr(Registry, "entries", failing)
+        await on(pilot, "ErrorScreen")
+        await pilot.press("escape")
+        await on(pilot, "HomeScreen")
+        await pilot.pause(1.2)  # looks fail on, and that was said
+        assert isinstance(app.screen, HomeScreen)
+        fails.clear()
+        finished_job(home / "second")
+        await listed(app, pilot, 2)
 
     drive(script)
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
+import pytest
 from app_jobs import finished_job
 from driving import drive, on, text_of, until
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
 from bonito_local.jobs.chosen import Reviewed
+from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.review import open_review
 from bonito_local.jobs.rows import Filter, Shown
 from bonito_local.tui.app import BonitoApp
@@ -266,3 +270,23 @@ def test_rows_join_the_review_as_they_come(job: Path) -> None:
             await until(pilot, lambda: not screen._at_work)
 
         drive(script)
+
+
+@pytest.mark.parametrize("key", ["escape", "ctrl+q"])
+def test_leaving_waits_until_what_was_decided_is_kept(job: Path, key: str) -> None:
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        await opened(app, pilot, job)
+        other = sqlite3.connect(store_path(job), isolation_level=None)
+        with closing(other):
+            other.execute("BEGIN IMMEDIATE")  # as a job at work does
+            await pilot.press("a", "a", "a", "a", key)
+            await on(pilot, "Keeping")
+            await until(pilot, lambda: "Keeping your decisions" in text_of(app))
+            other.execute("COMMIT")
+        if key == "escape":
+            await on(pilot, "HomeScreen")
+        else:
+            await until(pilot, lambda: app._exit)
+        assert reviewed(job).accepted == 4
+
+    drive(script)

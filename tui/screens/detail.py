@@ -24,7 +24,7 @@ from bonito_local.passages.types import Problem
 from bonito_local.printable import printable
 from bonito_local.tui.format import ACCENT, DIM, STRONG, WARN, Piece
 from bonito_local.tui.screens import actions
-from bonito_local.tui.screens.page import Page
+from bonito_local.tui.screens.page import LOOK, Page
 from bonito_local.tui.widgets.grid import Grid
 from bonito_local.tui.widgets.jobs import JobPanel, content
 from bonito_local.tui.widgets.outcomes import Throughput, bars
@@ -70,7 +70,6 @@ class DetailScreen(Page):
         super().__init__()
         self.output = output
         self.seen: Seen | None = None
-        self._looking = False
 
     def content(self) -> ComposeResult:
         """The state on top, then four tabs."""
@@ -96,9 +95,8 @@ class DetailScreen(Page):
 
     def look(self) -> None:
         """Look at the job, unless that is being done or nobody sees it."""
-        if not self._looking and self.is_current:
-            self._looking = True
-            self.ask(self._look, self._show)
+        if not self.is_asked(LOOK) and self.is_current:
+            self.ask(self._look, self._show, LOOK)
 
     def _look(self) -> Seen:
         job = job_state(self.output)
@@ -113,7 +111,6 @@ class DetailScreen(Page):
             return Seen(job, latest, log, store.settings(), request, store.problems())
 
     def _show(self, seen: Seen) -> None:
-        self._looking = False
         before, self.seen = self.seen, seen
         self.query_one(JobPanel).show(Entry(0, self.output, 0.0), Listed(0, self.output, seen.job))
         throughput = self.query_one(Throughput)

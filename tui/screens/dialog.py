@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from textual import on
@@ -12,6 +13,28 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, OptionList
 
 from bonito_local.printable import printable
+
+
+class Keeping(ModalScreen[None]):
+    """Stays until all is written, and keeps keys from the screens below."""
+
+    def __init__(self, kept: Callable[[], bool]) -> None:
+        super().__init__()
+        self._kept = kept
+
+    def compose(self) -> ComposeResult:
+        """One line."""
+        with Vertical(classes="dialog"):
+            yield Label("Keeping your decisions …", classes="dialog-title")
+
+    def on_mount(self) -> None:
+        """Look often: most writes take a moment."""
+        self.set_interval(0.05, self._look)
+
+    def _look(self) -> None:
+        # What could not be written is said first, in a dialog above this one.
+        if self.is_current and self._kept():
+            self.dismiss()
 
 
 class Confirm(ModalScreen[bool]):

@@ -18,7 +18,7 @@ from bonito_local.jobs.state import AT_WORK, JobState, Listed
 from bonito_local.tui.format import Cell
 from bonito_local.tui.messages import JobsSeen
 from bonito_local.tui.screens import actions
-from bonito_local.tui.screens.page import Page
+from bonito_local.tui.screens.page import LOOK, Page
 from bonito_local.tui.widgets.grid import Grid
 from bonito_local.tui.widgets.jobs import COLUMNS, JobPanel, job_cells
 
@@ -65,7 +65,6 @@ class HomeScreen(Page):
         super().__init__()
         self.board = Board()
         self.entries: list[Entry] = []
-        self._polling = False
 
     def content(self) -> ComposeResult:
         """The table, the panel, and what is said where there is no job."""
@@ -96,11 +95,10 @@ class HomeScreen(Page):
 
     def look(self) -> None:
         """Look at the jobs, unless that is being done or nobody sees it."""
-        if self._polling or not self.is_current:
+        if self.is_asked(LOOK) or not self.is_current:
             return
-        self._polling = True
         first = [self.entries[at].id for at in self.query_one(Grid).in_sight]
-        self.ask(lambda: self._look(first), lambda _: self._looked())
+        self.ask(lambda: self._look(first), group=LOOK)
 
     def _look(self, first: list[int]) -> None:
         """In a thread: tell the screen batch by batch."""
@@ -108,9 +106,6 @@ class HomeScreen(Page):
         self.post_message(JobsSeen(entries, ()))
         for batch in self.board.look(entries, first):
             self.post_message(JobsSeen(entries, batch))
-
-    def _looked(self) -> None:
-        self._polling = False
 
     def on_jobs_seen(self, event: JobsSeen) -> None:
         """Show what has changed."""

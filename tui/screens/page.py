@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bonito_local.tui.app import BonitoApp
 
 _T = TypeVar("_T")
+LOOK = "look"  # the group of what a screen asks again and again
 
 
 class Page(Screen[None]):
@@ -69,6 +70,14 @@ class Page(Screen[None]):
     ) -> None:
         """Do it in a thread; see `BonitoApp.ask`."""
         self.bonito.ask(self, what, then, group=f"{id(self)}/{group}" if group else "")
+
+    def is_asked(self, group: str) -> bool:
+        """Whether a thread is at work on what this screen asked in a group."""
+        return self.bonito.is_asked(f"{id(self)}/{group}")
+
+    def kept(self) -> bool:
+        """Whether all that was decided here is written."""
+        return True
 
     def action_back(self) -> None:
         """Go back to the screen before."""

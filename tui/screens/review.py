@@ -56,6 +56,10 @@ class ReviewScreen(ReviewRows):
         super().__init__(output)
         self._writes = Writes(self)
 
+    def kept(self) -> bool:
+        """Whether all that was decided is in the store."""
+        return self._writes.done()
+
     def chosen(self) -> list[int]:
         """The numbers of the picked rows, or of the one under the cursor."""
         if self.grid.picked:

@@ -18,7 +18,7 @@ from bonito_local.jobs.state import AT_WORK, JobState, job_state
 from bonito_local.tui.format import count, plural
 from bonito_local.tui.pager import PAGE, Pager
 from bonito_local.tui.screens.dialog import AskText
-from bonito_local.tui.screens.page import Page
+from bonito_local.tui.screens.page import LOOK, Page
 from bonito_local.tui.screens.review_dialogs import FilterDialog, SourceDialog
 from bonito_local.tui.widgets.grid import Grid
 from bonito_local.tui.widgets.review import ReviewGrid, progress
@@ -37,8 +37,8 @@ class ReviewRows(Page):
         self.pager = Pager(self._want)
         self.reviewed = Reviewed(0, 0, 0)
         self.review: Review | None = None
-        self._counting = self._count_again = False
-        self._complete = self._at_work = self._looking = False
+        self._count_again = False
+        self._complete = self._at_work = False
 
     def content(self) -> ComposeResult:
         """How far the review is, the rows, the row."""
@@ -72,7 +72,7 @@ class ReviewRows(Page):
     def _look_again(self) -> None:
         """While the job is at work: rows that have come since join the end of the list."""
         review, wanted, held = self.review, self.filter, self.pager.numbers
-        if review is None or self._looking or not self._complete:
+        if review is None or self.is_asked(LOOK) or not self._complete:
             return
 
         def new() -> tuple[bool, list[int]]:
@@ -85,18 +85,18 @@ class ReviewRows(Page):
 
         def found(answer: tuple[bool, list[int]]) -> None:
             # One last look follows after the job has ended.
-            (self._at_work, fresh), self._looking = answer, False
+            self._at_work, fresh = answer
             if fresh and held is self.pager.numbers:
                 self.pager.set_numbers([*held, *fresh], more=True)
                 self.grid.show(len(self.pager.numbers))
                 self.show_row()
                 self.count_decided()
 
-        self._looking = True
-        self.ask(new, found)
+        self.ask(new, found, LOOK)
 
-    def on_unmount(self) -> None:
-        """Close the store."""
+    async def on_unmount(self) -> None:
+        """Close the store, once no thread is at work on it."""
+        await self.bonito.answered(self)
         if self.review is not None:
             self.review.close()
 
@@ -144,13 +144,12 @@ class ReviewRows(Page):
         """Count what was decided, in a thread; one at a time, as with many rows it takes long."""
         if (review := self.review) is None:
             return
-        self._count_again = self._counting
-        if not self._counting:
-            self._counting = True
-            self.ask(review.reviewed, self._have_progress)
+        self._count_again = self.is_asked("count")
+        if not self._count_again:
+            self.ask(review.reviewed, self._have_progress, "count")
 
     def _have_progress(self, reviewed: Reviewed) -> None:
-        self._counting, self.reviewed = False, reviewed
+        self.reviewed = reviewed
         self.show_progress()
         if self._count_again:
             self.count_decided()
@@ -180,9 +179,9 @@ class ReviewRows(Page):
         self.show_progress()
 
     def action_back(self) -> None:
-        """Pick none; if none was, go back."""
+        """Pick none; if none was, go back, once what was decided is kept."""
         if not self.grid.drop():
-            super().action_back()
+            self.bonito.when_kept(super().action_back)
 
     def action_filter(self) -> None:
         """Choose which rows to look at."""

@@ -6,8 +6,6 @@ import os
 import platform
 from pathlib import Path
 
-import psutil
-
 from bonito_local.errors import ModelError
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
@@ -24,6 +22,8 @@ def logical_cores() -> int:
 def physical_cores() -> int:
     """Cores this process may run on, hyper-threads of one core counted once."""
     if not hasattr(os, "sched_getaffinity"):
+        import psutil
+
         return psutil.cpu_count(logical=False) or os.cpu_count() or 1
     allowed = os.sched_getaffinity(0)
     cores = {
@@ -44,7 +44,11 @@ def processor() -> str:
 def available_memory() -> int:
     """Bytes that can be allocated without swapping."""
     free = _free_memory()
-    return int(psutil.virtual_memory().available) if free is None else free
+    if free is not None:
+        return free
+    import psutil  # only where the system does not tell by itself
+
+    return int(psutil.virtual_memory().available)
 
 
 def check_memory(model: Path, needed: int) -> None:

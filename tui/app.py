@@ -120,16 +120,16 @@ class BonitoApp(App[None]):
         owner, then = self._asked.pop(worker, (self, None))
         if not owner.is_attached:
             return
+        looks = worker.group.endswith(LOOK)
         if event.state is WorkerState.ERROR and worker.error is not None:
             told = repr(worker.error)
             # What a look finds wrong twice a second is said once.
-            looks = worker.group.endswith(LOOK)
             if not looks or self._failed.get(owner) != told:
                 self.show_error(worker.error)
             if looks:
                 self._failed[owner] = told
         elif event.state is WorkerState.SUCCESS:
-            if worker.group.endswith(LOOK):
+            if looks:
                 self._failed.pop(owner, None)
             if then is not None:
                 then(worker.result)

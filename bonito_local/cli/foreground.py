@@ -64,7 +64,7 @@ def run_here(
         print_summary(summary, wanted.output)
     if summary.stopped:
         click.echo(f"{summary.ended.capitalize()}. The same command goes on from here.", err=True)
-        return 128 + (signals.received or 2)
+        return signals.exit_status
     if not summary.rows:
         if summary.ledger.planned:
             raise BonitoError("No row was accepted.", "The ledger above says how each ended.")

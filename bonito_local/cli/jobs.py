@@ -9,6 +9,7 @@ import click
 
 from bonito_local.cli.status import as_plain
 from bonito_local.cli.table import aligned
+from bonito_local.cli.talk import say
 from bonito_local.jobs.state import AT_WORK, Listed, list_jobs
 from bonito_local.tui.format import GOOD, STATE_TONES, WARN, count, duration, moment, short_path
 
@@ -35,7 +36,7 @@ def command(as_json: bool) -> None:
         coloured = click.style(state, fg=_COLOURS.get(STATE_TONES.get(state, "")))
         click.echo(line.replace(f" {state} ", f" {coloured} ", 1) if state else line)
         if listed.job and listed.job.why:
-            click.echo(f"     {listed.job.why}")
+            say(f"     {listed.job.why}")
 
 
 def _cells(listed: Listed) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bonito_local.cli.completing import jobs
+from bonito_local.cli.talk import say
 from bonito_local.jobs.control import read_log
 from bonito_local.jobs.find import find_job
 
@@ -16,4 +17,4 @@ def command(job: str) -> None:
 
     JOB is its number in `bonito-local jobs`, its output folder, or its job file.
     """
-    click.echo(read_log(find_job(job)), nl=False)
+    say(read_log(find_job(job)), nl=False)

@@ -48,10 +48,10 @@ def command(
     made = read_request(folder)
     enter_air_gap(False, made)
     with chdir(made.folder or Path()), StopSignals() as signals, reporter() as shown:
-        rows = score_job(made.output, wanted, shown.show, signals.stop)
+        rows = score_job(made, wanted, shown.show, signals.stop)
     if rows is None:
         click.echo("Stopped. The same command goes on from here.", err=True)
-        return 128 + (signals.received or 2)
+        return signals.exit_status
     click.echo(f"{'1 row' if rows == 1 else f'{rows} rows'} in {folder}")
     return 0
 

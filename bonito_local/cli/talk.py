@@ -51,9 +51,9 @@ def with_levels(command: click.Command) -> click.Command:
     return command
 
 
-def say(text: str, *, err: bool = False) -> None:
+def say(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print what may hold others' text, none of which reaches the terminal as a command to it."""
-    click.echo(printable(text), err=err)
+    click.echo(printable(text), err=err, nl=nl)
 
 
 def quiet() -> bool:

@@ -91,7 +91,7 @@ def _train(wanted: TrainConfig, online: bool) -> int:
             "The same command goes on from here.",
             err=True,
         )
-        return 128 + (signals.received or 2)
+        return signals.exit_status
     click.echo(f"{ended.steps:,} steps, loss {ended.loss:.3f}: the adapter is in {wanted.output}")
     gguf = wanted.output.with_suffix(".gguf").name
     words = ["bonito-local", "convert", str(wanted.base), "--adapter", str(wanted.output)]

@@ -11,7 +11,7 @@ from statistics import fmean
 from typing import Any
 
 from bonito_local.errors import EvaluationError, OutputError
-from bonito_local.exports.tables import LINE_ENDS
+from bonito_local.exports.tables import as_line
 
 RESULTS, DRAWN = "results.json", "drawn.jsonl"
 OWN = "bonito-local"  # whose templates, if nobody else's
@@ -121,7 +121,7 @@ def write_results(folder: Path, results: Results, drawn: Iterable[Drawn]) -> Non
     Raises:
         OutputError: the folder cannot be written.
     """
-    lines = (json.dumps(asdict(one), ensure_ascii=False).translate(LINE_ENDS) for one in drawn)
+    lines = (as_line(asdict(one)) for one in drawn)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # First what goes with the results: where they are, all is there.

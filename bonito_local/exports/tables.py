@@ -19,7 +19,7 @@ ROWS_A_FILE = 500_000  # some hundred MB: what readers in parallel, and hubs, wa
 _ROW_GROUP = 5000
 _FORMULA = re.compile(r"'*([=@\t\r]|[+-](?!\d+([.,]\d+)*%?$))")
 # Ends of lines to Python's str.splitlines and to some readers of JSONL, but not to JSON.
-LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
 class Table(Protocol):
@@ -40,11 +40,15 @@ class JsonLines:
 
     def write(self, row: Mapping[str, Any]) -> None:
         """Write a line."""
-        line = json.dumps(row, ensure_ascii=False).translate(LINE_ENDS)
-        self._file.write(line.encode() + b"\n")
+        self._file.write(as_line(row).encode() + b"\n")
 
     def close(self) -> None:
         """All is written."""
+
+
+def as_line(row: Mapping[str, Any]) -> str:
+    """JSON that is one line to every reader."""
+    return json.dumps(row, ensure_ascii=False).translate(_LINE_ENDS)
 
 
 class Csv:

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 from statistics import fmean
 
 from bonito_local.backends.base import Backend, Framed, Request, Sample, Sampling
@@ -27,7 +26,7 @@ from bonito_local.checks.text import without_passage, words
 from bonito_local.errors import JobError
 from bonito_local.jobs.engine import engine_plan, find_model
 from bonito_local.jobs.folder import open_job
-from bonito_local.jobs.generation import Generation, from_json
+from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.output import write_output
 from bonito_local.jobs.own_tasks import remember
 from bonito_local.jobs.progress import Notify, Progress, Stop
@@ -43,7 +42,7 @@ _BATCH = 32  # rows scored together, and kept together
 
 
 def score_job(
-    output: Path,
+    job: Generation,
     wanted: Selection | None,
     notify: Notify = lambda _: None,
     stop: Stop = lambda: False,
@@ -56,18 +55,14 @@ def score_job(
     Raises:
         BonitoError: the job cannot be read, its model is another now, or it cannot score.
     """
-    with open_job(output) as store:
-        request = store.load("request")
-        if request is None:
-            raise JobError(f"There is no finished job in {output}.", "Run it first.")
-        job = from_json(request, output)
-        check_scores(job.backend)
+    check_scores(job.backend)
+    with open_job(job.output) as store:
         if wanted is not None:
             select_by(store, wanted)
         _score(store, job, notify, stop)
         if store.unscored(0, 1):
             return None
-        return write_output(store, output).total
+        return write_output(store, job.output).total
 
 
 def _score(store: Store, job: Generation, notify: Notify, stop: Stop) -> None:

@@ -28,6 +28,11 @@ class StopSignals:
         self._pipe: tuple[int, int] | None = None
         self._pipe_before = -1
 
+    @property
+    def exit_status(self) -> int:
+        """Of a command that was stopped, as shells have it."""
+        return 128 + (self.received or signal.SIGINT)
+
     def stop(self) -> bool:
         """Whether the user has asked to stop."""
         return self.received is not None or self._notice()

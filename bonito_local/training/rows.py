@@ -54,8 +54,7 @@ def files_hash(files: Sequence[Path]) -> str:
     for path in files:
         try:
             with path.open("rb") as file:
-                while block := file.read(1 << 20):
-                    total.update(block)
+                hashlib.file_digest(file, lambda: total)
         except OSError as error:
             raise TrainingError(f"Cannot read {path}: {error.strerror}.") from error
     return total.hexdigest()

@@ -88,7 +88,8 @@ def read(folder: Path) -> Measured:
             found.measures[result.name, variant].append(measure(path.parent, result))
             if found.items.setdefault(result.name, result.items) != result.items:
                 raise SystemExit(f"{path} is of other items than the rest.")
-            found.constant.setdefault(result.name, constant(path.parent, result))
+            if result.name not in found.constant:
+                found.constant[result.name] = constant(path.parent, result)
     return found
 
 
@@ -146,7 +147,7 @@ def differences(found: Measured, one: str, other: str, draws: int = 1000) -> lis
     return [*told, f"{100 * mean:+.1f} ({100 * low:+.1f} to {100 * high:+.1f})"]
 
 
-def markdown(found: list[Cell], read: Measured) -> str:
+def markdown(found: list[Cell], measured: Measured) -> str:
     """Three tables: F1 by variant and set, gains over the base, and what differs between two."""
     sets = sorted({one.set for one in found})
     variants = sorted({one.variant for one in found}, key=lambda name: (name != ZERO, name))
@@ -159,7 +160,9 @@ def markdown(found: list[Cell], read: Measured) -> str:
         texts = [f"{c.f1:.1f} ({c.low:.1f} to {c.high:.1f})" if c else "" for c in row]
         mean = f"{fmean(c.f1 for c in row if c):.1f}" if all(row) else ""
         lines.append(f"| {variant} | " + " | ".join([*texts, mean]) + " |")
-    same = [f"{100 * read.constant[name]:.1f}" if read.constant[name] else "" for name in sets]
+    same = [
+        f"{100 * measured.constant[name]:.1f}" if measured.constant[name] else "" for name in sets
+    ]
     lines.append("| the same answer to all | " + " | ".join([*same, ""]) + " |")
     lines += ["", "Gain over the base, with 95 % interval; spread over the seeds.", "", *head]
     for variant in variants[1:]:
@@ -171,7 +174,7 @@ def markdown(found: list[Cell], read: Measured) -> str:
     others = [name for name in variants if name not in (ZERO, MAIN)]
     for variant in others if MAIN in variants else ():
         if all((variant, name) in by and (MAIN, name) in by for name in sets):
-            texts = differences(read, MAIN, variant)
+            texts = differences(measured, MAIN, variant)
             lines.append(f"| {MAIN} - ({variant}) | " + " | ".join(texts) + " |")
     return "\n".join(lines) + "\n"
 

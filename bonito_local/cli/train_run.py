@@ -92,11 +92,13 @@ def _train(wanted: TrainConfig, online: bool) -> int:
             err=True,
         )
         return signals.exit_status
+    click.echo(f"Computed in {ended.compute}")
     click.echo(f"{ended.steps:,} steps, loss {ended.loss:.3f}: the adapter is in {wanted.output}")
     gguf = wanted.output.with_suffix(".gguf").name
     words = ["bonito-local", "convert", str(wanted.base), "--adapter", str(wanted.output)]
     click.echo("Make it a GGUF:")
-    click.echo(f"  {shlex.join([*words, '--merge-into', 'nf4', '-o', gguf])}")
+    merge_into = "bf16" if wanted.weights == "base" else "nf4"
+    click.echo(f"  {shlex.join([*words, '--merge-into', merge_into, '-o', gguf])}")
     return 0
 
 
@@ -137,7 +139,7 @@ class _Shown(AbstractContextManager["_Shown"]):
 
 def _told(progress: Progress) -> str:
     if progress.seconds_left is None:
-        return progress.phase
+        return f"{progress.phase}; {progress.note}" if progress.note else progress.phase
     left = timedelta(seconds=round(progress.seconds_left))
     return (
         f"{progress.phase} {progress.step:,}/{progress.steps:,}: loss {progress.loss:.3f}, "

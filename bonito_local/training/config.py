@@ -18,7 +18,7 @@ from bonito_local.jobs.tomlfile import read_toml
 
 Kind = Literal["bonito", "adapt", "tapt"]
 Switch = Literal["auto", "on", "off"]
-Weights = Literal["auto", "nf4", "bf16"]
+Weights = Literal["auto", "nf4", "bf16", "base"]
 
 # What runs take whose data is large enough for them: (steps, rows below which it is one epoch).
 _STEPS: dict[Kind, tuple[int, int]] = {
@@ -56,7 +56,10 @@ class TrainConfig:
         output_tokens: so is one with a longer output (with its end-of-text token).
         micro_tokens: tokens that a device computes at once; a longer row goes alone.
         gradient_checkpointing: "on" computes activations twice to keep fewer of them.
-        weights: "nf4" holds the base in 4 bits, "bf16" the same NF4 values decoded once.
+        weights: "nf4" holds the base in 4 bits, "bf16" the same NF4 values decoded once; "base"
+            trains on the base's own weights in bf16, without NF4.
+        share_prompts: consecutive rows with the same prompt are computed together, the prompt
+            once; losses and gradients stay the same, batches may hold a few rows more.
         shard: each device holds a part of the base ("bf16"), for bases that fit on one in NF4
             alone.
         save_every: steps between checkpoints.
@@ -80,6 +83,7 @@ class TrainConfig:
     micro_tokens: int = 4096
     gradient_checkpointing: Switch = "auto"
     weights: Weights = "auto"
+    share_prompts: bool = False
     shard: bool = False
     save_every: int = 500
     seed: int = 0

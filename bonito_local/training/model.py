@@ -1,4 +1,4 @@
-"""The base in NF4 with an adapter on it: loaded, checked to belong together, saved."""
+"""The frozen base with an adapter on it: loaded, checked to belong together, saved."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from bitsandbytes.functional import dequantize_4bit
@@ -22,6 +22,7 @@ from bonito_local.convert.checkpoint import open_checkpoint
 from bonito_local.errors import TrainingError
 from bonito_local.training import attention
 from bonito_local.training.config import TrainConfig, adapter_scale
+from bonito_local.training.plan import Held
 
 RECORD = "training.json"  # beside an adapter: what it was made of
 
@@ -79,30 +80,33 @@ def read_record(folder: Path) -> dict[str, Any]:
 def load(
     config: TrainConfig,
     device: str,
-    weights: Literal["nf4", "bf16"],
+    weights: Held,
     checkpointing: bool,
     *,
     sharded: bool = False,
+    dtype: torch.dtype = torch.bfloat16,
 ) -> Any:
-    """Return the base, frozen, with an adapter in bf16 on all its linear layers but the head.
+    """Return the base, frozen, with an adapter on all its linear layers but the head.
 
-    `sharded` leaves this process its part of each layer of the base, in bf16.
+    Both compute in `dtype`, which holds all weights but those packed in NF4. `sharded` leaves
+    this process its part of each layer of the base, decoded.
 
     Raises:
         TrainingError: the base or the adapter cannot be loaded.
     """
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    base = load_base(config.base, device)
+    base = load_base(config.base, device, nf4=weights != "base", dtype=dtype)
     if sharded:
-        spread(base)
+        spread(base, dtype)
     elif weights == "bf16":
-        hold_decoded(base)
+        hold_decoded(base, dtype)
     if checkpointing:
         enable = getattr(base, "activation_checkpointing_enable", None)
         (enable or base.gradient_checkpointing_enable)({"use_reentrant": False})
     torch.manual_seed(config.seed)
-    # bf16 adapters, with float32 masters in the trainer: PEFT's own cast every activation.
+    # No adapter in float32 on a base in bf16: PEFT would cast every activation. The trainer
+    # keeps float32 masters.
     if config.adapter is not None:
         model = PeftModel.from_pretrained(
             base, config.adapter, is_trainable=True, autocast_adapter_dtype=False
@@ -117,25 +121,31 @@ def load(
         )
         model = get_peft_model(base, lora, autocast_adapter_dtype=False)
     for _, parameter in trained(model):
-        parameter.data = parameter.data.to(torch.bfloat16)
+        parameter.data = parameter.data.to(dtype)
     return model.train()
 
 
-def load_base(folder: Path, device: str) -> Any:
-    """Return the base in NF4 with double quantization, as the paper trains on it.
+def load_base(
+    folder: Path, device: str, *, nf4: bool = True, dtype: torch.dtype = torch.bfloat16
+) -> Any:
+    """Return the base, frozen: in NF4 with double quantization, as the paper trains on it.
+
+    Without `nf4`, its own weights. Either way they are rounded to bf16 first, so that `dtype`,
+    which it computes in, changes no weight.
 
     Raises:
         TrainingError: it cannot be loaded.
     """
+    packed = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=dtype,
+    )
     try:
         base = AutoModelForCausalLM.from_pretrained(
             folder,
-            quantization_config=BitsAndBytesConfig(
-                load_in_4bit=True,
-                bnb_4bit_quant_type="nf4",
-                bnb_4bit_use_double_quant=True,
-                bnb_4bit_compute_dtype=torch.bfloat16,
-            ),
+            quantization_config=packed if nf4 else None,
             dtype=torch.bfloat16,
             device_map={"": device},
             attn_implementation=attention.NAME,
@@ -150,19 +160,31 @@ def load_base(folder: Path, device: str) -> Any:
             f"transformers cannot load {folder}: {said[0][:200]}.", "Download or save it again."
         ) from error
     base.requires_grad_(False)
+    if dtype != torch.bfloat16:
+        _cast(base, dtype)
     return base.train()  # in evaluation, bitsandbytes packs weights otherwise on a CPU
 
 
-def hold_decoded(base: torch.nn.Module) -> None:
-    """Decode the NF4 weights once, in place: the same values, in bf16, at four times the size."""
+def _cast(base: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Cast all weights that are not packed; transformers refuses to cast a packed model."""
+    for module in base.modules():
+        packed = module.weight if isinstance(module, Linear4bit) else None
+        for parameter in module.parameters(recurse=False):
+            if parameter is not packed:
+                parameter.data = parameter.data.to(dtype)
+
+
+def hold_decoded(base: torch.nn.Module, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Decode the NF4 weights once, in place: the same values, rounded to bf16, in `dtype`."""
     for module in list(base.modules()):
         for name, child in module.named_children():
             if isinstance(child, Linear4bit):
-                setattr(module, name, _decoded(child))
+                setattr(module, name, _decoded(child, dtype))
 
 
-def _decoded(layer: Any) -> torch.nn.Linear:
+def _decoded(layer: Any, dtype: torch.dtype) -> torch.nn.Linear:
     weight = dequantize_4bit(layer.weight.data, layer.weight.quant_state).to(torch.bfloat16)
+    weight = weight.to(dtype)
     rows, columns = weight.shape
     linear = torch.nn.Linear(columns, rows, bias=False, device="meta")
     linear.weight = torch.nn.Parameter(weight, requires_grad=False)
@@ -170,15 +192,15 @@ def _decoded(layer: Any) -> torch.nn.Linear:
     return linear
 
 
-def spread(base: Any) -> None:
-    """Decode layer by layer, and leave each process its part of every one.
+def spread(base: Any, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Decode packed weights layer by layer, and leave each process its part of every layer.
 
     An adapter that is put on afterwards is whole on each.
     """
     from torch.distributed.fsdp import fully_shard
 
     for layer in base.model.layers:
-        hold_decoded(layer)
+        hold_decoded(layer, dtype)
         # Each is a root of its own, which by itself would stay gathered after its pass.
         fully_shard(layer, reshard_after_forward=True)
 

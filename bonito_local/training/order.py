@@ -1,7 +1,7 @@
-"""Which rows a step takes, and how they are spread over devices and passes.
+"""Which groups of rows a step takes, and how they are spread over devices and passes.
 
-All of it follows from the rows' lengths, the seed and the step's number: every process knows it
-without asking, and a run that goes on needs to know nothing but its step.
+All of it follows from the groups' lengths and rows, the seed and the step's number: every process
+knows it without asking, and a run that goes on needs to know nothing but its step.
 """
 
 from __future__ import annotations
@@ -18,69 +18,84 @@ Lengths = Sequence[int] | npt.NDArray[np.int64]
 
 
 def padded(length: int) -> int:
-    """What a row takes of a pass."""
+    """Return what a group of `length` tokens takes of a pass."""
     return -(-length // _MULTIPLE) * _MULTIPLE
 
 
 class Order:
-    """Epochs of batches grouped by length, each epoch in its own order."""
+    """Epochs of batches grouped by length, each epoch in its own order.
 
-    def __init__(self, lengths: Lengths, batch: int, seed: int) -> None:
+    A batch takes groups until it holds at least `batch` rows; an epoch's last may hold fewer.
+    """
+
+    def __init__(
+        self, lengths: Lengths, batch: int, seed: int, rows: Lengths | None = None
+    ) -> None:
+        """Take the tokens and the rows of each group; one row each, where `rows` is None."""
         self._lengths = np.asarray(lengths)
+        self._rows = np.ones_like(self._lengths) if rows is None else np.asarray(rows)
         self._batch = batch
         self._seed = seed
-        self._epoch = -1
-        self._batches: list[npt.NDArray[np.int64]] = []
+        self._epoch = self._first = 0
+        self._batches = self.batches(0)
 
-    @property
-    def steps(self) -> int:
-        """Steps of an epoch; the rows of one of them may be fewer."""
-        return -(-len(self._lengths) // self._batch)
+    def groups(self, step: int) -> list[int]:
+        """Return the groups of a step, counted from 0 over all epochs."""
+        if step < self._first:
+            self._epoch = self._first = 0
+            self._batches = self.batches(0)
+        # Epochs of ragged groups differ in their number of batches.
+        while step >= self._first + len(self._batches):
+            self._first += len(self._batches)
+            self._epoch += 1
+            self._batches = self.batches(self._epoch)
+        return [int(group) for group in self._batches[step - self._first]]
 
-    def rows(self, step: int) -> list[int]:
-        """The rows of a step, counted from 0 over all epochs."""
-        epoch, at = divmod(step, self.steps)
-        if epoch != self._epoch:
-            self._batches, self._epoch = self._shuffled(epoch), epoch
-        return [int(row) for row in self._batches[at]]
-
-    def _shuffled(self, epoch: int) -> list[npt.NDArray[np.int64]]:
+    def batches(self, epoch: int) -> list[npt.NDArray[np.int64]]:
+        """Return the batches of an epoch, in order: each group once."""
         random = np.random.default_rng((self._seed, epoch))
         order = random.permutation(len(self._lengths))
-        found = []
-        for some in _chunks(order, _SORTED_TOGETHER * self._batch):
-            by_length = some[np.argsort(-self._lengths[some], kind="stable")]
-            found += _chunks(by_length, self._batch)
-        return [found[at] for at in random.permutation(len(found))]
+        by_length = [
+            some[np.argsort(-self._lengths[some], kind="stable")]
+            for some in self._cut(order, _SORTED_TOGETHER * self._batch)
+        ]
+        batches = self._cut(np.concatenate(by_length), self._batch)
+        return [batches[at] for at in random.permutation(len(batches))]
+
+    def _cut(self, groups: npt.NDArray[np.int64], least: int) -> list[npt.NDArray[np.int64]]:
+        """Cut into parts of as few groups as hold `least` rows; the last may hold fewer."""
+        ends = np.cumsum(self._rows[groups])
+        parts, at, rows = [], 0, 0
+        while at < len(groups):
+            stop = int(np.searchsorted(ends, rows + least)) + 1
+            parts.append(groups[at:stop])
+            at, rows = stop, int(ends[min(stop, len(groups)) - 1])
+        return parts
 
 
-def share(rows: Sequence[int], lengths: Lengths, count: int, which: int) -> list[int]:
-    """The rows of a step that one of `count` devices takes, so that all have about as much."""
+def share(groups: Sequence[int], lengths: Lengths, count: int, which: int) -> list[int]:
+    """Return the groups that one of `count` devices takes, so that all have about as much."""
     shares: list[list[int]] = [[] for _ in range(count)]
     loads = [0] * count
-    for row in sorted(rows, key=lambda row: (-lengths[row], row)):
+    for group in sorted(groups, key=lambda group: (-lengths[group], group)):
         least = loads.index(min(loads))
-        shares[least].append(row)
-        loads[least] += padded(int(lengths[row]))
+        shares[least].append(group)
+        loads[least] += padded(int(lengths[group]))
     return shares[which]
 
 
-def passes(rows: Sequence[int], lengths: Lengths, most: int) -> list[list[int]]:
-    """Cut a device's rows into passes of at most `most` tokens, the longest rows first.
+def passes(groups: Sequence[int], lengths: Lengths, most: int) -> list[list[int]]:
+    """Cut a device's groups into passes of at most `most` tokens, the longest first.
 
-    A row that is longer goes alone.
+    A group that is longer goes alone.
     """
-    found: list[list[int]] = []
+    cut: list[list[int]] = []
     room = 0
-    for row in sorted(rows, key=lambda row: (-lengths[row], row)):
-        size = padded(int(lengths[row]))
-        if not found or size > room:
-            found.append([])
+    for group in sorted(groups, key=lambda group: (-lengths[group], group)):
+        size = padded(int(lengths[group]))
+        if not cut or size > room:
+            cut.append([])
             room = most
-        found[-1].append(row)
+        cut[-1].append(group)
         room -= size
-    return found
-
-
-def _chunks(values: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
-    return [values[at : at + size] for at in range(0, len(values), size)]
+    return cut

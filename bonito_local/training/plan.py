@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil
@@ -14,9 +14,15 @@ from bonito_local.convert.checkpoint import read_json
 from bonito_local.errors import TrainingError, UsageError, did_you_mean
 from bonito_local.training.config import TrainConfig
 from bonito_local.training.rows import count_rows, find_data, read_pairs
+from bonito_local.training.tokens import MOST_OUTPUTS
 from bonito_local.training.watch import read_log
 
-Held = Literal["nf4", "bf16"]
+Held = Literal["nf4", "bf16", "base"]
+_HELD: dict[Held, str] = {
+    "nf4": "NF4",
+    "bf16": "NF4 values held in bf16",
+    "base": "the base's own weights in bf16",
+}
 
 # Bases whose shape is known without their folder (from the config.json of each).
 _KNOWN: dict[str, dict[str, Any]] = {
@@ -107,17 +113,27 @@ def adapter_weights(shape: Architecture, rank: int) -> int:
 
 
 def memory(
-    shape: Architecture, config: TrainConfig, held: Held, checkpointing: bool, gpus: int
+    shape: Architecture,
+    config: TrainConfig,
+    held: Held,
+    checkpointing: bool,
+    gpus: int,
+    value: int = 2,
 ) -> Memory:
-    """What one device needs; the terms of `activations` are counted from the layers' code."""
+    """Estimate what one device needs, if it computes in a format of `value` bytes.
+
+    The terms of `activations` are counted from the layers' code.
+    """
+    wide = value / 2  # against bf16
     linear = linear_weights(shape)
     others = shape.vocab * shape.width * (1 if shape.tied else 2) + 2 * shape.layers * shape.width
     # NF4: 4 bits, 8 for each block of 64 weights, and 32 for each block of 256 of those.
     nf4 = (4 + 8 / 64 + 32 / (64 * 256)) / 8
-    weights = linear * (2.0 if held == "bf16" else nf4)
+    weights = linear * (nf4 if held == "nf4" else float(value))
     if config.shard and gpus > 1:
-        # Loaded whole in NF4; then a part of each layer, with two gathered: one ahead.
-        weights = max(linear * nf4, weights / gpus + 2 * weights / shape.layers)
+        # Loaded whole first; then a part of each layer, with two gathered: one ahead.
+        whole = linear * (float(value) if held == "base" else nf4)
+        weights = max(whole, weights / gpus + 2 * weights / shape.layers)
     values = adapter_weights(shape, config.rank)
     tokens = max(config.micro_tokens, config.input_tokens + config.output_tokens)
     heads, kept = shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim
@@ -129,24 +145,26 @@ def memory(
     else:
         kept_bytes = tokens * layer * shape.layers
     return Memory(
-        weights=weights + 2 * others,
-        # In bf16 with its gradient; in float32 with gradient, and Adam's two moments.
-        adapter=values * (2 + 2 + 4 + 4 + 8),
-        activations=kept_bytes + 4 * tokens * shape.width,  # the last norm's input
+        weights=weights + value * others,
+        # Where it computes, with its gradient; in float32 with gradient, and Adam's two moments.
+        adapter=values * (2 * value + 4 + 4 + 8),
+        activations=wide * kept_bytes + 4 * tokens * shape.width,  # the last norm's input
         loss=_POSITIONS * shape.vocab * 10 + tokens * shape.width * 4,
     )
 
 
-def choose(shape: Architecture, config: TrainConfig, room: float, gpus: int = 1) -> Way:
+def choose(
+    shape: Architecture, config: TrainConfig, room: float, gpus: int = 1, value: int = 2
+) -> Way:
     """The fastest way that fits in `room` bytes, among those that the config leaves open.
 
     Decoded weights save a decoding in each pass; activations that are kept save a whole
     forward pass. Where nothing fits, the smallest is returned: it may fit yet.
     """
     held: list[Held] = ["bf16", "nf4"] if config.weights == "auto" else [config.weights]
-    held = ["bf16"] if config.shard else held
+    held = ["bf16"] if config.shard and config.weights != "base" else held
     kept = {"auto": [False, True], "on": [True], "off": [False]}[config.gradient_checkpointing]
-    ways = [Way(h, c, memory(shape, config, h, c, gpus)) for c in kept for h in held]
+    ways = [Way(h, c, memory(shape, config, h, c, gpus, value)) for c in kept for h in held]
     fitting = [way for way in ways if way.memory.total <= room]
     return fitting[0] if fitting else min(ways, key=lambda way: way.memory.total)
 
@@ -231,9 +249,20 @@ def _row_tokens(config: TrainConfig) -> tuple[int | None, float, str]:
     sample = list(islice(read_pairs(files, config.kind), _SAMPLE))
     if not sample:
         raise TrainingError(f"{config.data} holds no rows.", "Give a file with at least one.")
-    letters = sum(len(prompt) + len(output) for prompt, output in sample) / len(sample)
+    letters = _letters(sample, config.share_prompts) / len(sample)
     rows = sum(map(count_rows, files))
     return rows, letters / _LETTERS + 2, f"from the letters of {len(sample):,} rows"
+
+
+def _letters(pairs: Sequence[tuple[str, str]], shared: bool) -> int:
+    """Return the letters of rows; a prompt that a group shares counts once."""
+    letters = outputs = 0
+    before = None
+    for prompt, output in pairs:
+        outputs = outputs + 1 if shared and prompt == before and outputs < MOST_OUTPUTS else 1
+        letters += len(output) + (len(prompt) if outputs == 1 else 0)
+        before = prompt
+    return letters
 
 
 def advice(config: TrainConfig, way: Way) -> str:
@@ -259,7 +288,7 @@ def lines(plan: Plan, config: TrainConfig) -> Iterator[str]:
         f"model     {config.base.name}: {everything / 1e9:.2f} G weights, "
         f"{adapter / 1e6:.1f} M in an adapter of rank {config.rank}"
     )
-    held = "NF4" if way.weights == "nf4" else "NF4 values held in bf16"
+    held = _HELD[way.weights]
     again = "computed twice" if way.checkpointing else "kept"
     yield f"way       {held}, activations {again}, {config.micro_tokens:,} tokens at once"
     use = way.memory

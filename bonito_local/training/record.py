@@ -15,9 +15,10 @@ from bonito_local.backends.checkpoint import read_checkpoint
 from bonito_local.errors import TrainingError
 from bonito_local.exports.staging import write_private
 from bonito_local.training import checkpoint
+from bonito_local.training.compute import Compute
 from bonito_local.training.config import TrainConfig
 from bonito_local.training.model import RECORD, check_adapter, check_base, read_record
-from bonito_local.training.plan import Held
+from bonito_local.training.plan import Held, Way
 from bonito_local.training.processes import Processes
 from bonito_local.training.rows import files_hash
 from bonito_local.training.tokens import Counts
@@ -26,7 +27,7 @@ _LIBRARIES = ("bitsandbytes", "peft", "torch", "transformers")
 # What a run that goes on must share with the one before; the rest changes only how it computes.
 _KEPT = (
     *("kind", "adapter", "rank", "alpha", "learning_rate", "max_grad_norm", "batch", "steps"),
-    *("input_tokens", "output_tokens", "seed"),
+    *("input_tokens", "output_tokens", "share_prompts", "seed"),
 )
 
 
@@ -42,6 +43,7 @@ class Record:
     steps: int = 0
     weights: Held | None = None
     checkpointing: bool = False
+    compute: Compute | None = None
     processes: int = 1
     done: bool = False
     loss: float = 0.0
@@ -50,13 +52,21 @@ class Record:
     def tokens_key(self) -> str:
         """What its tokens depend on."""
         told = [self.base_sha256, self.data_sha256]
-        told += [str(self.config[k]) for k in ("kind", "input_tokens", "output_tokens")]
+        keys = ["kind", "input_tokens", "output_tokens"]
+        if self.config["share_prompts"]:
+            keys += ["share_prompts", "micro_tokens"]  # which bounds a group
+        told += [str(self.config[key]) for key in keys]
         return hashlib.sha256(" ".join(told).encode()).hexdigest()
 
-    def settle(self, counts: Counts, steps: int, weights: Held, checkpointing: bool) -> Record:
+    def settle(self, counts: Counts, steps: int, way: Way, compute: Compute) -> Record:
         """Add what follows from data and machine."""
         return replace(
-            self, counts=counts, steps=steps, weights=weights, checkpointing=checkpointing
+            self,
+            counts=counts,
+            steps=steps,
+            weights=way.weights,
+            checkpointing=way.checkpointing,
+            compute=compute,
         )
 
     def end(self, loss: float) -> Record:
@@ -115,6 +125,7 @@ def begin(config: TrainConfig, data: Sequence[Path], processes: Processes) -> Re
         steps=before["steps"],
         weights=before["weights"],
         checkpointing=before["checkpointing"],
+        compute=Compute.of(before.get("compute")),
         done=before["done"],
         loss=before["loss"],
     )
@@ -126,5 +137,9 @@ def _difference(before: Mapping[str, Any], fresh: Record) -> str:
         return "base"
     if before.get("data_sha256") != fresh.data_sha256:
         return "data file"
-    said = before.get("config", {})
-    return next((key for key in _KEPT if said.get(key) != fresh.config[key]), "")
+    config = {"share_prompts": False, "weights": "auto", **before.get("config", {})}
+    if (config["weights"] == "base") != (fresh.config["weights"] == "base"):
+        return "weights"
+    # Groups follow from micro_tokens; without them it only changes how a run computes.
+    kept = (*_KEPT, "micro_tokens") if fresh.config["share_prompts"] else _KEPT
+    return next((key for key in kept if config.get(key) != fresh.config[key]), "")

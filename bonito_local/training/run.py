@@ -3,8 +3,8 @@
 The paper's recipe (arXiv 2402.18334): loss on the output tokens only, paged AdamW in 32 bit, a
 learning rate that falls linearly to zero, 16 rows a step in batches grouped by length. What is
 computed is what transformers' Trainer computes with these settings, up to rounding; rows lie side
-by side instead of being padded, the head sees only positions that are trained on, and adapters
-are bf16 with float32 masters.
+by side instead of being padded, rows with one prompt may share it, the head sees only positions
+that are trained on, and adapters have float32 masters.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from bonito_local.backends.llamacpp.machine import available_memory
 from bonito_local.backends.transformers.texts import Texts
 from bonito_local.errors import TrainingError
 from bonito_local.training import checkpoint
+from bonito_local.training.attention import Masks
+from bonito_local.training.compute import Compute, choose_compute
 from bonito_local.training.config import TrainConfig
 from bonito_local.training.loss import output_loss
 from bonito_local.training.model import load, save_adapter, trained
@@ -39,7 +41,10 @@ TOKENS = "tokens"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands; `seconds_left` is None until the first step is done."""
+    """Where a run stands; `seconds_left` is None until the first step is done.
+
+    `note` says what a person may want to know of the phase.
+    """
 
     phase: str
     step: int = 0
@@ -47,6 +52,7 @@ class Progress:
     loss: float = 0.0
     tokens_per_second: float = 0.0
     seconds_left: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,7 @@ class Trained:
     steps: int
     loss: float
     tokens_per_second: float
+    compute: Compute
 
     @property
     def complete(self) -> bool:
@@ -88,16 +95,19 @@ def train(
     data = find_data(config.data)
     record = begin(config, data, processes)
     if record.done:
-        return Trained(config.output, record.counts, record.steps, record.steps, record.loss, 0.0)
+        ended = (record.counts, record.steps, record.steps, record.loss, 0.0)
+        return Trained(config.output, *ended, record.compute or Compute())
     tokens = _tokens(config, data, record, processes)
     steps = config.steps_for(tokens.counts.rows)
-    way = _way(config, record, processes)
-    record = record.settle(tokens.counts, steps, way.weights, way.checkpointing)
+    # A run that goes on keeps its format, and so its bits.
+    compute = record.compute or choose_compute(shape_of(config.base), processes)
+    way = _way(config, record, processes, compute)
+    record = record.settle(tokens.counts, steps, way, compute)
     if processes.first:
         record.write(config.output)
-    notify(Progress("loading", 0, steps))
+    notify(Progress("loading", 0, steps, note=f"computes in {compute}"))
     with _memory(config, way):
-        run = _Run(config, processes, tokens, steps, way)
+        run = _Run(config, processes, tokens, steps, way, compute)
         return run.finish(record, notify, stop)
 
 
@@ -105,14 +115,26 @@ class _Run:
     """A model under training."""
 
     def __init__(
-        self, config: TrainConfig, processes: Processes, tokens: Tokens, steps: int, way: Way
+        self,
+        config: TrainConfig,
+        processes: Processes,
+        tokens: Tokens,
+        steps: int,
+        way: Way,
+        compute: Compute,
     ) -> None:
         self._config, self._processes, self._tokens = config, processes, tokens
-        self._steps = steps
+        self._steps, self._compute = steps, compute
         self._lengths = tokens.lengths
-        self._order = Order(self._lengths, config.batch, config.seed)
-        shard = config.shard and processes.count > 1
-        self._model = load(config, processes.device, way.weights, way.checkpointing, sharded=shard)
+        self._order = Order(self._lengths, config.batch, config.seed, tokens.rows)
+        self._model = load(
+            config,
+            processes.device,
+            way.weights,
+            way.checkpointing,
+            sharded=config.shard and processes.count > 1,
+            dtype=compute.dtype,
+        )
         self._named = dict(trained(self._model))
         masters = {name: p.detach().float().clone() for name, p in self._named.items()}
         for master in masters.values():
@@ -170,20 +192,17 @@ class _Run:
             self._steps,
             self._watch.loss,
             self._speed,
+            self._compute,
         )
 
     def _step(self, stop: Callable[[], bool]) -> tuple[float, float, bool]:
         """One optimizer step; returns loss, gradient norm, and whether any process is to stop."""
         state, config = self._state, self._config
-        rows = self._order.rows(state.step)
-        scale = 1 / int(self._tokens.outputs[rows].sum())
+        groups = self._order.groups(state.step)
+        scale = 1 / sum(self._tokens.group(group).trained for group in groups)
         numbers = torch.zeros(2, device=self._processes.device)
-        for some, counted in self._passes(rows):
-            batch = pack(
-                [self._tokens.row(row) for row in some],
-                [int(self._tokens.outputs[row]) for row in some],
-                self._processes.device,
-            )
+        for some, counted in self._passes(groups):
+            batch = pack([self._tokens.group(at) for at in some], self._processes.device)
             numbers[0] += self._backward(batch, scale * counted)
         numbers[1] = float(stop())
         gradients = [master.grad for master in state.masters.values() if master.grad is not None]
@@ -198,26 +217,31 @@ class _Run:
         loss, stopped = numbers.tolist()
         return loss, float(norm), stopped > 0
 
-    def _passes(self, rows: list[int]) -> Iterator[tuple[list[int], bool]]:
-        """This device's passes of a step; where layers are spread, as many on every device.
+    def _passes(self, groups: list[int]) -> Iterator[tuple[list[int], bool]]:
+        """Yield this device's passes of a step; where layers are spread, as many on every device.
 
         A pass that is there for the others' sake counts for nothing.
         """
         count, most = self._processes.count, self._config.micro_tokens
         mine = [
-            passes(share(rows, self._lengths, count, which), self._lengths, most)
+            passes(share(groups, self._lengths, count, which), self._lengths, most)
             for which in (range(count) if self._config.shard else [self._processes.rank])
         ]
         own = mine[self._processes.rank] if self._config.shard else mine[0]
         yield from ((some, True) for some in own)
         for _ in range(max(map(len, mine)) - len(own)):
-            yield rows[:1], False
+            yield groups[:1], False
 
     def _backward(self, batch: Pack, scale: float) -> torch.Tensor:
         """Add a pass's gradients to the masters'; returns its share of the loss."""
         body = self._model.get_base_model()
+        shared = batch.segments is not None
         states = body.model(
-            input_ids=batch.ids, position_ids=batch.places, runs=batch.runs, use_cache=False
+            input_ids=batch.ids,
+            position_ids=batch.places,
+            runs=batch.runs,
+            masks=Masks(batch.runs, batch.segments, batch.places) if shared else None,
+            use_cache=False,
         ).last_hidden_state
         picked = states[0].index_select(0, batch.positions)
         loss = output_loss(picked, body.lm_head.weight, batch.labels, scale)
@@ -233,7 +257,7 @@ class _Run:
         return self._config.learning_rate * (1 - step / self._steps)
 
     def _order_tokens(self, step: int) -> int:
-        return int(self._lengths[self._order.rows(step)].sum())
+        return int(self._lengths[self._order.groups(step)].sum())
 
     def _publish(self) -> None:
         for name, parameter in self._named.items():
@@ -255,9 +279,10 @@ def _tokens(
     if processes.first:
         texts = Texts(config.base)
         pairs = read_pairs(data, config.kind)
-        found = tokenize(pairs, texts, limits, folder, record.tokens_key)
+        most = config.micro_tokens if config.share_prompts else 0
+        tokens = tokenize(pairs, texts, limits, folder, record.tokens_key, most)
         processes.wait()
-        return found
+        return tokens
     processes.wait()
     other = open_tokens(folder, record.tokens_key)
     if other is None:
@@ -267,7 +292,7 @@ def _tokens(
     return other
 
 
-def _way(config: TrainConfig, record: Record, processes: Processes) -> Way:
+def _way(config: TrainConfig, record: Record, processes: Processes, compute: Compute) -> Way:
     """How weights and activations are held; a run that goes on keeps its way, and so its bits."""
     if record.weights and config.weights == "auto":
         config = replace(config, weights=record.weights)
@@ -277,7 +302,7 @@ def _way(config: TrainConfig, record: Record, processes: Processes) -> Way:
         room = 0.8 * available_memory() / processes.count
     else:
         room = room_of(torch.cuda.mem_get_info()[1])
-    return choose(shape_of(config.base), config, room, processes.count)
+    return choose(shape_of(config.base), config, room, processes.count, compute.bytes)
 
 
 @contextmanager

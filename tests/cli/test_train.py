@@ -15,6 +15,7 @@ from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.cli.main import run
 from bonito_local.tasks import FORMS
+from bonito_local.training import compute
 
 Capture = pytest.CaptureFixture[str]
 
@@ -45,13 +46,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(autouse=True)
+def _computes_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure nothing: results may not depend on the machine."""
+    monkeypatch.setattr(compute, "measure", lambda shape: (390.0, 150.0))
+
+
 def test_from_rows_to_an_answer(folder: Path, capsys: Capture) -> None:
     assert run(["train", "adapt", str(folder / "adapted.toml")]) == 0
     told = capsys.readouterr()
-    assert "16 rows\n60 steps, loss" in told.out
+    computed = "bfloat16: 390 against 150 GFLOP/s in float32"
+    assert f"16 rows\nComputed in {computed}\n60 steps, loss" in told.out
+    assert f"loading; computes in {computed}\n" in told.err
     assert "training 60/60: loss" in told.err
     words = told.out.splitlines()[-1].split()
     assert words[:2] == ["bonito-local", "convert"]
+    assert "--merge-into nf4" in told.out
     gguf = folder / "adapted.gguf"
     assert run([*words[1:-1], str(gguf), "--quant", "F16"]) == 0
     capsys.readouterr()
@@ -100,7 +110,18 @@ def test_what_cannot_be_asked(
 
 def test_training_on_passages(folder: Path, capsys: Capture) -> None:
     assert run(["train", "tapt", str(folder / "tapt.toml")]) == 0
-    assert capsys.readouterr().out.startswith("4 rows\n2 steps")
+    out = capsys.readouterr().out
+    assert out.startswith("4 rows\nComputed in")
+    assert "\n2 steps" in out
+
+
+def test_an_adapter_of_the_bases_own_weights_is_merged_into_those(
+    folder: Path, capsys: Capture
+) -> None:
+    config = CONFIG.format(output="own", steps=1)
+    (folder / "own.toml").write_text(f'{config}weights = "base"\n')
+    assert run(["train", "adapt", str(folder / "own.toml")]) == 0
+    assert "--merge-into bf16 -o own.gguf\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["bonito", "adapt", "tapt"])

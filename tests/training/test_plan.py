@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tiny_rows import write_rows
 
 from bonito_local.cli.main import run
 from bonito_local.errors import TrainingError, UsageError
@@ -17,6 +18,7 @@ from bonito_local.training.plan import (
     memory,
     shape_of,
 )
+from bonito_local.training.tokens import Group
 
 RECIPES = Path(__file__).parents[2] / "recipes/paper"
 
@@ -53,7 +55,8 @@ def test_activations_are_about_what_autograd_keeps(
     """Within a third, but for attention's own, which differ between CPU and GPU."""
     model = load(config, "cpu", "bf16", checkpointing)
     lengths = [48] * 8
-    batch = pack([torch.arange(3, 3 + n).numpy().astype("uint32") for n in lengths], lengths, "cpu")
+    ids = [torch.arange(3, 3 + n).numpy().astype("uint32") for n in lengths]
+    batch = pack([Group(row, 1, (len(row) - 1,)) for row in ids], "cpu")
     kept: dict[int, int] = {}
     parameters = {p.untyped_storage().data_ptr() for p in model.parameters()}
 
@@ -106,6 +109,34 @@ def test_data_that_is_there_is_counted(config: TrainConfig) -> None:
     assert (plan.rows, plan.steps) == (20, 5)
     assert 15 < plan.row_tokens < 60
     assert plan.hours is None
+
+
+def test_shared_prompts_are_counted_once(config: TrainConfig) -> None:
+    rows = [{"input": "p" * 420, "output": f"{k}" * 42} for k in range(9)]
+    rows += [{"input": "q" * 420, "output": "r" * 42}]
+    config = replace(config, data=write_rows(config.data, rows))
+    assert make_plan(config).row_tokens == pytest.approx(112)
+    # Groups of eight, one and one.
+    shared = make_plan(replace(config, share_prompts=True))
+    assert shared.row_tokens == pytest.approx(12 + 300 / 10)
+    assert (shared.rows, shared.steps) == (10, config.steps)
+
+
+def test_the_bases_own_weights_and_float32_are_counted(config: TrainConfig) -> None:
+    config = replace(config, base=Path("Mistral-7B-v0.1"), weights="base")
+    shape = shape_of(config.base)
+    assert {choose(shape, config, room).weights for room in (0, 1e12)} == {"base"}
+    own, decoded = (memory(shape, config, held, False, 1) for held in ("base", "bf16"))
+    assert own == decoded
+    wide = memory(shape, config, "base", False, 1, 4)
+    assert wide.weights == 2 * own.weights
+    assert 1.9 < wide.activations / own.activations <= 2
+    values = adapter_weights(shape, config.rank)
+    assert wide.adapter - own.adapter == 4 * values
+    # Spread over devices, they are loaded whole first.
+    sharded = replace(config, shard=True)
+    assert choose(shape, sharded, 0, 8).weights == "base"
+    assert memory(shape, sharded, "base", False, 8).weights == own.weights
 
 
 def test_what_is_not_known_is_refused(config: TrainConfig) -> None:

@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,9 @@ from torch.nn import functional as F
 from transformers import AutoModelForCausalLM
 
 from bonito_local.convert.pipeline import convert
+from bonito_local.convert.plan import MergeInto
 from bonito_local.errors import TrainingError
+from bonito_local.training import compute
 from bonito_local.training import run as running
 from bonito_local.training.config import Switch, TrainConfig, Weights
 from bonito_local.training.model import hold_decoded, load, load_base
@@ -143,6 +145,92 @@ def test_a_run_that_was_killed_and_one_that_was_stopped_equal_one_that_was_not(
             assert losses[0] == losses[1]
 
 
+SEVERAL = [
+    {"input": row["input"], "output": f"{row['output']} {k}" * (k + 1)}
+    for number, row in enumerate(ROWS)
+    for k in range(number % 4 + 1)
+]
+
+
+def test_a_step_with_shared_prompts_is_that_of_separate_rows(
+    config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compute, "measure", lambda shape: (1.0, 2.0))
+    write_rows(config.data, SEVERAL)
+    config = replace(config, steps=1, batch=50, micro_tokens=1024)
+    apart, shared = (replace(config, output=tmp_path / name) for name in ("apart", "shared"))
+    assert train(apart).counts == train(replace(shared, share_prompts=True)).counts
+    (one,), (two,) = read_log(apart.output), read_log(shared.output)
+    assert one["loss"] == pytest.approx(two["loss"], rel=1e-5)
+    assert one["grad_norm"] == pytest.approx(two["grad_norm"], rel=1e-4)
+    assert two["tokens"] < 0.7 * one["tokens"]
+    first, second = adapter(apart.output), adapter(shared.output)
+    for name, tensor in first.items():
+        assert tensor.dtype == torch.float32
+        # Adam's first step is the gradients' signs, which rounding may turn near zero.
+        assert torch.isclose(tensor, second[name], atol=1e-4).float().mean() > 0.995
+
+
+@pytest.mark.parametrize("formats", [(2.0, 1.0), (1.0, 2.0)], ids=["bfloat16", "float32"])
+def test_a_run_with_shared_prompts_goes_on_bit_for_bit(
+    config: TrainConfig,
+    tmp_path: Path,
+    formats: tuple[float, float],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(compute, "measure", lambda shape: formats)
+    write_rows(config.data, SEVERAL)
+    config = replace(config, share_prompts=True, weights="base", steps=16)
+    whole, killed = (replace(config, output=tmp_path / name) for name in ("whole", "killed"))
+    train(whole)
+
+    def kill(progress: Progress) -> None:
+        if progress.step == 10:  # two steps after a checkpoint
+            raise Killed
+
+    with pytest.raises(Killed):
+        train(killed, notify=kill)
+    record = (killed.output / "training.json").read_text()
+    # Measured again, the machine would choose the other format: the run keeps its own.
+    monkeypatch.setattr(compute, "measure", lambda shape: formats[::-1])
+    ended = train(killed)
+    assert (ended.compute.bfloat16, ended.compute.float32) == formats
+    assert json.loads(record)["weights"] == "base"
+    assert json.loads(record)["compute"] == asdict(ended.compute)
+    assert same(whole.output, killed.output)
+    assert train(killed).compute == ended.compute
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("share_prompts", False), ("micro_tokens", 512), ("weights", "auto")]
+)
+def test_a_run_with_shared_prompts_keeps_its_groups_and_weights(
+    config: TrainConfig, name: str, value: Any
+) -> None:
+    config = replace(config, share_prompts=True, weights="base")
+    train(config, stop=lambda: True)
+    with pytest.raises(TrainingError, match=f"another {name}"):
+        train(replace(config, **{name: value}))
+
+
+def test_float32_changes_no_weight_of_the_base(config: TrainConfig) -> None:
+    for held in ("base", "bf16", "nf4"):
+        wide, narrow = (
+            load(config, "cpu", held, checkpointing=False, dtype=dtype).get_base_model()
+            for dtype in (torch.float32, torch.bfloat16)
+        )
+        for (name, one), two in zip(wide.named_parameters(), narrow.parameters(), strict=True):
+            packed = one.dtype == torch.uint8
+            assert one.dtype == (torch.uint8 if packed else torch.float32), name
+            assert packed == (held == "nf4" and name.endswith("base_layer.weight"))
+            if "lora_A" not in name:  # drawn in float32, and rounded to the format
+                assert torch.equal(one, two if packed else two.float()), name
+    own = AutoModelForCausalLM.from_pretrained(config.base, dtype=torch.bfloat16)
+    based = load(config, "cpu", "base", checkpointing=False).get_base_model()
+    kept = {name.replace(".base_layer", ""): p for name, p in based.named_parameters()}
+    assert all(torch.equal(p, kept[name]) for name, p in own.named_parameters())
+
+
 def test_rows_too_long_are_counted_not_cut(config: TrainConfig) -> None:
     write_rows(config.data, [*ROWS, {"input": "x " * 500, "output": "y"}])
     ended = train(replace(config, steps=1, input_tokens=300))
@@ -228,16 +316,17 @@ def test_memory_that_runs_out_says_what_to_lower(config: TrainConfig) -> None:
     )
 
 
+@pytest.mark.parametrize(("weights", "merge_into"), [("auto", "nf4"), ("base", "bf16")])
 def test_what_was_trained_merged_and_converted_gives_the_same_logits(
-    config: TrainConfig, tmp_path: Path
+    config: TrainConfig, tmp_path: Path, weights: Weights, merge_into: MergeInto
 ) -> None:
     # As bases are published: training computes in bf16, and NF4 rounds what it is given.
     shutil.copytree(config.base, tmp_path / "base")
     whole = AutoModelForCausalLM.from_pretrained(config.base, dtype=torch.bfloat16)
     whole.save_pretrained(tmp_path / "base")
-    config = replace(config, base=tmp_path / "base")
+    config = replace(config, base=tmp_path / "base", weights=weights)
     train(config)
-    base = load_base(config.base, "cpu")
+    base = load_base(config.base, "cpu", nf4=weights != "base")
     hold_decoded(base)
     # In float32, so that what is compared is not the rounding of bf16.
     model = torch.nn.Module.float(PeftModel.from_pretrained(base, config.output))
@@ -247,7 +336,7 @@ def test_what_was_trained_merged_and_converted_gives_the_same_logits(
         with model.disable_adapter():
             before = model(torch.tensor([ids])).logits[0].numpy()
     file = tmp_path / "f16.gguf"
-    convert(config.base, file, adapters=[config.output], quant="F16", merge_into="nf4")
+    convert(config.base, file, adapters=[config.output], quant="F16", merge_into=merge_into)
     got = logits(file, ids)
     # Within 1 % of the largest logit, where training moved them by twenty times as much.
     largest = np.abs(wanted).max()
@@ -261,9 +350,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 sys.path.insert(0, sys.argv[3])
+from bonito_local.training import compute
 from bonito_local.training.config import Switch, TrainConfig, Weights
 from bonito_local.training.processes import join
 from bonito_local.training.run import train
+compute.measure = lambda shape: (2.0, 1.0)
 processes = join()
 base, data, out = map(Path, sys.argv[1:3] + sys.argv[4:5])
 config = TrainConfig("bonito", base, data, out / "ddp", rank=8, alpha=16, learning_rate=1e-2,

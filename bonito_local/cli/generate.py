@@ -58,6 +58,7 @@ _PATH = click.Path(path_type=Path)
 @click.option("--online", is_flag=True, help="Leave the air gap open. Warned about, recorded.")
 @click.option("--keep-repeats", is_flag=True, help="Plan passages too that repeat others.")
 @click.option("--ocr", default="", help="Read scanned pages, in these languages: eng, eng+deu.")
+@click.option("--hidden", is_flag=True, help="Read what documents hide: sheets, slides, comments.")
 @click.option("--column", help="Text column of .jsonl, .csv and .parquet files.")
 @click.option("--json", "as_json", is_flag=True, help="How it ended, for programs.")
 def command(
@@ -90,6 +91,7 @@ def command(
     online: bool,
     keep_repeats: bool,
     ocr: str,
+    hidden: bool,
     column: str | None,
     as_json: bool,
 ) -> int:
@@ -108,6 +110,7 @@ def command(
         sampling=Sampling(n, temperature, top_p, max_tokens, seed),
         column=column,
         ocr=ocr,
+        hidden=hidden,
         keep_repeats=keep_repeats,
         limit=limit,
         prompt=prompt,

@@ -21,7 +21,7 @@ from bonito_local.tasks import TaskType
 class Generation:
     """What to generate.
 
-    `paths` are documents or folders, `column` and `ocr` are as in `ReadOptions`,
+    `paths` are documents or folders, `column`, `ocr` and `hidden` are as in `ReadOptions`,
     `limit` ends reading after so many passages, `passage_tokens` is the most tokens of one
     (None: what suits the model), `target_tokens` what they aim at (None: 85% of that), and
     `overlap_tokens` how many each repeats of the one before. `keep_repeats` plans passages too
@@ -44,6 +44,7 @@ class Generation:
     sampling: Sampling = field(default_factory=Sampling)
     column: str | None = None
     ocr: str = ""
+    hidden: bool = False
     limit: int | None = None
     prompt: str = "auto"
     guided: bool = False
@@ -67,7 +68,7 @@ class Generation:
     @property
     def reading(self) -> ReadOptions:
         """How documents are read."""
-        return ReadOptions(self.column, self.ocr)
+        return ReadOptions(self.column, self.ocr, self.hidden)
 
 
 _PATHS = ("paths", "other_jobs", "evaluation")

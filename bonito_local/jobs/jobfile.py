@@ -46,6 +46,7 @@ _KEYS: dict[str, dict[str, str]] = {
     "splitting": {
         "column": _TEXT,
         "ocr": _TEXT,
+        "hidden": _FLAG,
         "limit": _WHOLE,
         "passage_tokens": _WHOLE,
         "target_tokens": _WHOLE,
@@ -147,6 +148,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         sampling=sampling,
         column=values.get("column"),
         ocr=values.get("ocr", ""),
+        hidden=values.get("hidden", False),
         limit=values.get("limit"),
         prompt=_one_of(values.get("prompt", "auto"), STYLES, "prompt"),
         guided=values.get("guided", False),

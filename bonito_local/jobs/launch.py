@@ -77,6 +77,7 @@ def save(wanted: Generation, file: Path) -> None:
         "reproducible": wanted.reproducible or None,
         "column": wanted.column,
         "ocr": wanted.ocr or None,
+        "hidden": wanted.hidden or None,
         "limit": wanted.limit,
         "passage_tokens": wanted.passage_tokens,
         "target_tokens": wanted.target_tokens,

@@ -87,6 +87,7 @@ backend = {backend}   # the engine; `run --backend` names another
 [splitting]
 # column = "text"   # text column of .jsonl, .csv and .parquet files
 # ocr = "eng"   # read scanned pages too, in this language, by Tesseract's data
+# hidden = true   # read hidden sheets, rows, slides and text, comments, tracked deletions
 # limit = 1000   # read at most this many passages
 # passage_tokens = 300   # most tokens of a passage; else what suits the model
 # target_tokens = 200   # what the parts of a long section aim at; else 85% of that

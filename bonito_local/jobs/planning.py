@@ -43,6 +43,7 @@ def manner(spec: JobSpec, options: ReadOptions) -> str:
     if spec.lengths != plain or spec.keep_repeats:
         parts = [spec.target_tokens, spec.overlap_tokens, spec.keep_repeats]
     parts += [options.ocr] if options.ocr else []
+    parts += ["hidden"] if options.hidden else []
     return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, options.column, *parts])
 
 

@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -22,6 +23,7 @@ from bonito_local import airgap
 from bonito_local.airgap.audit import attempts
 from bonito_local.airgap.limits import die_with_parent, limit_memory
 from bonito_local.errors import AirGapError, DocumentError
+from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer, data_folders
 from bonito_local.passages.wire import Alive, Asked, Ended, receive_asked, send_answer
 
@@ -61,7 +63,12 @@ def _read(asked: Asked, answers: IO[bytes]) -> Ended:
         else:
             alive = partial(send_answer, answers, Alive())
             eyes = Recognizer(options.ocr, alive) if options.ocr else None
-            text = read_text(asked.data, document.kind, eyes)
+            notes = Notes(options.hidden)
+            try:
+                text = read_text(asked.data, document.kind, eyes, notes)
+            finally:
+                for problem in notes.problems:
+                    send_answer(answers, replace(problem, source=document.source))
             if not attempts:
                 send_answer(answers, text)
     except DocumentError as error:

@@ -10,6 +10,7 @@ from bonito_local.passages.blocks import Block, assemble
 from bonito_local.passages.discover import MARKDOWN, PLAIN
 from bonito_local.passages.extract import extract_blocks
 from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer
 from bonito_local.passages.plain import decode, plain_blocks
 from bonito_local.passages.tables import read_rows
@@ -19,13 +20,17 @@ MAX_BYTES = 200_000_000  # of a document that is read whole, and of its text; ta
 _TABLE_ALLOWED, _TABLE_RATIO = 10_000_000, 100  # text of a table; more only with its size
 
 
-def read_text(data: bytes, kind: str, eyes: Recognizer | None = None) -> Text:
+def read_text(
+    data: bytes, kind: str, eyes: Recognizer | None = None, notes: Notes | None = None
+) -> Text:
     """Return the text of a document's bytes, and of its scanned pages what `eyes` see there.
+
+    What is left out of it is recorded in `notes`.
 
     Raises:
         DocumentError: it is damaged, holds no text, or unpacks to too much.
     """
-    text = assemble(_blocks(data, kind, eyes))
+    text = assemble(_blocks(data, kind, eyes, notes))
     if len(text.text) > MAX_BYTES:
         raise DocumentError(
             f"The document unpacks to more text than is read ({len(text.text) / 1e6:.0f} MB).",
@@ -65,12 +70,12 @@ def unreadable(error: OSError) -> DocumentError:
     )
 
 
-def _blocks(data: bytes, kind: str, eyes: Recognizer | None) -> list[Block]:
+def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes | None) -> list[Block]:
     if kind in PLAIN:
         return plain_blocks(decode(data))
     if kind in MARKDOWN:
         return markdown_blocks(decode(data))
-    return extract_blocks(data, kind, eyes)
+    return extract_blocks(data, kind, eyes, notes)
 
 
 def _flat(blocks: list[Block]) -> list[Block]:

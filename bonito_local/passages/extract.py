@@ -14,6 +14,7 @@ from bonito_local.passages.blocks import Block, check_readable
 from bonito_local.passages.entities import hide_entities, show_entities
 from bonito_local.passages.mail import mail_blocks, outlook_blocks
 from bonito_local.passages.markdown import markdown_blocks
+from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer
 from bonito_local.passages.paging import MARKER
 from bonito_local.passages.pdf import pdf_blocks
@@ -45,12 +46,17 @@ _RECOGNIZE = "Read it by text recognition (OCR): --ocr eng, or ocr in a job file
 _TITLE = re.compile(r"\A---\n\n## .*\n")
 
 
-def extract_blocks(data: bytes, kind: str, eyes: Recognizer | None = None) -> list[Block]:
+def extract_blocks(
+    data: bytes, kind: str, eyes: Recognizer | None = None, notes: Notes | None = None
+) -> list[Block]:
     """Read the bytes of a document of kind ".pdf", ".docx" and so on into blocks.
+
+    What is left out of it is recorded in `notes`.
 
     Raises:
         DocumentError: it is empty, encrypted, corrupt, or holds no text.
     """
+    notes = notes or Notes()
     if not data:
         raise DocumentError("The file is empty.", "Leave it out, or check that it was saved.")
     if kind in _OFFICE_XML and data.startswith(_OLE):
@@ -62,7 +68,7 @@ def extract_blocks(data: bytes, kind: str, eyes: Recognizer | None = None) -> li
         data = decode(data).encode("utf-8", "replace")
     if kind in _ARCHIVES:
         check_archive(data)
-    blocks = mail_blocks(data, _html_blocks) if kind == ".eml" else _blocks(data, kind, eyes)
+    blocks = mail_blocks(data, _html_blocks) if kind == ".eml" else _blocks(data, kind, eyes, notes)
     if not any(block.text for block in blocks):
         if kind == ".pdf" and eyes is None:
             raise DocumentError("The document holds no text: it may be a scan.", _RECOGNIZE)
@@ -72,10 +78,10 @@ def extract_blocks(data: bytes, kind: str, eyes: Recognizer | None = None) -> li
 
 
 def _html_blocks(data: bytes) -> list[Block]:
-    return _blocks(data, ".html")
+    return _blocks(data, ".html", None, Notes())
 
 
-def _blocks(data: bytes, kind: str, eyes: Recognizer | None = None) -> list[Block]:
+def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes) -> list[Block]:
     if kind == ".docx":
         data = hide_entities(data)
     elif kind == ".rtf":

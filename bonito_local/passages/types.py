@@ -21,11 +21,14 @@ class ReadOptions:
     """How documents are read.
 
     `column` names the text column of tables (None: the one that clearly is), `ocr` the languages
-    of scanned pages, as Tesseract does ("eng+deu"); where empty, those are not read.
+    of scanned pages, as Tesseract does ("eng+deu"); where empty, those are not read. With
+    `hidden`, text that a document hides from its readers is read too: hidden sheets, rows,
+    columns, slides and words, comments, deletions that are tracked.
     """
 
     column: str | None = None
     ocr: str = ""
+    hidden: bool = False
 
 
 USUAL = ReadOptions()

@@ -110,6 +110,7 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         target_tokens=200,
         overlap_tokens=20,
         ocr="eng",
+        hidden=True,
         keep_repeats=True,
         priority=3,
         checks=replace(Thresholds(), **changed, language="", skip=("repeats itself",)),

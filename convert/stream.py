@@ -155,7 +155,8 @@ def _steps(work: Sequence[_Tensor]) -> Iterator[tuple[_Tensor, tuple[int, int] |
 
 def _block_rows(planned: PlannedTensor) -> int:
     """Rows of a block: whole heads, and whole NF4 blocks, in about BLOCK_ELEMENTS."""
-    unit = planned.rows // planned.heads if planned.heads else 1
+    # A vector is one row: a bias is interleaved whole.
+    unit = max(planned.rows // planned.heads, 1) if planned.heads else 1
     if planned.nf4:
         unit = math.lcm(unit, nf4.BLOCK // math.gcd(nf4.BLOCK, planned.columns))
     return max(BLOCK_ELEMENTS // (planned.columns * unit), 1) * unit
@@ -210,7 +211,7 @@ class _Worker:
                 weights *= (magnitude[first:last] / norms)[:, None]
         _check_finite(planned, weights)
         if planned.heads:
-            weights = self._interleave(weights, planned.rows // planned.heads)
+            weights = self._interleave(weights, planned)
         size = (last - first) * ggml.row_bytes(planned.kind, planned.columns)
         if self._bytes.size < size:
             self._bytes = np.empty(size, np.uint8)
@@ -231,12 +232,13 @@ class _Worker:
             nf4.round_to_bf16(out)
         return out
 
-    def _interleave(self, weights: F32Array, head: int) -> F32Array:
+    def _interleave(self, weights: F32Array, planned: PlannedTensor) -> F32Array:
         """Hugging Face keeps a head's two rotary halves apart; GGUF's llama wants them in pairs."""
-        rows, columns = weights.shape
-        out = self._float_buffer(1, rows, columns)
-        halves = weights.reshape(rows // head, 2, head // 2, columns)
-        out.reshape(rows // head, head // 2, 2, columns)[:] = halves.swapaxes(1, 2)
+        out = self._float_buffer(1, *weights.shape)
+        head = planned.shape[0] // planned.heads
+        width = planned.columns if len(planned.shape) > 1 else 1
+        halves = weights.reshape(-1, 2, head // 2, width)
+        out.reshape(-1, head // 2, 2, width)[:] = halves.swapaxes(1, 2)
         return out
 
 

@@ -106,6 +106,7 @@ def write_checkpoint(
     max_shard_size: str = "1GB",
     rope: dict[str, object] | None = None,
     vocab: int | None = None,
+    biases: bool = False,
 ) -> PreTrainedModel:
     """Save a random model and its tokenizer to `folder`, and return the model."""
     tokenizer = tokenizer or byte_level_tokenizer()
@@ -129,6 +130,7 @@ def write_checkpoint(
         bos_token_id=0,
         eos_token_id=1,
         **({"rope_parameters": rope} if rope else {}),
+        **({"attention_bias": True, "mlp_bias": True} if biases else {}),
     )
     model = model_class(config).to(dtype)
     # Fresh norms are all ones and fresh biases zero: a swap of two would go unseen.

@@ -46,6 +46,12 @@ def test_plain_checkpoint(family: str, dtype: torch.dtype, tmp_path: Path) -> No
     assert_same_model(tmp_path / "out.gguf", model)
 
 
+def test_biases_are_interleaved_with_their_rows(tmp_path: Path) -> None:
+    model = write_checkpoint(tmp_path / "base", family="llama", dtype=torch.float32, biases=True)
+    convert(tmp_path / "base", tmp_path / "out.gguf", quant="F32")
+    assert_same_model(tmp_path / "out.gguf", model)
+
+
 @pytest.mark.parametrize(
     "settings",
     [

@@ -1,13 +1,13 @@
 """A checkpoint's tokenizer as GGUF stores it.
 
-Three kinds are known: byte-level BPE in `tokenizer.json` (GPT-2, Llama 3, Qwen2, told apart by
-the pattern that splits words), SentencePiece BPE in `tokenizer.json` (merges become scores),
+Three kinds are known: byte-level BPE in `tokenizer.json` (GPT-2, Llama 3, Qwen2, SmolLM,
+told apart by how they split words), SentencePiece BPE in `tokenizer.json` (merges become scores),
 and SentencePiece's own `tokenizer.model`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,11 @@ _WORDS = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-_PATTERNS = {_GPT2: "gpt-2", _WORDS % "{1,3}": "llama-bpe", _WORDS % "": "qwen2"}
+PATTERNS = {_GPT2: "gpt-2", _WORDS % "{1,3}": "llama-bpe", _WORDS % "": "qwen2"}
 
-_SPECIAL = ("bos", "eos", "unk", "pad")
-_SPACE = "\u2581"  # SentencePiece's mark for a space
+# A special token's name in a tokenizer_config.json -> in GGUF's keys.
+GGUF_NAMES = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
+SPACE = "\u2581"  # SentencePiece's mark for a space
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +59,13 @@ class Vocabulary:
         if self.merges:
             writer.add_token_merges(list(self.merges))
         for kind, token in self.special.items():
-            writer.add_uint32(f"tokenizer.ggml.{_KEYS[kind]}_token_id", token)
+            writer.add_uint32(f"tokenizer.ggml.{GGUF_NAMES[kind]}_token_id", token)
         writer.add_add_bos_token(self.add_bos)
         writer.add_add_eos_token(self.add_eos)
         if self.model == "llama":
             writer.add_add_space_prefix(self.add_space_prefix)
         if self.chat_template:
             writer.add_chat_template(self.chat_template)
-
-
-_KEYS = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
 
 
 def read_vocabulary(folder: Path, config: Mapping[str, Any], size: int) -> Vocabulary:
@@ -180,9 +178,11 @@ def _pair(path: Path, merge: Any) -> tuple[str, str]:
 
 
 def _pre_tokenizer(path: Path, tokenizer: Mapping[str, Any]) -> str:
-    """Tell GPT-2's, Llama 3's and Qwen2's way of splitting words apart."""
+    """Tell GPT-2's, Llama 3's, Qwen2's and SmolLM's way of splitting words apart."""
     outer = tokenizer.get("pre_tokenizer") or {}
     steps = outer.get("pretokenizers") or [outer]
+    if _is_smollm(steps):
+        return "smollm"
     byte_level = [step for step in steps if step.get("type") == "ByteLevel"]
     splits = [step for step in steps if step.get("type") == "Split"]
     if len(byte_level) == 1 and len(byte_level) + len(splits) == len(steps):
@@ -192,11 +192,23 @@ def _pre_tokenizer(path: Path, tokenizer: Mapping[str, Any]) -> str:
         if plain and len(splits) == 1 and not byte_level[0].get("use_regex", True):
             pattern = (splits[0].get("pattern") or {}).get("Regex")
             isolated = splits[0].get("behavior") == "Isolated" and not splits[0].get("invert")
-            if isolated and pattern in _PATTERNS:
-                return _PATTERNS[pattern]
+            if isolated and pattern in PATTERNS:
+                return PATTERNS[pattern]
     raise ConvertError(
         f"{path} splits words in a way that llama.cpp has no name for.",
-        "Supported: the byte-level patterns of GPT-2, Llama 3 and Qwen2, and SentencePiece.",
+        "Supported: byte-level BPE as of GPT-2, Llama 3, Qwen2 and SmolLM, and SentencePiece.",
+    )
+
+
+def _is_smollm(steps: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether digits are split one by one, and the rest by GPT-2's pattern."""
+    if [step.get("type") for step in steps] != ["Digits", "ByteLevel"]:
+        return False
+    digits, byte_level = steps
+    return (
+        bool(digits.get("individual_digits"))
+        and not byte_level.get("add_prefix_space", True)
+        and bool(byte_level.get("use_regex", True))
     )
 
 
@@ -258,7 +270,7 @@ def _special_ids(
     """The tokenizer's own special tokens by text, then the ids that the config gives."""
     by_text = {text: index for index, text in enumerate(table.tokens)}
     found: dict[str, int] = {}
-    for kind in _SPECIAL:
+    for kind in GGUF_NAMES:
         token = settings.get(f"{kind}_token")
         text = token.get("content") if isinstance(token, dict) else token
         index = by_text.get(text.encode()) if isinstance(text, str) else None

@@ -21,7 +21,9 @@ def partial_path(out: Path) -> Path:
     return out.with_name(f".{out.name}.partial")
 
 
-def check_target(out: Path, needed: int) -> None:
+def check_target(
+    out: Path, needed: int, remedy: str = "Free some space, or choose a smaller quantization."
+) -> None:
     """Check that `out` can be written.
 
     Raises:
@@ -37,7 +39,7 @@ def check_target(out: Path, needed: int) -> None:
     if free < needed:
         raise ConvertError(
             f"{out.parent} has {free / 1e9:.1f} GB free, but {needed / 1e9:.1f} GB are needed.",
-            "Free some space, or choose a smaller quantization.",
+            remedy,
         )
 
 

@@ -7,18 +7,48 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from bonito_local.cli.talk import quiet
 from bonito_local.errors import UsageError
 
 if TYPE_CHECKING:
+    from bonito_local.convert.dequantize import Dtype
     from bonito_local.convert.plan import MergeInto, Plan
     from bonito_local.convert.stream import Progress
+
+# Options of one target only, by parameter name.
+_ONLY_CHECKPOINT = {"dtype": "--dtype"}
+_ONLY_GGUF = {
+    "adapters": "--adapter",
+    "quant": "--quant",
+    "imatrix": "--imatrix",
+    "merge_into": "--merge-into",
+    "verified": "--verify",
+    "dry_run": "--dry-run",
+}
 
 
 @click.command("convert")
 @click.argument("source")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The GGUF to write.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="The GGUF, or the folder, to write."
+)
+@click.option(
+    "--to",
+    "target",
+    type=click.Choice(["gguf", "checkpoint"]),
+    default="gguf",
+    show_default=True,
+    help="checkpoint: turn a GGUF back into a folder that can be trained.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="Weights of a checkpoint. auto: as stored, or bfloat16 where they are quantized.",
+)
 @click.option(
     "--adapter",
     "adapters",
@@ -37,7 +67,9 @@ if TYPE_CHECKING:
 )
 @click.option("--verify", "verified", is_flag=True, help="Compare the result with the source.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.pass_context
 def command(
+    context: click.Context,
     source: str,
     output: Path | None,
     adapters: tuple[Path, ...],
@@ -46,12 +78,19 @@ def command(
     merge_into: MergeInto,
     verified: bool,
     dry_run: bool,
+    target: str,
+    dtype: Dtype,
 ) -> int:
-    """Make a GGUF of a checkpoint, or of a base and an adapter.
+    """Make a GGUF of a checkpoint, or of a base and an adapter; or a checkpoint of a GGUF.
 
     SOURCE is a folder with config.json and safetensors. The weights are read, merged,
     quantized and written in one pass, a few megabytes at a time.
+
+    With --to checkpoint, SOURCE is a GGUF file and the output a folder.
     """
+    _check_options(context, target)
+    if target == "checkpoint":
+        return _restore(_source(source), output, dtype)
     if output is None and not dry_run:
         raise UsageError("No output file was given.", "Name one with -o, or use --dry-run.")
     from bonito_local.convert.pipeline import execute
@@ -72,6 +111,35 @@ def command(
     report = check(output, folder, adapters, merge_into)
     show(report, output)
     return 0 if report.passed else 1
+
+
+def _check_options(context: click.Context, target: str) -> None:
+    """Refuse options that only the other target has."""
+    other, options = (
+        ("gguf", _ONLY_GGUF) if target == "checkpoint" else ("checkpoint", _ONLY_CHECKPOINT)
+    )
+    for parameter, option in options.items():
+        if context.get_parameter_source(parameter) is not ParameterSource.DEFAULT:
+            raise UsageError(
+                f"{option} does not go with --to {target}.", f"It goes with --to {other}."
+            )
+
+
+def _restore(gguf: Path, output: Path | None, dtype: Dtype) -> int:
+    """Write a GGUF's model as a checkpoint folder."""
+    if output is None:
+        raise UsageError("No output folder was given.", "Name one with -o.")
+    if gguf.is_dir():
+        raise UsageError(f"{gguf} is a folder.", "--to checkpoint takes a GGUF file.")
+    from time import perf_counter
+
+    from bonito_local.convert.dequantize import to_checkpoint
+
+    start = perf_counter()
+    to_checkpoint(gguf, output, dtype=dtype, progress=_Shown())
+    size = sum(file.stat().st_size for file in output.iterdir())
+    click.echo(f"{output}: {size / 1e9:.2f} GB, in {perf_counter() - start:.0f} s")
+    return 0
 
 
 def _source(source: str) -> Path:

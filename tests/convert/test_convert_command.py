@@ -111,6 +111,47 @@ def test_one_clear_line(
     assert not list(tmp_path.iterdir())
 
 
+def test_a_gguf_becomes_a_checkpoint(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, folder = str(tmp_path / "a.gguf"), str(tmp_path / "out")
+    assert run(["convert", str(made / "base"), "--quant", "Q8_0", "-o", file]) == 0
+    capsys.readouterr()
+    half = ["--dtype", "float16"]
+    assert run(["convert", file, "--to", "checkpoint", *half, "-o", folder]) == 0
+    assert f"{folder}: 0.00 GB, in " in capsys.readouterr().out
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert (config["architectures"], config["dtype"]) == (["LlamaForCausalLM"], "float16")
+    assert run(["convert", folder, "-o", str(tmp_path / "b.gguf"), "--verify"]) == 0
+    assert run(["convert", file, "--to", "checkpoint", "-o", folder]) == 1
+    assert f"error: {folder} already exists." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--to", "checkpoint"], "error: No output folder was given."),
+        (["--to", "checkpoint", "-o", "x", "--quant", "Q4_K_M"], "--quant does not go with --to"),
+        (["--to", "checkpoint", "-o", "x", "--adapter", "y"], "--adapter does not go with --to"),
+        (["--to", "checkpoint", "-o", "x", "--dry-run"], "--dry-run does not go with --to"),
+        (["--to", "gguf", "-o", "x", "--dtype", "auto"], "--dtype does not go with --to gguf"),
+        (["--to", "checkpoint", "-o", "x"], "base is a folder."),
+    ],
+)
+def test_options_of_the_other_direction_are_refused(
+    arguments: list[str],
+    line: str,
+    made: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run(["convert", str(made / "base"), *arguments]) == 2
+    assert line in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_hub_name_is_for_pull(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["convert", "someone/some-model", "-o", "x.gguf"]) == 2
     assert "bonito-local models pull someone/some-model" in capsys.readouterr().err

@@ -20,27 +20,14 @@ from tiny_checkpoint import (
 )
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
+from varied_texts import varied
 
 from bonito_local.convert.pipeline import convert
 from bonito_local.convert.plan import make_plan
-from bonito_local.convert.probes import TEXTS
 from bonito_local.convert.sentencepiece import read_model
 from bonito_local.errors import ConvertError
 
 QWEN2_PATTERN = LLAMA3_PATTERN.replace("{1,3}", "")
-PIECES = [
-    *"aZ09 .,;:'\"!?-_/\\|<>{}[]()@#€£ñéßøжאعक漢字かな한ไ\n\t\r",
-    *("  ", "   ", "\n\n", "\r\n", "\t\t", "\u00a0", "\u3000", "\u200b", "\u200d", "e\u0301"),
-    *("the", "The", " notice", "party", "'s", "'LL", "'re", "1234", "3.14", "http://", "==="),
-    *("🚀", "👩‍👩‍👧", "🇩🇰", "\ufeff", "\U000e0067", "def f(x):", "return ", "<|pipe|>", "<|task|>"),
-    *("<|context|>", "<|tasktype|>", "{{context}}", "<s>", "</s>", "русский", "Zürich"),
-]
-
-
-def varied(count: int) -> list[str]:
-    source = random.Random(5)
-    made = ["".join(source.choices(PIECES, k=source.randint(1, 25))) for _ in range(count)]
-    return [*TEXTS, *CORPUS, *made]
 
 
 def assert_same_tokens(folder: Path, tokenizer: PreTrainedTokenizerFast, count: int) -> None:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from bonito_local.errors import ModelError
 
 Value = str | int | float | bool
+Values = list[str] | list[int] | list[float] | list[bool]
 _T = TypeVar("_T")
 
 _MAGIC = b"GGUF"
@@ -67,6 +68,29 @@ def read_header(path: Path) -> GgufHeader:
     return _read(path, lambda reader: reader.header())
 
 
+@dataclass(frozen=True, slots=True)
+class GgufContents:
+    """A header with its arrays' values, and each tensor's type (ggml's number) and place."""
+
+    header: GgufHeader
+    lists: dict[str, Values]
+    tensors: dict[str, tuple[int, int]]
+
+
+def read_contents(path: Path) -> GgufContents:
+    """Read and check all of a GGUF file but its tensors' data.
+
+    Raises:
+        ModelError: as `read_header`, or a listed string is not UTF-8.
+    """
+
+    def read(reader: _Reader) -> GgufContents:
+        header = reader.header()
+        return GgufContents(header, reader.lists, reader.places)
+
+    return _read(path, read, keep_lists=True)
+
+
 def read_metadata(path: Path) -> dict[str, Value]:
     """Read the scalars and strings of a GGUF file's header, and nothing of its tensors.
 
@@ -82,7 +106,7 @@ def quantization(metadata: Mapping[str, Value]) -> str:
     return _FILE_TYPES.get(kind, "") if isinstance(kind, int) else ""
 
 
-def _read(path: Path, what: Callable[[_Reader], _T]) -> _T:
+def _read(path: Path, what: Callable[[_Reader], _T], keep_lists: bool = False) -> _T:
     try:
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
@@ -91,7 +115,7 @@ def _read(path: Path, what: Callable[[_Reader], _T]) -> _T:
                     "Make one of a checkpoint with `bonito-local convert`.",
                 )
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-                return what(_Reader(data, path))
+                return what(_Reader(data, path, keep_lists))
     except OSError as error:
         raise ModelError(
             f"The model file {path} cannot be read: {error.strerror}.", "Check the path."
@@ -99,9 +123,12 @@ def _read(path: Path, what: Callable[[_Reader], _T]) -> _T:
 
 
 class _Reader:
-    def __init__(self, data: mmap.mmap, path: Path) -> None:
+    def __init__(self, data: mmap.mmap, path: Path, keep_lists: bool) -> None:
         self.data = data
         self.path = path
+        self.keep_lists = keep_lists
+        self.lists: dict[str, Values] = {}
+        self.places: dict[str, tuple[int, int]] = {}  # a tensor's type, and its data's offset
         self.size = len(data)
         self.place = len(_MAGIC)
 
@@ -109,7 +136,8 @@ class _Reader:
         metadata, arrays, n_tensors = self.pairs()
         tensors, end = self.tensors(n_tensors)
         if tensors:
-            self.check_extent(end, metadata.get("general.alignment", 32))
+            start = self.check_extent(end, metadata.get("general.alignment", 32))
+            self.places = {n: (kind, start + place) for n, (kind, place) in self.places.items()}
         return GgufHeader(metadata, arrays, tensors)
 
     def pairs(self) -> tuple[dict[str, Value], dict[str, int], int]:
@@ -153,27 +181,47 @@ class _Reader:
             block, block_bytes = sizes[kind]
             if 0 in shape or (shape[:1] and shape[0] % block):
                 raise self.broken(f"tensor {name!r} has shape {shape}")
-            shapes[name] = shape
+            shapes[name], self.places[name] = shape, (kind, offset)
             end = max(end, offset + prod(shape) // block * block_bytes)
         return shapes, end
 
-    def check_extent(self, end: int, alignment: Value) -> None:
+    def check_extent(self, end: int, alignment: Value) -> int:
+        """Check that the file holds all data, and return where they start."""
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
             raise self.broken(f"its alignment is {alignment!r}")
-        total = -(-self.place // alignment) * alignment + end
+        start = -(-self.place // alignment) * alignment
+        total = start + end
         if total > self.size:
             raise ModelError(
                 f"{self.path} is incomplete: {self.size:,} of {total:,} bytes.", _AGAIN
             )
+        return start
 
     def array(self, key: str) -> int:
-        """Skip an array and return its length."""
+        """Pass an array, keep its values where they are asked for, and return its length."""
         kind, count = self.number("I"), self.number("Q")
+        start = self.place
+        self.skip_array(key, kind, count)
+        if self.keep_lists:
+            end, self.place = self.place, start
+            self.lists[key] = self.values(kind, count)
+            self.place = end
+        return count
+
+    def values(self, kind: int, count: int) -> Values:
+        if kind != _STRING:
+            return list(struct.unpack_from(f"<{count}{self.code(kind)}", self.data, self.place))
+        try:
+            return [self.raw_text().decode() for _ in range(count)]
+        except UnicodeDecodeError as error:
+            raise self.broken("a string in it is not UTF-8") from error
+
+    def skip_array(self, key: str, kind: int, count: int) -> None:
         if kind == _ARRAY:
             raise self.broken("arrays of arrays are not supported")
         if kind != _STRING:
             self.advance(count * struct.calcsize(f"<{self.code(kind)}"))
-            return count
+            return
         # Hundreds of thousands of strings: the only loop here whose time is felt.
         data, place, last = self.data, self.place, self.size - _LENGTH.size
         seen: set[bytes] | None = set() if key == _TOKENS else None
@@ -188,13 +236,15 @@ class _Reader:
                     raise self.broken(f"it lists the token {token!r} twice")
                 seen.add(token)
         self.advance(place - self.place)
-        return count
 
     def text(self) -> str:
+        return self.raw_text().decode("utf-8", errors="replace")
+
+    def raw_text(self) -> bytes:
         length = self.number("Q")
         start = self.place
         self.advance(length)
-        return self.data[start : self.place].decode("utf-8", errors="replace")
+        return self.data[start : self.place]
 
     def number(self, code: str) -> int:
         return int(self.scalar(code))

@@ -17,11 +17,15 @@ from bonito_local.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """A named recipe: `base` for most tensors, more bits where errors cost most."""
+    """A named recipe: `base` for most tensors, more bits where errors cost most.
+
+    `token_embedding` replaces what the recipe gives the token embedding.
+    """
 
     name: str
     file_type: LlamaFileType
     base: T
+    token_embedding: T | None = None
 
 
 MIXES: dict[str, Mix] = {
@@ -105,10 +109,11 @@ def tensor_type(name: str, shape: tuple[int, ...], mix: Mix, model: ModelShape) 
     """
     if len(shape) < 2 or not name.endswith("weight"):
         return T.F32
-    if mix.base in _FLOATS:
-        return mix.base
     columns = shape[-1]
-    kind = _mixed_type(name, columns, mix, model)
+    if mix.token_embedding is not None and name == "token_embd.weight":
+        kind = mix.token_embedding
+    else:
+        kind = _mixed_type(name, columns, mix, model)
     if columns % GGML_QUANT_SIZES[kind][0]:
         kind = _FALLBACK.get(kind, kind)
     return T.F16 if columns % GGML_QUANT_SIZES[kind][0] else kind
@@ -129,6 +134,8 @@ def _more_bits(layer: int, layers: int) -> bool:
 
 
 def _mixed_type(name: str, columns: int, mix: Mix, model: ModelShape) -> T:
+    if mix.base in _FLOATS:
+        return mix.base
     if name == "output.weight" or (model.tied and name == "token_embd.weight"):
         if columns % GGML_QUANT_SIZES[mix.base][0] or mix.base == T.Q8_0:
             return T.Q8_0

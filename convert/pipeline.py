@@ -29,6 +29,7 @@ def convert(
     quant: str = "Q4_K_M",
     imatrix: Path | None = None,
     merge_into: MergeInto = "bf16",
+    token_embedding_type: str | None = None,
     metadata: Mapping[str, str | int] | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Manifest:
@@ -41,7 +42,14 @@ def convert(
         ConvertError: the sources do not fit together or are broken, or `out` cannot be
             written. Nothing is left at `out`.
     """
-    plan = make_plan(source, adapters=adapters, quant=quant, imatrix=imatrix, merge_into=merge_into)
+    plan = make_plan(
+        source,
+        adapters=adapters,
+        quant=quant,
+        imatrix=imatrix,
+        merge_into=merge_into,
+        token_embedding_type=token_embedding_type,
+    )
     return execute(plan, out, metadata=metadata, progress=progress)
 
 

@@ -90,14 +90,20 @@ def make_plan(
     quant: str = "Q4_K_M",
     imatrix: Path | None = None,
     merge_into: MergeInto = "bf16",
+    token_embedding_type: str | None = None,
 ) -> Plan:
     """Read every header and config, and check that all of it fits together.
 
+    `token_embedding_type` replaces the type that the mix gives the token embedding, which is also
+    the output head where they are tied.
+
     Raises:
-        UsageError: the quantization or `merge_into` is unknown.
+        UsageError: the quantization, `merge_into` or `token_embedding_type` is unknown.
         ConvertError: anything about the checkpoint, the adapters or the imatrix.
     """
     mix = find_mix(quant)
+    if token_embedding_type is not None:
+        mix = replace(mix, token_embedding=find_mix(token_embedding_type).base)
     if merge_into not in ("bf16", "nf4"):
         raise UsageError(f"Unknown merge base {merge_into!r}.", "Known: bf16, nf4.")
     checkpoint = source if isinstance(source, Checkpoint) else open_checkpoint(source)

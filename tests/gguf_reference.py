@@ -12,7 +12,7 @@ from unittest import mock
 import llama_cpp
 import numpy as np
 import numpy.typing as npt
-from gguf import GGUFReader, LlamaFileType
+from gguf import GGMLQuantizationType, GGUFReader, LlamaFileType
 
 # llama-cpp-python's own callback fails on half a character, which llama.cpp prints now and then.
 _SILENT = llama_cpp.llama_log_callback(lambda level, text, data: None)
@@ -29,11 +29,14 @@ def quantize(
     out: Path,
     file_type: LlamaFileType,
     importance: Mapping[str, npt.NDArray[np.float32]] | None = None,
+    token_embedding: GGMLQuantizationType | None = None,
 ) -> dict[str, tuple[str, bytes]]:
     """Run what `llama-quantize` runs."""
     params = llama_cpp.llama_model_quantize_default_params()
     params.ftype = int(file_type)
     params.nthread = 1
+    if token_embedding is not None:
+        params.token_embedding_type = int(token_embedding)
     if importance is not None:
         floats = ctypes.POINTER(ctypes.c_float)
         entries = [

@@ -22,6 +22,7 @@ _ONLY_CHECKPOINT = {"dtype": "--dtype"}
 _ONLY_GGUF = {
     "adapters": "--adapter",
     "quant": "--quant",
+    "token_embedding_type": "--token-embedding-type",
     "imatrix": "--imatrix",
     "merge_into": "--merge-into",
     "verified": "--verify",
@@ -57,6 +58,10 @@ _ONLY_GGUF = {
     help="PEFT LoRA folder to merge; several are merged in order.",
 )
 @click.option("--quant", default="Q4_K_M", show_default=True, help="Type, as in llama.cpp.")
+@click.option(
+    "--token-embedding-type",
+    help="Type of the token embedding, as in llama.cpp; else the one that --quant gives it.",
+)
 @click.option("--imatrix", type=click.Path(path_type=Path), help="From llama-imatrix.")
 @click.option(
     "--merge-into",
@@ -74,6 +79,7 @@ def command(
     output: Path | None,
     adapters: tuple[Path, ...],
     quant: str,
+    token_embedding_type: str | None,
     imatrix: Path | None,
     merge_into: MergeInto,
     verified: bool,
@@ -97,7 +103,14 @@ def command(
     from bonito_local.convert.plan import make_plan
 
     folder = _source(source)
-    plan = make_plan(folder, adapters=adapters, quant=quant, imatrix=imatrix, merge_into=merge_into)
+    plan = make_plan(
+        folder,
+        adapters=adapters,
+        quant=quant,
+        imatrix=imatrix,
+        merge_into=merge_into,
+        token_embedding_type=token_embedding_type,
+    )
     if dry_run or output is None:
         print_plan(plan, output)
         return 0

@@ -41,6 +41,20 @@ def test_every_tensor_equals_llama_quantize(source: Path, quant: str, tmp_path: 
     assert ours == theirs
 
 
+def test_the_type_of_the_token_embedding_equals_llama_quantize(
+    source: Path, tmp_path: Path
+) -> None:
+    convert(source / "base", tmp_path / "ours.gguf", quant="Q8_0", token_embedding_type="Q5_0")
+    theirs = quantize(
+        source / "bf16.gguf",
+        tmp_path / "theirs.gguf",
+        MIXES["Q8_0"].file_type,
+        token_embedding=MIXES["Q5_0"].base,
+    )
+    assert theirs["token_embd.weight"][0] == "Q5_0"
+    assert tensors(tmp_path / "ours.gguf") == theirs
+
+
 def test_unknown_mix_names_the_nearest() -> None:
     with pytest.raises(UsageError, match=r"Unknown quantization 'q4_km'. Did you mean Q4_K_M\?"):
         find_mix("q4_km")

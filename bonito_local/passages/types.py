@@ -35,6 +35,14 @@ USUAL = ReadOptions()
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """What a reader reports of one document besides its text: a line for the problems."""
+
+    title: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
     """A run of prose under one heading path: `text[body:end]` of a document's text.
 
@@ -54,6 +62,7 @@ class Text:
     `pages` holds (offset, page) where pages begin, 1-based; empty for formats without
     pages. `row` is the 1-based row of a table, the header line not counted. `textless` are
     pages that hold no text, `recognized` those that are pictures and were read all the same.
+    `notes` are lines for the document's problems.
     """
 
     text: str
@@ -62,6 +71,7 @@ class Text:
     row: int | None = None
     textless: tuple[int, ...] = ()
     recognized: tuple[int, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     def page_at(self, offset: int) -> int | None:
         """Return the page that holds `text[offset]`."""

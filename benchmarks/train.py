@@ -221,7 +221,7 @@ def ordered(folder: Path, steps: int) -> list[dict[str, list[int]]]:
         ids, labels = begun + ended, [-100] * len(begun) + ended
         rows.append({"input_ids": ids, "labels": labels, "attention_mask": [1] * len(ids)})
     order = Order([len(row["input_ids"]) for row in rows], 16, 0)
-    return [rows[at] for step in range(steps) for at in order.rows(step)]
+    return [rows[at] for step in range(steps) for at in order.groups(step)]
 
 
 def child(what: str, folder: Path, steps: int) -> dict[str, Any]:

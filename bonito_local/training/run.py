@@ -235,12 +235,14 @@ class _Run:
     def _backward(self, batch: Pack, scale: float) -> torch.Tensor:
         """Add a pass's gradients to the masters'; returns its share of the loss."""
         body = self._model.get_base_model()
-        shared = batch.segments is not None
+        masks = None
+        if batch.segments is not None:
+            masks = Masks(batch.runs, batch.segments, batch.places)
         states = body.model(
             input_ids=batch.ids,
             position_ids=batch.places,
             runs=batch.runs,
-            masks=Masks(batch.runs, batch.segments, batch.places) if shared else None,
+            masks=masks,
             use_cache=False,
         ).last_hidden_state
         picked = states[0].index_select(0, batch.positions)

@@ -25,7 +25,6 @@ import numpy.typing as npt
 from bonito_local.errors import TrainingError
 
 _AT_ONCE = 512  # rows
-_ARRAYS = ("starts", "prompts", "firsts", "outputs")
 MOST_OUTPUTS = 8  # of a group
 
 
@@ -166,7 +165,8 @@ def open_tokens(folder: Path, key: str) -> Tokens | None:
         if about["key"] != key:
             return None
         with np.load(folder / "groups.npz", allow_pickle=False) as arrays:
-            starts, prompts, firsts, outputs = (arrays[name] for name in _ARRAYS)
+            starts, prompts = arrays["starts"], arrays["prompts"]
+            firsts, outputs = arrays["firsts"], arrays["outputs"]
         size = int(starts[-1])
         file = folder / "ids.bin"
         ids = np.memmap(file, np.uint32, "r", shape=(size,)) if size else np.zeros(0, np.uint32)
@@ -200,9 +200,13 @@ def _write(
                 firsts.append(firsts[-1] + len(outputs))
                 lengths += [len(output) for output in outputs]
         with _private(part / "groups.npz") as file:
-            arrays = (starts, prompts, firsts, lengths)
-            named = zip(_ARRAYS, arrays, strict=True)
-            np.savez(file, **{name: np.array(array, np.int64) for name, array in named})
+            np.savez(
+                file,
+                starts=np.array(starts, np.int64),
+                prompts=np.array(prompts, np.int64),
+                firsts=np.array(firsts, np.int64),
+                outputs=np.array(lengths, np.int64),
+            )
         about = {"key": key, "counts": asdict(Counts(rows=len(lengths), **left))}
         with _private(part / "about.json") as file:
             file.write(json.dumps(about, indent=2).encode())

@@ -92,7 +92,7 @@ def _read(asked: Asked, answers: IO[bytes]) -> Ended:
 
 def _load() -> None:
     """Import all that reading needs, while files can still be opened and there is one thread."""
-    for name in ("kreuzberg", "charset_normalizer", "bonito_local.passages.documents"):
+    for name in _NEEDED:
         with suppress(ImportError):  # said of the document that needs it
             import_module(name)
 
@@ -119,6 +119,12 @@ def _limit(most_memory: int, tables: bool) -> None:
         die_with_parent()
 
 
+_NEEDED = (
+    "kreuzberg",
+    "charset_normalizer",
+    "selectolax.lexbor",
+    "bonito_local.passages.documents",
+)
 _FONTS = (Path("/usr/share/fonts"), Path("/usr/share/fontconfig"), Path("/etc/fonts"))
 _LEAVE_OUT = "Leave it out, or save it anew with the program that made it."
 _INSTALL = "Install bonito-local again."

@@ -1,4 +1,4 @@
-"""The seam to kreuzberg, which reads PDF, DOCX, HTML, EPUB and the like.
+"""The seam to kreuzberg, which reads PDF, DOCX, RTF and the like.
 
 It runs in the process, downloads nothing and, without an OCR configuration, does no OCR.
 """
@@ -12,13 +12,13 @@ from bonito_local.errors import DocumentError
 from bonito_local.passages.archives import check_archive
 from bonito_local.passages.blocks import Block, check_readable
 from bonito_local.passages.entities import hide_entities, show_entities
-from bonito_local.passages.mail import mail_blocks, outlook_blocks
+from bonito_local.passages.formats import READERS
+from bonito_local.passages.mail import outlook_blocks
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer
 from bonito_local.passages.paging import MARKER
 from bonito_local.passages.pdf import pdf_blocks
-from bonito_local.passages.plain import decode
 from bonito_local.passages.rtf import without_running_lines
 from bonito_local.passages.slides import has_notes, slide_blocks
 
@@ -31,12 +31,8 @@ _MIME = {
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".odt": "application/vnd.oasis.opendocument.text",
-    ".epub": "application/epub+zip",
     ".rtf": "application/rtf",
     ".msg": "application/vnd.ms-outlook",
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".xhtml": "text/html",
 }
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of encrypted and of old Office files
 _OFFICE_XML = (".docx", ".pptx", ".xlsx")
@@ -64,21 +60,16 @@ def extract_blocks(
             f"The document is encrypted, or in a format older than {kind}.",
             "Save it without a password in the current format.",
         )
-    if _MIME.get(kind) == "text/html":
-        data = decode(data).encode("utf-8", "replace")
     if kind in _ARCHIVES:
         check_archive(data)
-    blocks = mail_blocks(data, _html_blocks) if kind == ".eml" else _blocks(data, kind, eyes, notes)
+    reader = READERS.get(kind)
+    blocks = reader(data, notes) if reader else _blocks(data, kind, eyes, notes)
     if not any(block.text for block in blocks):
         if kind == ".pdf" and eyes is None:
             raise DocumentError("The document holds no text: it may be a scan.", _RECOGNIZE)
         raise DocumentError("The document holds no text.", "Leave it out.")
     check_readable("\n".join(block.text for block in blocks))
     return blocks
-
-
-def _html_blocks(data: bytes) -> list[Block]:
-    return _blocks(data, ".html", None, Notes())
 
 
 def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes) -> list[Block]:
@@ -93,7 +84,7 @@ def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes) -> li
         scans = [page for page, text in sorted(pages.items()) if not text.strip()]
         return pdf_blocks(nodes, pages, eyes.read(data, scans) if eyes else {})
     if kind == ".msg":
-        return outlook_blocks(result.content)
+        return outlook_blocks(result.content, notes)
     if kind == ".pptx":
         noted = _extract(data, kind, plain=True).content if has_notes(data) else ""
         return slide_blocks(result.content, noted)

@@ -4,99 +4,177 @@ from __future__ import annotations
 
 import email
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from email.header import decode_header, make_header
 from email.message import Message
 
+from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, tidy
-from bonito_local.passages.plain import decode, plain_blocks
+from bonito_local.passages.completeness import Part, check_completeness, words_of_text
+from bonito_local.passages.dom import count_words
+from bonito_local.passages.encoding import bom_encoding, guess_encoding
+from bonito_local.passages.mailparts import Choice, TextPart, parts_of
+from bonito_local.passages.mailtext import Written, read_choice, read_plain
+from bonito_local.passages.notes import Notes, counted
+from bonito_local.passages.quotes import is_forwarded
+from bonito_local.passages.webpage import Page, note_omissions, words_of_page
 
-_REPLY = re.compile(r"(?:(?:re|fwd?|aw|wg|tr|rv|antw)(?:\[\d+\])?:\s*)+", re.IGNORECASE)
-_SIGNATURE = re.compile(r"--\s?")
-_QUOTED = re.compile(r"\s?[>|]")
-# The line that a mail program puts before what it quotes.
-_WROTE = re.compile(r"(?:On|Am|Le|El)\b.{4,200}\b(?:wrote|schrieb|écrit|escribió)[^:]{0,60}:")
-_ORIGINAL = re.compile(r"-{2,}\s*(?:Original Message|Forwarded message)\s*-{2,}", re.IGNORECASE)
-# The head of a mail that Outlook puts below the answer to it.
-_HEAD = re.compile(r"(?:From|Von|De): .+\n(?:Sent|Date|Gesendet|Envoyé|Enviado): .+\n\w+:")
-_SENT_FROM = re.compile(r"(?:Sent from my|Get Outlook for) .{1,40}")
+_REPLY = re.compile(r"(?:(?:re|fwd?|aw|wg|tr|rv|antw)(?:\[\d+\])?\s?:\s*)+", re.IGNORECASE)
+_MAILBOX = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n", re.MULTILINE)
+_SAVE = "Save them as files of their own to have them read."
+_DECRYPT = "Decrypt it with the program that received it, and save it anew."
+_MOST_NAMED = 5
+_SAME = 0.7  # of the words: a plain text and a page say the same
 
 
-def mail_blocks(data: bytes, html_blocks: Callable[[bytes], list[Block]]) -> list[Block]:
-    """Read a message (RFC 5322, MIME): its text part, or its HTML where it has no other.
+def mail_blocks(data: bytes, notes: Notes) -> list[Block]:
+    """Read a message (RFC 5322, MIME), or a mailbox file of many, under their subjects.
 
-    `html_blocks` reads HTML. The subject is a heading. What is quoted from other mails, the
-    signature and all headers are left out; attachments are not read.
+    Of alternatives the plain text is read, unless it says much less than the HTML. Quotes,
+    signatures, attachments and all headers are left out and recorded in `notes`. A forwarded
+    mail is read where its sender wrote next to nothing.
+
+    Raises:
+        DocumentError: the message is encrypted.
     """
-    message = email.message_from_bytes(data)
-    return _titled(_header(message, "subject"), _blocks(message, html_blocks))
+    mails = list(_messages(_as_bytes(data)))
+    tally = _Tally(len(mails))
+    blocks: list[Block] = []
+    for message in mails:
+        blocks += _read(message, notes, tally)
+    tally.note(notes)
+    return blocks
 
 
-def outlook_blocks(shown: str) -> list[Block]:
+def outlook_blocks(shown: str, notes: Notes) -> list[Block]:
     """Read what kreuzberg shows of an Outlook message: lines of headers, a blank one, the text."""
-    head, _, text = tidy(shown).partition("\n\n")
-    subject = re.search(r"^Subject: *(.*)$", head, re.MULTILINE)
-    return _titled(subject[1] if subject else "", plain_blocks("\n".join(written_lines(text))))
+    head, _, text = shown.replace("\r\n", "\n").partition("\n\n")
+    field = re.search(r"^Subject: *(.*)$", head, re.MULTILINE)
+    subject = " ".join(field[1].split()) if field else ""
+    tally = _Tally(1)
+    written = read_plain([TextPart(text)], is_forwarded(subject))
+    tally.count(written, notes)
+    tally.note(notes)
+    return _titled(subject, written.blocks)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What was left out of a file's mails."""
+
+    mails: int
+    textless: int = 0
+    encrypted: int = 0
+    page: Page = field(default_factory=Page)
+    names: list[str] = field(default_factory=list)
+    attached: int = 0
+
+    def count(self, written: Written, notes: Notes) -> None:
+        """Count what was left out of a text, and check that no word of the rest was lost."""
+        for what, text in written.omitted:
+            if what in ("quote", "signature"):
+                self.add(what, count_words(text))
+        for what, count in written.counts.items():
+            if what not in ("quote", "signature"):
+                self.add(what, count)
+        for note in check_completeness(
+            [Part("", written.raw)],
+            "\n".join(block.text for block in written.blocks),
+            left_out=[text for _, text in written.omitted],
+            added=written.added,
+        ):
+            notes.add(note.title, note.remedy)
+
+    def add(self, what: str, count: int) -> None:
+        """Count words that were left out."""
+        self.page.counts[what] = self.page.counts.get(what, 0) + count
+
+    def note(self, notes: Notes) -> None:
+        """Record what was left out."""
+        note_omissions(self.page, notes)
+        notes.left_out(self.attached, "attached mail", _SAVE)
+        if self.names:
+            names = ", ".join(self.names[:_MOST_NAMED])
+            names += ", ..." if len(self.names) > _MOST_NAMED else ""
+            notes.add(f"Left out {counted(len(self.names), 'attachment')} ({names}).", _SAVE)
+        if self.mails > 1 and self.textless:
+            notes.add(f"{self.textless} of {self.mails:,} mails hold no text.")
+        if self.mails > 1 and self.encrypted:
+            notes.add(f"{self.encrypted} of {self.mails:,} mails are encrypted.", _DECRYPT)
+
+
+def _as_bytes(data: bytes) -> bytes:
+    """Return a message in bytes of ASCII and what its parts declare, whatever it was saved in."""
+    encoding = bom_encoding(data)
+    if encoding is None and b"\0" in data[:100]:
+        encoding = guess_encoding(data)
+    if encoding:
+        data = data.decode(encoding, "replace").encode("utf-8", "replace")
+    return data.lstrip(b"\r\n \t")
+
+
+def _messages(data: bytes) -> Iterator[Message]:
+    starts = [
+        found
+        for found in _MAILBOX.finditer(data)
+        if found.start() == 0 or data[: found.start()].endswith((b"\n\n", b"\n\r\n"))
+    ]
+    if not starts or starts[0].start() != 0:
+        yield email.message_from_bytes(data)
+        return
+    ends = [found.start() for found in starts[1:]]
+    for start, end in zip(starts, [*ends, len(data)], strict=True):
+        yield email.message_from_bytes(data[start.end() : end])
+
+
+def _read(message: Message, notes: Notes, tally: _Tally) -> list[Block]:
+    subject = _header(message, "subject")
+    parts = parts_of(message)
+    if parts.encrypted and tally.mails == 1 and not parts.texts:
+        raise DocumentError("The mail is encrypted.", _DECRYPT)
+    tally.encrypted += parts.encrypted
+    tally.names += parts.names
+    blocks: list[Block] = []
+    for written in _texts(parts.texts, notes, is_forwarded(subject)):
+        tally.count(written, notes)
+        blocks += written.blocks
+    if blocks or not parts.mails:
+        tally.attached += len(parts.mails)
+        tally.textless += not blocks
+        return _titled(subject, blocks)
+    # A mail that only hands others on, as digests do.
+    return [block for mail in parts.mails for block in _read(mail, notes, tally)]
+
+
+def _texts(choices: Sequence[Choice], notes: Notes, forwarded: bool) -> list[Written]:
+    """Read texts that follow each other; of plain text and the same in HTML one is read."""
+    merged: list[Choice] = []
+    for choice in choices:
+        last = merged[-1] if merged else Choice()
+        if (
+            choice.html
+            and not choice.plain
+            and last.plain
+            and not last.html
+            and _same(last, choice)
+        ):
+            last.html = choice.html
+        else:
+            merged.append(choice)
+    return [read_choice(choice, notes, forwarded) for choice in merged]
+
+
+def _same(plain: Choice, page: Choice) -> bool:
+    """Whether most words of a plain text are those of a page, and the other way round."""
+    words = set(words_of_text("\n".join(part.text for part in plain.plain)))
+    others = set(words_of_text("\n".join(map(words_of_page, page.html))))
+    return len(words & others) >= _SAME * max(len(words), len(others))
 
 
 def _titled(subject: str, blocks: list[Block]) -> list[Block]:
     subject = _REPLY.sub("", subject, count=1)
     return [Block(subject, 1), *blocks] if blocks and subject else blocks
-
-
-def written_lines(text: str) -> Iterator[str]:
-    """Yield the lines of a mail that its writer wrote."""
-    lines = text.split("\n")
-    for at, line in enumerate(lines):
-        if _SIGNATURE.fullmatch(line) or _ORIGINAL.search(line):
-            return
-        if _HEAD.match("\n".join(lines[at : at + 3])):
-            return
-        # The line that introduces a quote may be wrapped.
-        following = " ".join(lines[at : at + 2])
-        found = _WROTE.match(following)
-        if found and _quotes(lines, at, found.end() > len(line)):
-            return
-        if not _QUOTED.match(line) and not _SENT_FROM.fullmatch(line.strip()):
-            yield line
-
-
-def _quotes(lines: list[str], at: int, wrapped: bool) -> bool:
-    """Whether nothing but quotes, or nothing at all, follows an introduction."""
-    rest = [line for line in lines[at + 1 + wrapped :] if line.strip()]
-    return not rest or bool(_QUOTED.match(rest[0]))
-
-
-def _blocks(message: Message, html_blocks: Callable[[bytes], list[Block]]) -> list[Block]:
-    parts = [part for part in message.walk() if _is_body(part)]
-    for part in parts:
-        if part.get_content_type() == "text/plain" and (text := _text(part).strip()):
-            return plain_blocks("\n".join(written_lines(tidy(text))))
-    for part in parts:
-        if part.get_content_type() == "text/html" and (text := _text(part).strip()):
-            return [
-                Block(kept, block.level)
-                for block in html_blocks(text.encode("utf-8", "replace"))
-                if (kept := "\n".join(written_lines(block.text)).strip())
-            ]
-    return []
-
-
-def _is_body(part: Message) -> bool:
-    return not part.is_multipart() and part.get_content_disposition() != "attachment"
-
-
-def _text(part: Message) -> str:
-    data = part.get_payload(decode=True)
-    if not isinstance(data, bytes) or not data:
-        return ""
-    charset = part.get_content_charset()
-    if charset and charset not in ("us-ascii", "utf-8"):
-        try:
-            return data.decode(charset, "replace")
-        except (LookupError, ValueError):
-            pass  # a name that no codec has: told by the bytes, then
-    return decode(data)
 
 
 def _header(message: Message, name: str) -> str:

@@ -34,11 +34,11 @@ def decode(data: bytes) -> str:
     return text
 
 
-def plain_blocks(text: str) -> list[Block]:
+def plain_blocks(text: str, headings: bool = True) -> list[Block]:
     """Split plain text into paragraphs and headings.
 
     A heading is a short line that stands alone, underlined, numbered or without a full
-    stop at its end.
+    stop at its end, with text below it. Without `headings` only underlined ones are.
     """
     text = tidy(text)
     words = words_of(text) if "-\n" in text else set()  # wanted only to heal words cut in two
@@ -50,18 +50,22 @@ def plain_blocks(text: str) -> list[Block]:
             blocks.append(Block(lines[0], level=1 if lines[1][0] == "=" else 2))
             lines = lines[2:]
         lines = [line for line in lines if not _RULE.fullmatch(line)]
-        if len(lines) == 1 and _is_heading(lines[0]):
+        if headings and len(lines) == 1 and _is_heading(lines[0]):
             blocks.append(Block(lines[0], level=2 if lines[0].isupper() else 3))
         elif lines:
             blocks.append(Block("\n".join(_unwrap(lines, words))))
     # A text of headings alone (a poem, a list of names) is prose after all.
     if not any(block.level == 0 for block in blocks):
         blocks = [Block(block.text) for block in blocks]
+    elif blocks[-1].level:
+        blocks[-1] = Block(blocks[-1].text)
     return blocks
 
 
 def _is_heading(line: str) -> bool:
-    return len(line) <= 70 and len(line.split()) <= 10 and line[-1] not in ".!?;,:\"'”)"
+    if line[0] in "*#-+•>|" or line[-1] in ".!?;,:\"'”)":
+        return False  # an item, a remark, a sentence
+    return len(line) <= 70 and len(line.split()) <= 10
 
 
 def _unwrap(lines: list[str], words: set[str]) -> list[str]:

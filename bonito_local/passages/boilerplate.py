@@ -1,0 +1,174 @@
+"""What of a web page is no text of it: menus, cookie banners, headers and footers of the site."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bonito_local.passages.dom import SILENT, attribute, count_words, is_hidden, tag_of, walk
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+_ROLES = frozenset(("navigation", "search", "menu", "menubar", "toolbar", "tablist"))
+_NEVER = frozenset(("html", "body", "main"))  # what holds the text, whatever its class is
+# Words of a class or an id that say what an element is for. Those of the first kind are left out
+# where they are short, those of the second where most of their words are links as well.
+_BANNERS = re.compile(
+    r"cookies?|consent|gdpr|onetrust|cmp|cybotcookiebotdialog|skip|skiplinks?|breadcrumbs?"
+    r"|pagination|pager|sharing|sharebar|sharedaddy|addthis|a2a|socials?|newsletter|signup|paywall"
+    r"|editsection|noprint|advert|advertisement|ads|adsense|jumplink|backtotop|printfriendly"
+)
+_LISTS = re.compile(
+    r"nav|navi|navbar|navbox|navigation|menus?|sidebar|footer|header|masthead|topbar|toolbar"
+    r"|related|recommended|recommendations|trending|popular|tags?|share|social|categories"
+    r"|widgets?|toc|links?|promo|teasers?|outbrain|taboola|meta|byline|subscribe|banner|popup|modal"
+)
+_NAME = re.compile(r"[A-Za-z][a-z0-9]+|[A-Z]+|[a-z0-9]+")
+_SHORT_BANNER = 150  # words
+_LINKED = 0.5  # share of the words in links: more is a menu
+_LIST_LINKED, _FEWEST_LINKS, _LONGEST_LINK = 0.75, 3, 9  # of a list without a name, and its links
+_MOST_OF_PAGE = 0.5  # of the words outside links: what would leave out more is no menu
+_MAIN_SHARE = 0.6  # of the words outside links, that the main element holds
+_LANDMARKS = frozenset(("header", "footer", "aside"))
+
+
+@dataclass(slots=True)
+class _Size:
+    """The words in a node, those of them in links, and its links."""
+
+    words: int = 0
+    linked: int = 0
+    links: int = 0
+    headings: int = 0
+    prose: int = 0  # words in paragraphs
+
+    def share(self) -> float:
+        return self.linked / self.words if self.words else 0.0
+
+    def plain(self) -> int:
+        return self.words - self.linked
+
+
+def menus(root: LexborNode) -> dict[int, str]:
+    """Return the nodes of a page that are no text of it, by identity.
+
+    An element counts as one by what it is (nav), by its role, or by its name and its links; a
+    list of links does where it stands outside the main text. Nothing that holds half of a page's
+    words outside links is left out.
+    """
+    sizes = _sizes(root)
+    total = sizes[root.mem_id].plain()
+    picker = _Picker(sizes, total)
+    picker.main = _main(root, sizes, total)
+    walk(root, picker.enter, picker.leave)
+    return picker.picked
+
+
+def _sizes(root: LexborNode) -> dict[int, _Size]:
+    sizes: dict[int, _Size] = {}
+    open_sizes: list[_Size] = []
+    links = 0
+
+    def enter(node: LexborNode) -> bool:
+        nonlocal links
+        if node.is_text_node:
+            count = count_words(node.text_content or "")
+            open_sizes[-1].words += count
+            open_sizes[-1].linked += count if links else 0
+            return False
+        if node.is_comment_node or tag_of(node) in SILENT or is_hidden(node):
+            return False
+        links += node.tag == "a"
+        open_sizes.append(_Size(links=int(node.tag == "a"), headings=int(_is_heading(node))))
+        return True
+
+    def leave(node: LexborNode) -> None:
+        nonlocal links
+        links -= node.tag == "a"
+        size = sizes[node.mem_id] = open_sizes.pop()
+        if node.tag == "p":
+            size.prose = size.plain()
+        if open_sizes:
+            outer = open_sizes[-1]
+            outer.words += size.words
+            outer.linked += size.linked
+            outer.links += size.links
+            outer.headings += size.headings
+            outer.prose += size.prose
+
+    walk(root, enter, leave)
+    return sizes
+
+
+def _main(root: LexborNode, sizes: dict[int, _Size], total: int) -> LexborNode | None:
+    """Return the element that a page declares as its main text, where it holds most of it."""
+    for node in root.css("main, [role=main], article"):
+        size = sizes.get(node.mem_id)
+        if size and total and size.plain() >= _MAIN_SHARE * total:
+            return node
+    return None
+
+
+class _Picker:
+    def __init__(self, sizes: dict[int, _Size], total: int) -> None:
+        self.picked: dict[int, str] = {}
+        self.main: LexborNode | None = None
+        self._sizes = sizes
+        self._most = _MOST_OF_PAGE * total
+        self._inside = 0  # of the main text
+
+    def enter(self, node: LexborNode) -> bool:
+        size = self._sizes.get(node.mem_id)
+        if size is None:
+            return False
+        inside = self._is_main(node)
+        if not inside and size.plain() < max(1, self._most) and self._is_menu(node, size):
+            self.picked[node.mem_id] = "menu"
+            return False
+        self._inside += inside
+        return True
+
+    def leave(self, node: LexborNode) -> None:
+        self._inside -= self._is_main(node)
+
+    def _is_main(self, node: LexborNode) -> bool:
+        if self.main is not None:
+            return node.mem_id == self.main.mem_id
+        return node.tag in ("article", "main")
+
+    def _is_menu(self, node: LexborNode, size: _Size) -> bool:
+        tag, role = tag_of(node), attribute(node, "role").lower()
+        if tag in _NEVER:
+            return False
+        if tag == "nav" or role in _ROLES:
+            return True
+        if not self._inside and (tag in _LANDMARKS or role in ("banner", "contentinfo")):
+            if tag == "footer" or role == "contentinfo":
+                return True
+            return size.share() > _LINKED or (not size.headings and size.prose < 15)
+        names = list(_names(node))
+        if any(_BANNERS.fullmatch(name) for name in names):
+            return size.plain() <= _SHORT_BANNER
+        if any(_LISTS.fullmatch(name) for name in names):
+            if size.share() > _LINKED and not (self._inside and tag in ("p", "td", "li")):
+                return True
+            if "footer" in names and not self._inside:
+                return not size.headings and size.plain() <= _SHORT_BANNER
+        if self._inside or tag not in ("ul", "ol", "div", "table", "dl", "p", "center", "section"):
+            return False
+        few_words = size.words <= _LONGEST_LINK * size.links
+        return size.links >= _FEWEST_LINKS and few_words and size.share() > _LIST_LINKED
+
+
+def _names(node: LexborNode) -> Iterator[str]:
+    """Yield the words of an element's classes and id, in lower case."""
+    for name in (attribute(node, "class"), attribute(node, "id")):
+        for word in _NAME.findall(name):
+            yield word.lower()
+
+
+def _is_heading(node: LexborNode) -> bool:
+    return len(node.tag or "") == 2 and (node.tag or "")[0] == "h" and (node.tag or "")[1].isdigit()

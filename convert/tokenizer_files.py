@@ -12,18 +12,17 @@ from typing import Any
 
 from gguf import TokenType
 
+from bonito_local.backends.llamacpp.normalizing import form_of
 from bonito_local.convert.gguf_source import GgufSource
-from bonito_local.convert.vocab import GGUF_NAMES, PATTERNS, SPACE
+from bonito_local.convert.vocab import GGUF_NAMES, SPACE
+from bonito_local.convert.word_split import PRE_TOKENIZERS, Json
 from bonito_local.errors import ConvertError
 
 _AGAIN = "Convert or download the model again."
 _ADDED = (TokenType.CONTROL, TokenType.USER_DEFINED, TokenType.UNKNOWN)
-_SPLITS = {name: pattern for pattern, name in PATTERNS.items() if name != "gpt-2"}
-_BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+_DECODER = {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True, "use_regex": True}
 # llama.cpp puts BOS before a text of these without being asked to.
 _BOS_BY_DEFAULT = ("llama", "llama-bpe")
-
-Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,24 +149,16 @@ def _ends(vocab: Mapping[str, int], first: list[str], last: list[str]) -> Json |
 
 def _byte_level(source: GgufSource, vocab: Mapping[str, int]) -> Json:
     pre = str(source.metadata.get("tokenizer.ggml.pre", "default"))
-    if pre == "gpt-2":
-        split: Json = {**_BYTE_LEVEL, "use_regex": True}
-    elif pre == "smollm":
-        digits = {"type": "Digits", "individual_digits": True}
-        split = {"type": "Sequence", "pretokenizers": [digits, {**_BYTE_LEVEL, "use_regex": True}]}
-    elif pre in _SPLITS:
-        words = {"type": "Split", "pattern": {"Regex": _SPLITS[pre]}, "behavior": "Isolated"}
-        steps = [words | {"invert": False}, {**_BYTE_LEVEL, "use_regex": False}]
-        split = {"type": "Sequence", "pretokenizers": steps}
-    else:
+    if pre not in PRE_TOKENIZERS:
         raise ConvertError(
             f"{source.path} splits words by pre-tokenizer {pre!r}, which cannot be rebuilt.",
-            f"Supported: gpt-2, smollm, {', '.join(_SPLITS)}. Use the model's own checkpoint.",
+            f"Supported: {', '.join(PRE_TOKENIZERS)}. Use the model's own checkpoint.",
         )
+    form = form_of(source.metadata)
     return {
-        "normalizer": {"type": "NFC"} if pre == "qwen2" else None,
-        "pre_tokenizer": split,
-        "decoder": {**_BYTE_LEVEL, "add_prefix_space": True, "use_regex": True},
+        "normalizer": {"type": form} if form else None,
+        "pre_tokenizer": PRE_TOKENIZERS[pre],
+        "decoder": _DECODER,
         "model": _model(vocab, _merges(source, vocab), ignore_merges=pre == "llama-bpe"),
     }
 

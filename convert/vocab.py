@@ -7,7 +7,7 @@ and SentencePiece's own `tokenizer.model`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,17 +15,11 @@ from typing import Any
 from gguf import GGUFWriter, TokenType
 
 from bonito_local.backends.checkpoint import chat_template
+from bonito_local.backends.llamacpp.normalizing import KEY, NO_FORM, Form, implied_form
 from bonito_local.convert.checkpoint import read_json
 from bonito_local.convert.sentencepiece import read_model
+from bonito_local.convert.word_split import read_normalizer, read_pre_tokenizer
 from bonito_local.errors import ConvertError
-
-# The pattern of each pre-tokenizer, as in the models' own tokenizer.json -> llama.cpp's name.
-_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-_WORDS = (
-    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}%s"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
-PATTERNS = {_GPT2: "gpt-2", _WORDS % "{1,3}": "llama-bpe", _WORDS % "": "qwen2"}
 
 # A special token's name in a tokenizer_config.json -> in GGUF's keys.
 GGUF_NAMES = {"bos": "bos", "eos": "eos", "unk": "unknown", "pad": "padding"}
@@ -38,6 +32,7 @@ class Vocabulary:
 
     model: str
     pre: str
+    normalizer: Form | None
     tokens: tuple[bytes, ...]
     types: tuple[int, ...]
     scores: tuple[float, ...]
@@ -52,6 +47,8 @@ class Vocabulary:
         """Add the tokenizer's keys."""
         writer.add_tokenizer_model(self.model)
         writer.add_tokenizer_pre(self.pre)
+        if self.normalizer != implied_form(self.pre):
+            writer.add_string(KEY, self.normalizer or NO_FORM)
         writer.add_token_list(list(self.tokens))
         writer.add_token_types(list(self.types))
         if self.scores:
@@ -95,6 +92,7 @@ def read_vocabulary(folder: Path, config: Mapping[str, Any], size: int) -> Vocab
     return Vocabulary(
         model=table.model,
         pre=table.pre,
+        normalizer=table.normalizer,
         tokens=tuple(table.tokens),
         types=tuple(table.types),
         scores=tuple(table.scores),
@@ -113,6 +111,7 @@ class _Table:
     def __init__(self, model: str, pre: str, size: int, source: Path) -> None:
         self.model = model
         self.pre = pre
+        self.normalizer: Form | None = None
         self.source = source
         self.tokens = [f"[PAD{i}]".encode() for i in range(size)]
         self.types = [int(TokenType.UNUSED)] * size
@@ -154,7 +153,8 @@ def _from_json(path: Path, size: int) -> _Table:
         _sentencepiece_scores(table, vocab, pairs)
         table.add_space_prefix = _adds_space_prefix(path, tokenizer)
     else:
-        table = _Table("gpt2", _pre_tokenizer(path, tokenizer), size, path)
+        table = _Table("gpt2", read_pre_tokenizer(path, tokenizer), size, path)
+        table.normalizer = read_normalizer(path, tokenizer)
         for text, index in vocab.items():
             table.set(index, text, TokenType.NORMAL)
         # A byte-level vocabulary writes a space as U+0120, so a space can separate the pair.
@@ -175,41 +175,6 @@ def _pair(path: Path, merge: Any) -> tuple[str, str]:
     if not isinstance(parts, list) or len(parts) != 2 or not all(type(p) is str for p in parts):
         raise ConvertError(f"{path} has a malformed merge: {merge!r}.", "Download it again.")
     return parts[0], parts[1]
-
-
-def _pre_tokenizer(path: Path, tokenizer: Mapping[str, Any]) -> str:
-    """Tell GPT-2's, Llama 3's, Qwen2's and SmolLM's way of splitting words apart."""
-    outer = tokenizer.get("pre_tokenizer") or {}
-    steps = outer.get("pretokenizers") or [outer]
-    if _is_smollm(steps):
-        return "smollm"
-    byte_level = [step for step in steps if step.get("type") == "ByteLevel"]
-    splits = [step for step in steps if step.get("type") == "Split"]
-    if len(byte_level) == 1 and len(byte_level) + len(splits) == len(steps):
-        plain = not byte_level[0].get("add_prefix_space", True)
-        if plain and not splits and byte_level[0].get("use_regex", True):
-            return "gpt-2"
-        if plain and len(splits) == 1 and not byte_level[0].get("use_regex", True):
-            pattern = (splits[0].get("pattern") or {}).get("Regex")
-            isolated = splits[0].get("behavior") == "Isolated" and not splits[0].get("invert")
-            if isolated and pattern in PATTERNS:
-                return PATTERNS[pattern]
-    raise ConvertError(
-        f"{path} splits words in a way that llama.cpp has no name for.",
-        "Supported: byte-level BPE as of GPT-2, Llama 3, Qwen2 and SmolLM, and SentencePiece.",
-    )
-
-
-def _is_smollm(steps: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether digits are split one by one, and the rest by GPT-2's pattern."""
-    if [step.get("type") for step in steps] != ["Digits", "ByteLevel"]:
-        return False
-    digits, byte_level = steps
-    return (
-        bool(digits.get("individual_digits"))
-        and not byte_level.get("add_prefix_space", True)
-        and bool(byte_level.get("use_regex", True))
-    )
 
 
 def _sentencepiece_scores(

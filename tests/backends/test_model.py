@@ -17,6 +17,7 @@ from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp import machine
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.model import Model
+from bonito_local.backends.llamacpp.normalizing import KEY, form_of
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import ModelError
 
@@ -35,6 +36,42 @@ def test_any_text_goes_through_the_tokenizer_and_back(model: Model, text: str) -
     joined = b"".join(model.piece(token) or b"" for token in tokens)
     assert joined == text.encode("utf-8", errors="replace")
     assert model.prompt(text).tolist() == [BOS_ID, *tokens]
+
+
+@pytest.mark.parametrize(("form", "changes"), [("NFC", True), ("none", False)])
+def test_text_is_normalized_where_the_file_says_so(
+    form: str, changes: bool, model: Model, tmp_path: Path
+) -> None:
+    """llama.cpp has no step for it: the tokens must be those of the normalized text."""
+    path = write_tiny_gguf(tmp_path / "m.gguf", metadata={"bonito.tokenizer.normalizer": form})
+    other = Model(path, repack=False)
+    decomposed, composed = "Zu\u0308rich \u2126", "Zürich \u03a9"
+    assert model.tokenize(decomposed).tolist() != model.tokenize(composed).tolist()
+    want = model.tokenize(composed if changes else decomposed).tolist()
+    assert other.tokenize(decomposed).tolist() == want
+    assert other.prompt(decomposed).tolist() == [BOS_ID, *want]
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("keys", "form"),
+    [
+        ({"pre": "qwen2"}, "NFC"),
+        ({"pre": "command-r"}, "NFC"),
+        ({"pre": "gpt-2"}, None),
+        ({"pre": "smollm"}, None),
+        ({}, None),
+        ({"pre": "qwen2", "model": "llama"}, None),
+        ({"pre": "qwen2", "own": "none"}, None),
+        ({"pre": "llama-bpe", "own": "NFKC"}, "NFKC"),
+    ],
+)
+def test_the_normalization_is_that_of_the_pre_tokenizer(
+    keys: dict[str, str], form: str | None
+) -> None:
+    names = {"pre": "tokenizer.ggml.pre", "model": "tokenizer.ggml.model", "own": KEY}
+    metadata = {"tokenizer.ggml.model": "gpt2"} | {names[k]: v for k, v in keys.items()}
+    assert form_of(metadata) == form
 
 
 def test_pieces(model: Model) -> None:

@@ -102,6 +102,19 @@ def test_the_converter_reads_back_the_vocabulary_that_it_wrote(kind: str, tmp_pa
     assert {key: first.lists[key] for key in lists} == {key: second.lists[key] for key in lists}
 
 
+@pytest.mark.parametrize("form", [None, "NFC", "NFKD"])
+def test_a_normalization_comes_back(form: str | None, tmp_path: Path) -> None:
+    tokenizer = tokenizer_of("qwen2")
+    backend = tokenizer.backend_tokenizer
+    backend.normalizer = getattr(normalizers, form)() if form else None
+    write_checkpoint(tmp_path / "base", tokenizer=tokenizer, layers=1)
+    convert(tmp_path / "base", tmp_path / "a.gguf", quant="BF16")
+    to_checkpoint(tmp_path / "a.gguf", tmp_path / "out")
+    restored = Tokenizer.from_file(str(tmp_path / "out" / "tokenizer.json"))
+    for text in varied(500):
+        assert restored.encode(text).ids == backend.encode(text).ids, repr(text)
+
+
 def test_a_tokenizer_model_becomes_a_tokenizer_json(tmp_path: Path) -> None:
     """SentencePiece's own scores, which are no ranks, and a space before the text or none."""
     (tmp_path / "corpus.txt").write_text("\n".join(CORPUS * 20))

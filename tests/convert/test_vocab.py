@@ -18,10 +18,12 @@ from tiny_checkpoint import (
     sentencepiece_tokenizer,
     write_checkpoint,
 )
-from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 from varied_texts import varied
 
+from bonito_local.backends.llamacpp.gguf_file import read_metadata
+from bonito_local.backends.llamacpp.model import Model
 from bonito_local.convert.pipeline import convert
 from bonito_local.convert.plan import make_plan
 from bonito_local.convert.sentencepiece import read_model
@@ -72,6 +74,46 @@ def test_byte_level(pattern: str | None, tmp_path: Path) -> None:
     names = {None: "gpt-2", LLAMA3_PATTERN: "llama-bpe", QWEN2_PATTERN: "qwen2"}
     fields = GGUFReader(tmp_path / "vocab.gguf").fields
     assert fields["tokenizer.ggml.pre"].contents() == names[pattern]
+
+
+@pytest.mark.parametrize(
+    ("normalizer", "pattern", "key"),
+    [
+        (normalizers.NFC(), QWEN2_PATTERN, None),  # as Qwen2's own
+        (None, QWEN2_PATTERN, "none"),
+        (normalizers.Sequence([]), QWEN2_PATTERN, "none"),
+        (None, None, None),  # as GPT-2's own
+        (normalizers.NFC(), None, "NFC"),
+        (normalizers.Sequence([normalizers.NFKC()]), LLAMA3_PATTERN, "NFKC"),
+    ],
+)
+def test_a_normalization_that_the_pre_tokenizer_does_not_imply_has_a_key(
+    normalizer: object, pattern: str | None, key: str | None, tmp_path: Path
+) -> None:
+    tokenizer = byte_level_tokenizer(pattern=pattern)
+    tokenizer.backend_tokenizer.normalizer = normalizer
+    write_checkpoint(tmp_path, tokenizer=tokenizer, layers=1)
+    convert(tmp_path, tmp_path / "a.gguf", quant="Q8_0")
+    metadata = read_metadata(tmp_path / "a.gguf")
+    assert metadata.get("bonito.tokenizer.normalizer") == key
+    model = Model(tmp_path / "a.gguf", vocabulary_only=True)
+    for text in varied(500):
+        want = tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        assert model.tokenize(text).tolist() == want, repr(text)
+    model.close()
+
+
+def test_other_changes_to_the_text_are_refused(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    write_checkpoint(tmp_path, tokenizer=tokenizer, layers=1)
+    for normalizer, name in (
+        (normalizers.Lowercase(), "Lowercase"),
+        (normalizers.Sequence([normalizers.NFC(), normalizers.StripAccents()]), "NFC and Strip"),
+    ):
+        tokenizer.backend_tokenizer.normalizer = normalizer
+        tokenizer.save_pretrained(tmp_path)
+        with pytest.raises(ConvertError, match=f"normalizes text by {name}"):
+            make_plan(tmp_path)
 
 
 def test_added_tokens(tmp_path: Path) -> None:

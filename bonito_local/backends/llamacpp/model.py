@@ -16,6 +16,7 @@ from bonito_local.backends.llamacpp.bindings import Handle, first_error, forget_
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.backends.llamacpp.guide import Vocabulary
 from bonito_local.backends.llamacpp.machine import check_memory
+from bonito_local.backends.llamacpp.normalizing import form_of, normalize
 from bonito_local.errors import ModelError
 
 Tokens = npt.NDArray[np.int32]
@@ -62,6 +63,7 @@ class Model:
         self.handle: Handle | None = handle
         self.vocab = lib.llama_model_get_vocab(handle)
         self.metadata = _metadata(handle)
+        self._form = form_of(self.metadata)
         self.context_length = int(lib.llama_model_n_ctx_train(handle))
         self.kv_bytes = _kv_bytes(header)
         self.vocabulary_size = int(lib.llama_vocab_n_tokens(self.vocab))
@@ -80,7 +82,7 @@ class Model:
 
     def tokenize(self, text: str, special: bool = False) -> Tokens:
         """Tokens of `text`, without BOS. Special tokens' names in it are plain, or `special`."""
-        data = text.encode("utf-8", errors="replace")
+        data = normalize(text, self._form).encode("utf-8", errors="replace")
         tokens = np.empty(len(data) + 8, np.int32)
         buffer = tokens.ctypes.data_as(ctypes.POINTER(ctypes.c_int32))
         count = lib.llama_tokenize(self.vocab, data, len(data), buffer, len(tokens), False, special)

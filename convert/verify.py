@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gguf import TokenType
 
 from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.backends.llamacpp.machine import available_memory
@@ -21,7 +24,13 @@ from bonito_local.convert.mixes import MIXES
 from bonito_local.convert.plan import MergeInto, Plan, make_plan
 from bonito_local.convert.probes import TEXTS
 from bonito_local.convert.thresholds import MOST_LOST_ROWS, THRESHOLDS
+from bonito_local.convert.vocab import Vocabulary
 from bonito_local.errors import ConvertError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from bonito_local.backends.llamacpp.model import Model
 
 SHORTEST_CONTEXT = 256
 _REFERENCES = (("F32", 4.0), ("BF16", 2.0), ("Q8_0", 1.07))  # bytes per weight
@@ -172,15 +181,47 @@ def _check_tokens(path: Path, plan: Plan, header: GgufHeader) -> tuple[int, list
         return 0, failures
     from tokenizers import Tokenizer
 
-    from bonito_local.backends.llamacpp.bindings import lib
+    from bonito_local.backends.llamacpp.model import Model
 
     theirs = Tokenizer.from_file(str(file))
-    with closing(lib.Llama(str(path), vocab_only=True, verbose=False)) as model:
-        for text in TEXTS:
-            want = theirs.encode(text, add_special_tokens=False).ids
-            if model.tokenize(text.encode(), add_bos=False, special=True) != want:
-                failures.append(f"It tokenizes {text!r} unlike the source.")
-    return len(TEXTS), failures
+    with closing(Model(path, vocabulary_only=True)) as model:
+        return len(TEXTS), failures + _compare_texts(model, theirs) + _compare_markers(
+            model, theirs, plan.vocabulary
+        )
+
+
+def _compare_texts(model: Model, theirs: Tokenizer) -> list[str]:
+    """Compare tokens of passages, in which the names of special tokens are plain text."""
+    theirs.encode_special_tokens = True
+    return [
+        f"It tokenizes {text!r} unlike the source."
+        for text in TEXTS
+        if model.tokenize(text).tolist() != theirs.encode(text, add_special_tokens=False).ids
+    ]
+
+
+def _compare_markers(model: Model, theirs: Tokenizer, vocabulary: Vocabulary) -> list[str]:
+    """Compare tokens of what a chat template writes, with the source's special tokens in it.
+
+    Others are left out: llama.cpp takes a few texts (`</s>`, `<|im_end|>`) for special tokens
+    in any vocabulary that lists them, which no template writes that does not mean them.
+    """
+    theirs.encode_special_tokens = False
+    markers = [
+        token.decode()
+        for token, kind in zip(vocabulary.tokens, vocabulary.types, strict=True)
+        if kind == TokenType.CONTROL
+    ]
+    unlike = [
+        marker
+        for marker in markers
+        if model.tokenize(text := f"a{marker}b", special=True).tolist()
+        != theirs.encode(text, add_special_tokens=False).ids
+    ]
+    if not unlike:
+        return []
+    others = f" and {len(unlike) - 1} others" if unlike[1:] else ""
+    return [f"It does not read the special token {unlike[0]!r}{others} as the source does."]
 
 
 def _judge(comparison: Comparison, quant: str) -> list[str]:

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from gguf import GGUFReader
 from gguf_reference import logits
-from tiny_checkpoint import byte_level_tokenizer, write_adapter, write_checkpoint
+from tiny_checkpoint import (
+    LLAMA3_PATTERN,
+    byte_level_tokenizer,
+    write_adapter,
+    write_checkpoint,
+)
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from bonito_local.backends.llamacpp.engine import LlamaCpp
@@ -131,6 +137,51 @@ def test_an_adapters_own_tokens_are_kept_and_compared_with(tmp_path: Path) -> No
     # The base's own is another.
     base = verify(file, source=tmp_path / "base")
     assert any("unlike the source" in failure for failure in base.failures)
+
+
+def qwen2_tokenizer() -> PreTrainedTokenizerFast:
+    """As Qwen2's: NFC, no `</s>` but as an ordinary token, which its word split never makes."""
+    tokenizer = byte_level_tokenizer(pattern=LLAMA3_PATTERN.replace("{1,3}", ""))
+    spelled = tokenizer.backend_tokenizer.to_str().replace('"</s>"', '"<|endoftext|>"')
+    table = json.loads(spelled)
+    table["normalizer"] = {"type": "NFC"}
+    table["model"]["ignore_merges"] = False
+    table["model"]["vocab"]["</s>"] = len(table["model"]["vocab"])
+    backend = Tokenizer.from_str(json.dumps(table))
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, bos_token="<s>", eos_token="<|endoftext|>", unk_token="<unk>"
+    )
+
+
+def test_tokens_are_compared_as_the_engine_makes_them(tmp_path: Path) -> None:
+    """Normalized, and with `</s>` as text, which llama.cpp takes for special in any vocabulary."""
+    tokenizer = qwen2_tokenizer()
+    assert any("e\u0301" in text for text in TEXTS)
+    assert any("</s>" in text for text in TEXTS)
+    write_checkpoint(tmp_path / "base", family="qwen2", tokenizer=tokenizer, layers=2)
+    convert(tmp_path / "base", tmp_path / "a.gguf", quant="Q8_0")
+    report = verify(tmp_path / "a.gguf", source=tmp_path / "base")
+    assert report.passed, report.failures
+    # A source without the step has other tokens.
+    tokenizer.backend_tokenizer.normalizer = None
+    tokenizer.save_pretrained(tmp_path / "base")
+    report = verify(tmp_path / "a.gguf", source=tmp_path / "base")
+    assert report.failures == tuple(
+        f"It tokenizes {text!r} unlike the source." for text in TEXTS if "e\u0301" in text
+    )
+
+
+def test_a_special_token_that_the_file_lacks_is_named(tmp_path: Path) -> None:
+    tokenizer = byte_level_tokenizer()
+    rows = len(tokenizer) + 8
+    write_checkpoint(tmp_path / "base", layers=2, tokenizer=tokenizer, vocab=rows)
+    convert(tmp_path / "base", tmp_path / "a.gguf", quant="Q8_0")
+    more = {"additional_special_tokens": ["<|user|>", "<|model|>"]}
+    tokenizer.add_special_tokens(more)
+    tokenizer.save_pretrained(tmp_path / "base")
+    report = verify(tmp_path / "a.gguf", source=tmp_path / "base")
+    line = "It does not read the special token '<|user|>' and 1 others as the source does."
+    assert report.failures == (line,)
 
 
 def test_a_resized_vocabulary_is_compared_with_the_adapters(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bonito_local.errors import DocumentError
-from bonito_local.passages.types import Note, Section, Text
+from bonito_local.passages.types import Section, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,14 +17,12 @@ class Block:
     """A heading (`level` 1 is the top) or a paragraph, list or table (`level` 0).
 
     `pages` holds (offset in `text`, 1-based page) where pages begin; a block without
-    text stands for a page without. `note` is a line for the document's problems; a reader
-    may return it on a block without text.
+    text stands for a page without.
     """
 
     text: str
     level: int = 0
     pages: tuple[tuple[int, int], ...] = ()
-    note: Note | None = None
 
 
 def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
@@ -33,7 +31,6 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
     sections: list[Section] = []
     pages: list[tuple[int, int]] = []
     textless: list[int] = []
-    notes: list[Note] = []
     path: list[tuple[int, str]] = []
     end = 0
     start: int | None = None  # of the heading line that the next section hangs on
@@ -43,8 +40,6 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
         sections.append(Section(*opened, end, tuple(title for _, title in path)))
 
     for block in blocks:
-        if block.note:
-            notes.append(block.note)
         if not block.text:
             textless += [page for _, page in block.pages]
             continue
@@ -68,9 +63,7 @@ def assemble(blocks: Iterable[Block], row: int | None = None) -> Text:
         end = offset + len(block.text)
     if opened:
         close(opened)
-    return Text(
-        "".join(parts), tuple(sections), tuple(pages), row, tuple(textless), notes=tuple(notes)
-    )
+    return Text("".join(parts), tuple(sections), tuple(pages), row, tuple(textless))
 
 
 _DROPPED = re.compile(r"[\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\ufeff\ue000-\uf8ff]")

@@ -74,6 +74,16 @@ def check_completeness(
     return [*_lost(parts, raw, lost, total, unit), *_surplus(doubled, changed, total)]
 
 
+def difference(raw: str, text: str, added: Iterable[str] = ()) -> float:
+    """Return the share of a part's words that its text lost, doubled or changed."""
+    counts = Counter(_hashes(raw))
+    total = counts.total()
+    counts.subtract(_hashes(text))
+    for put_in in added:
+        counts.update(_hashes(put_in))
+    return sum(map(abs, counts.values())) / max(1, total)
+
+
 def words_of_text(text: str) -> Iterator[str]:
     """Yield the words of a text in the form in which they are compared.
 

@@ -121,6 +121,7 @@ def _limit(most_memory: int, tables: bool) -> None:
 
 _NEEDED = (
     "kreuzberg",
+    "pypdfium2",
     "charset_normalizer",
     "selectolax.lexbor",
     "bonito_local.passages.documents",

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from kreuzberg import ExtractionResult
 
 _MIME = {
-    ".pdf": "application/pdf",
     ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -73,16 +72,13 @@ def extract_blocks(
 
 
 def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes) -> list[Block]:
+    if kind == ".pdf":
+        return pdf_blocks(data, eyes, notes)
     if kind == ".docx":
         data = hide_entities(data)
     elif kind == ".rtf":
         data = without_running_lines(data)
     result = _extract(data, kind)
-    if kind == ".pdf":
-        nodes = result.document["nodes"] if result.document else []
-        pages = {page["page_number"]: page["content"] for page in result.pages or []}
-        scans = [page for page, text in sorted(pages.items()) if not text.strip()]
-        return pdf_blocks(nodes, pages, eyes.read(data, scans) if eyes else {})
     if kind == ".msg":
         return outlook_blocks(result.content, notes)
     if kind == ".pptx":
@@ -94,27 +90,17 @@ def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes) -> li
 
 def _extract(data: bytes, kind: str, plain: bool = False) -> ExtractionResult:
     from kreuzberg import (
-        ContentFilterConfig,
         ExtractionConfig,
         KreuzbergError,
         PageConfig,
         extract_bytes_sync,
     )
 
-    paged = kind == ".pdf"
-    # Its own filter drops whatever stands near a page's edge; ours looks at what repeats.
-    unfiltered = ContentFilterConfig(
-        include_headers=True, include_footers=True, strip_repeating_text=False
-    )
     config = ExtractionConfig(
         use_cache=False,  # it would keep the text on disk
         enable_quality_processing=False,
         output_format="plain" if plain or kind == ".msg" else "markdown",
-        include_document_structure=paged,
-        pages=PageConfig(
-            extract_pages=paged, insert_page_markers=kind == ".pptx", marker_format=MARKER
-        ),
-        content_filter=unfiltered if paged else None,
+        pages=PageConfig(insert_page_markers=kind == ".pptx", marker_format=MARKER),
         html_options={"escape_asterisks": True, "escape_underscores": True, "escape_misc": True},
     )
     try:

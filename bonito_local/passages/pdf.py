@@ -1,197 +1,284 @@
-"""PDF: layout nodes to blocks, without what repeats on every page."""
+"""PDF: pages to blocks, without what repeats on every page, and what is to be said of them."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from operator import attrgetter
-from types import MappingProxyType
-from typing import Any
 
+from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, join_lines, rows_as_prose, tidy, words_of
-from bonito_local.passages.plain import plain_blocks
-
-_PAGE_LABEL = re.compile(
-    r"\W*(?:page|p\.)?\s*(?:\d{1,4}|[ivx]{1,5})(?:\s*(?:of|/)\s*\d{1,4})?\W*", re.IGNORECASE
+from bonito_local.passages.completeness import Part, check_completeness, difference
+from bonito_local.passages.notes import Notes
+from bonito_local.passages.ocr import Recognizer
+from bonito_local.passages.pdf_layout import (
+    SENTENCE_END,
+    Piece,
+    Table,
+    is_contents,
+    level_headings,
+    measure,
+    pieces_of,
 )
-_TRAILING_LABEL = re.compile(r"(?<=\x02)Page \d+(?: of \d+)?$")  # glued to a word cut in two
-_LEADERS = re.compile(r"(?:\.\s?){5,}\s*\w*$")  # a line of a table of contents
-_NUMBERED = re.compile(r"\s*(?:\(?\d{1,2}[.)]|\(?[a-z]\))\s+\S")
-_EDGE = 2  # lines at the top and at the bottom of a page that may be its furniture
-_SENTENCE_END = re.compile(r"[.!?:;][\"'”’)\]]*$")
+from bonito_local.passages.pdf_lines import Line, page_lines
+from bonito_local.passages.pdf_notes import Findings
+from bonito_local.passages.pdf_pages import Page, Word, open_pdf
+from bonito_local.passages.pdf_running import drop_running
+from bonito_local.passages.pdf_tables import (
+    Grid,
+    find_grids,
+    names_columns,
+    ruled_rows,
+    spaced_rows,
+    turn,
+)
+from bonito_local.passages.plain import plain_blocks
+from bonito_local.passages.types import Note
+
+_MOST_DIFFERENCE = 0.02  # of a page's words; where more differ, its plain text is taken
 
 
 @dataclass(slots=True)
-class _Piece:
-    kind: str  # "heading", "paragraph", "item" or "table"
-    page: int
-    lines: list[str]
-    level: int = 0
-    marker: str = ""
+class _Read:
+    """What is kept of a page: its raw text, its lines and tables in order."""
+
+    number: int
+    raw: str
+    held: list[Line | Table] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    added: list[str] = field(default_factory=list)
+    pieces: list[Piece] | None = None  # where layout analysis is passed over
+
+    def lines(self) -> list[Line]:
+        return [held for held in self.held if isinstance(held, Line)]
 
 
-def pdf_blocks(
-    nodes: Sequence[Mapping[str, Any]],
-    pages: Mapping[int, str],
-    seen: Mapping[int, str] = MappingProxyType({}),
-) -> list[Block]:
-    """Turn kreuzberg's document nodes into blocks with their pages.
+def pdf_blocks(data: bytes, eyes: Recognizer | None, notes: Notes) -> list[Block]:
+    """Read the bytes of a PDF into blocks with their pages.
 
-    `pages` holds the bare text of each page, for those whose layout was misread, `seen` what
-    text recognition saw on pages without. Blocks without text stand for pages without.
-    Running headers, footers and page numbers are dropped, hyphenated words healed, and
-    paragraphs that go on over the page joined.
+    Running headers, footers, page numbers, watermarks and line numbers are dropped, hyphenated
+    words healed, and paragraphs that go on over the page joined. Blocks without text stand for
+    pages without. `eyes` read those that are pictures. What is left out is recorded in `notes`.
+
+    Raises:
+        DocumentError: it is encrypted or damaged, or its text cannot be read.
     """
-    pieces = _mended(list(_pieces(nodes, pages)), pages)
-    if seen:
-        scans = [piece for page, text in seen.items() for piece in _bare_pieces(text, page)]
-        pieces, pages = sorted([*pieces, *scans], key=attrgetter("page")), {**pages, **seen}
-    _drop_furniture(pieces)
-    pieces = [piece for piece in pieces if piece.lines]
+    kind, pages = open_pdf(data, hidden=notes.hidden)
+    findings = Findings(kind)
+    read: list[_Read] = []
+    scans: list[int] = []
+    for page in pages:
+        findings.add(page)
+        if page.garbled >= len(page.words) and not page.fields:
+            scans.append(page.number)
+        read.append(_page(page, findings))
+    if findings.is_placeholder([page.raw for page in read]):
+        raise DocumentError(
+            "The document is a form (XFA) whose content is in a part that is not read.",
+            "Open it in Adobe Reader and print it to a new PDF.",
+        )
+    seen = eyes.read(data, scans) if eyes and scans else {}
+    unread = [page for page in read if not seen.get(page.number, "").strip()]
+    if findings.garbled and not any(page.held for page in unread) and len(unread) == len(read):
+        raise DocumentError(
+            "The document's text cannot be read: its fonts have no Unicode map.",
+            "Read it by text recognition (OCR): print it to pictures, then --ocr eng.",
+        )
+    for page in read:
+        if seen.get(page.number, "").strip():
+            page.raw = seen[page.number]
+            page.pieces = list(_bare_pieces(page.raw, page.number))
+    blocks = _blocks_of(read)
+    textless = [page.number for page in read if not page.raw.strip()]
+    findings.report(notes, seen)
+    for note in _completeness(read, blocks):
+        notes.add(note.title, note.remedy)
+    return [*blocks, *(Block("", pages=((0, number),)) for number in textless)]
+
+
+def _page(page: Page, findings: Findings) -> _Read:
+    """Read one page's words into lines and tables."""
+    values = "\n".join([*(filled.value for filled in page.fields), *page.comments])
+    read = _Read(page.number, f"{page.text}\n{values}" if values else page.text)
+    angles = Counter(word.angle for word in page.words if word.angle % 90 == 0)
+    angle = angles.most_common(1)[0][0] if angles else 0
+    words, fields = page.words, page.fields
+    for grid in find_grids(page.drawings.rules, angle):
+        inside = [word for word in words if _inside(grid, word, angle)]
+        filled = [held for held in fields if _centre_inside(grid, held.box, angle)]
+        values_inside = [_value_word(held.value, held.box, angle) for held in filled]
+        rows = ruled_rows(grid, [*inside, *values_inside], page.number)
+        if rows is None:
+            continue
+        gone = {id(word) for word in inside}
+        order = next(at for at, word in enumerate(page.words) if not gone or id(word) in gone)
+        words = [word for word in words if id(word) not in gone]
+        fields = [held for held in fields if held not in filled]
+        read.held.append(_table(rows, order - 0.5, read, ruled=True))
+    places = {id(word): at for at, word in enumerate(page.words)}
+    found = page_lines(words, fields, page.number, places)
+    _set_depth(found.lines, page.box)
+    findings.left_out(page.number, found)
+    read.left_out += [*found.watermarks, *found.numbers]
+    lines = list(_comments(page))
+    for line in found.lines:
+        if is_contents(line.text):
+            read.left_out.append(line.text)
+        else:
+            lines.append(line)
+    read.held = sorted([*read.held, *_with_tables(lines, read)], key=lambda held: held.order)
+    return read
+
+
+def _comments(page: Page) -> Iterator[Line]:
+    """Yield the comments that are to be read, a line each, after the page's own lines."""
+    for at, text in enumerate(page.comments):
+        order = len(page.words) + 1 + at
+        yield Line(text, 0, 0, -2000.0 * (1 + at), 10, False, 0, page.number, 0, order, (), 0.5)
+
+
+def _inside(grid: Grid, word: Word, angle: int) -> bool:
+    return word.angle == angle and grid.holds((word.x0 + word.x1) / 2, word.y + 0.3 * word.size)
+
+
+def _centre_inside(grid: Grid, box: tuple[float, float, float, float], angle: int) -> bool:
+    return grid.holds(*turn((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, angle))
+
+
+def _value_word(value: str, box: tuple[float, float, float, float], angle: int) -> Word:
+    x, y = turn((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, angle)
+    return Word(value, x, x, y - 3, 10.0, bold=False, angle=angle, space=" ")
+
+
+def _set_depth(lines: Iterable[Line], box: tuple[float, float, float, float]) -> None:
+    for line in lines:
+        ends = [
+            turn(x, y, line.angle if line.angle % 90 == 0 else 0)[1]
+            for x, y in ((box[0], box[1]), (box[2], box[3]))
+        ]
+        line.depth = (max(ends) - line.y) / max(1.0, max(ends) - min(ends))
+
+
+def _table(rows: list[list[str]], order: float, read: _Read, *, ruled: bool) -> Table:
+    """Write the rows of a table, and note the words that this adds and leaves out."""
+    rows = [[" ".join(tidy(cell).split()) for cell in row] for row in rows]
+    named = ruled and names_columns(rows[0])
+    lines = rows_as_prose(rows[0] if named else [], rows[named:]).split("\n")
+    before = Counter(" ".join(cell for row in rows for cell in row).split())
+    after = Counter(re.sub(r"[:;](?=\s|$)", "", "\n".join(lines)).split())
+    before = Counter(re.sub(r"[:;](?=\s|$)", "", " ".join(before.elements())).split())
+    read.added += [" ".join((after - before).elements())]
+    read.left_out += [" ".join((before - after).elements())]
+    return Table(read.number, lines, order)
+
+
+def _with_tables(lines: Sequence[Line], read: _Read) -> Iterator[Line | Table]:
+    """Replace lines whose words stand in columns by a table, or by one column after the other."""
+    at = 0
+    while at < len(lines):
+        count = len(lines[at].cells)
+        end = at + 1
+        while count and end < len(lines) and len(lines[end].cells) == count:
+            end += 1
+        rows = spaced_rows(lines[at:end])
+        if rows is None:
+            yield from lines[at:end]
+        elif _is_prose(rows):
+            yield from _columns(lines[at:end])
+        else:
+            yield _table(rows, lines[at].order, read, ruled=False)
+        at = end
+
+
+def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell text in columns: most of its cells go on with a small letter."""
+    cells = [cell for row in rows for cell in row if cell]
+    return sum(cell[0].islower() for cell in cells) > len(cells) / 2
+
+
+def _columns(lines: Sequence[Line]) -> Iterator[Line]:
+    for column in range(len(lines[0].cells)):
+        for line in lines:
+            text, x0, x1 = line.cells[column]
+            first = (x1 - x0) * len(text.split()[0]) / len(text)
+            order = lines[0].order + column / 100 + 1e-6 * (line.order - lines[0].order)
+            yield Line(
+                text, x0, x1, line.y, line.size, line.bold, line.angle, line.page, first,
+                order, (), line.depth,
+            )  # fmt: skip
+
+
+def _blocks_of(read: Sequence[_Read]) -> list[Block]:
+    """Return the blocks of all pages: running lines dropped, headings levelled."""
+    laid_out = [page for page in read if page.pieces is None]
+    lines = [page.lines() for page in laid_out]
+    kept = [list(page) for page in lines]
+    dropped = drop_running(kept)
+    measures = measure(kept)
+    gone: set[int] = set()
+    for all_lines, kept_lines in zip(lines, kept, strict=True):
+        gone |= {id(line) for line in all_lines} - {id(line) for line in kept_lines}
+    pieces: list[Piece] = []
+    for page in read:
+        if page.pieces is not None:
+            pieces += page.pieces
+            continue
+        shown = "\n".join(
+            "\n".join(held.rows) if isinstance(held, Table) else held.text for held in page.held
+        )
+        shown = "\n".join([shown, *page.left_out])
+        if difference(page.raw, shown, page.added) > _MOST_DIFFERENCE:
+            page.added.clear()
+            page.left_out.clear()
+            pieces += _bare_pieces(page.raw, page.number)
+            continue
+        held = [item for item in page.held if id(item) not in gone]
+        pieces += pieces_of(held, measures)
+    if laid_out:
+        laid_out[0].left_out += dropped
+    level_headings(pieces, measures)
+    pieces = [piece for piece in pieces if any(map(str.strip, piece.lines))]
     _demote(pieces)
     words = words_of("\n".join(line for piece in pieces for line in piece.lines))
-    textless = [page for page, text in sorted(pages.items()) if not text.strip()]
-    return [*_blocks(pieces, words), *(Block("", pages=((0, page),)) for page in textless)]
+    return [block for block in _joined(pieces, words) if block.text]
 
 
-def _mended(pieces: Sequence[_Piece], pages: Mapping[int, str]) -> list[_Piece]:
-    """Read anew, from its bare text, each page whose prose was taken for a table."""
-    misread = {piece.page for piece in pieces if piece.kind == "false table"}
-    mended: list[_Piece] = []
-    for piece in pieces:
-        if piece.page not in misread:
-            mended.append(piece)
-        elif not mended or mended[-1].page != piece.page:
-            mended += _bare_pieces(pages.get(piece.page, ""), piece.page)
-    return mended
+def _completeness(read: Sequence[_Read], blocks: Sequence[Block]) -> Iterator[Note]:
+    parts = [Part(str(page.number), page.raw) for page in read]
+    text = "\n\n".join(block.text for block in blocks)
+    left_out = [text for page in read for text in page.left_out]
+    added = [text for page in read for text in page.added]
+    yield from check_completeness(parts, text, left_out=left_out, added=added)
 
 
-def _bare_pieces(text: str, page: int) -> Iterator[_Piece]:
+def _bare_pieces(text: str, page: int) -> Iterator[Piece]:
+    """Read plain page text into pieces."""
     lines = text.replace("\r", "").split("\n")
     full = max(map(len, lines)) * 0.7
     spaced = "\n".join(line if len(line) > full else f"{line}\n" for line in lines)
     for block in plain_blocks(spaced):
         kind = "heading" if block.level else "paragraph"
-        yield _Piece(kind, page, block.text.split("\n"), block.level)
+        yield Piece(kind, page, block.text.split("\n"), block.level)
 
 
-def _pieces(nodes: Sequence[Mapping[str, Any]], pages: Mapping[int, str]) -> Iterator[_Piece]:
-    bare = {page: {line.strip() for line in text.split("\n")} for page, text in pages.items()}
-    page = 1
-    for node in nodes:
-        content = node["content"]
-        kind, text = content["node_type"], content.get("text") or ""
-        page = node.get("page") or page
-        lines = [line for line in text.replace("\r", "").split("\n") if line.strip()]
-        if kind == "page_break":
-            page += 1
-        elif kind in ("heading", "title"):
-            yield _Piece("heading", page, lines, level=content.get("level") or 1)
-        elif kind == "table":
-            header, rows = _grid(content["grid"])
-            if _is_prose(rows):
-                yield _Piece("false table", page, [])
-            else:
-                yield _Piece("table", page, rows_as_prose(header, rows).split("\n"))
-        elif kind in ("paragraph", "footnote", "code", "list_item"):
-            prose = [line for line in lines if not _LEADERS.search(line)]
-            yield from _numbered(prose, page, kind == "list_item", bare.get(page, set()))
-
-
-def _numbered(lines: Sequence[str], page: int, listed: bool, bare: set[str]) -> Iterator[_Piece]:
-    """Yield a paragraph or an item of a list; numbered lines in it are items of their own."""
-    # A line that the page holds as it is had no bullet that was taken off.
-    bulleted = listed and bool(lines) and lines[0].strip() not in bare
-    piece = _Piece("item", page, [], marker="- ") if bulleted else _Piece("paragraph", page, [])
-    for line in lines:
-        if _NUMBERED.match(line):
-            yield piece
-            piece = _Piece("item", page, [])
-        piece.lines.append(line)
-    yield piece
-
-
-def _grid(grid: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:
-    rows = [[""] * grid["cols"] for _ in range(grid["rows"])]
-    for cell in grid["cells"]:
-        rows[cell["row"]][cell["col"]] = " ".join(tidy(cell["content"]).split())
-    return (rows[0], rows[1:]) if rows else ([], [])
-
-
-def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell a paragraph cut into columns: most of its cells go on with a small letter."""
-    cells = [cell for row in rows for cell in row[1:] if cell]
-    return sum(cell[0].islower() for cell in cells) > len(cells) / 2
-
-
-def _drop_furniture(pieces: Iterable[_Piece]) -> None:
-    """Take out lines at the edges of pages that repeat, or that count the pages."""
-    pages: dict[int, list[tuple[_Piece, int]]] = defaultdict(list)
-    for piece in pieces:
-        piece.lines = [_TRAILING_LABEL.sub("", line) for line in piece.lines]
-        if piece.kind != "table":
-            pages[piece.page] += [(piece, i) for i in range(len(piece.lines))]
-    seen: Counter[str | int] = Counter()
-    for lines in pages.values():
-        ends = (*lines[:_EDGE], *lines[-_EDGE:])
-        seen.update({key for piece, i in ends for key in _keys(piece.lines[i], piece.page)})
-    often = max(2, len(pages) * 0.3)
-    counted = max(3, len(pages) * 0.5)
-
-    def is_furniture(line: str, page: int) -> bool:
-        return bool(_PAGE_LABEL.fullmatch(line)) or any(
-            seen[key] >= (counted if isinstance(key, int) else often) for key in _keys(line, page)
-        )
-
-    doomed: dict[int, set[int]] = defaultdict(set)
-    for lines in pages.values():
-        for edge in (lines[:_EDGE], lines[::-1][:_EDGE]):
-            for piece, i in edge:
-                line = piece.lines[i].strip()
-                if line[:1].islower() or not is_furniture(line, piece.page):
-                    break
-                doomed[id(piece)].add(i)
-    for piece in pieces:
-        gone = doomed[id(piece)]
-        piece.lines = [line for i, line in enumerate(piece.lines) if i not in gone]
-
-
-def _demote(pieces: Sequence[_Piece]) -> None:
+def _demote(pieces: Sequence[Piece]) -> None:
     """Take a heading that the next paragraph goes on with for what it is: its first lines."""
     for piece, after in pairwise(pieces):
         if piece.kind == "heading" and after.kind == "paragraph":
             goes_on = after.lines[0].strip()[:1].islower()
-            if goes_on and not _SENTENCE_END.search(piece.lines[-1].rstrip()):
+            if goes_on and not SENTENCE_END.search(piece.lines[-1].rstrip()):
                 piece.kind, piece.level = "paragraph", 0
 
 
-def _keys(line: str, page: int) -> Iterator[str | int]:
-    """Yield what shows that a line belongs to the pages: equal on several of them.
-
-    The line itself; the line with its first number counted from the page's; and how far
-    the number at its end, if there is one, is from the page's.
-    """
-    line = line.strip().lower()
-    yield line
-    numbers = list(re.finditer(r"\d{1,6}", line))
-    if numbers:
-        first, last = numbers[0], numbers[-1]
-        yield f"{line[: first.start()]}\0{int(first[0]) - page}{line[first.end() :]}"
-        if last.end() == len(line):
-            yield int(last[0]) - page
-
-
-def _blocks(pieces: Sequence[_Piece], words: set[str]) -> Iterator[Block]:
+def _joined(pieces: Sequence[Piece], words: set[str]) -> Iterator[Block]:
     i = 0
     while i < len(pieces):
         first = pieces[i]
         i += 1
         if first.kind == "heading":
-            text = tidy(join_lines(first.lines, words))
-            yield Block(text, first.level, ((0, first.page),))
+            yield Block(tidy(join_lines(first.lines, words)), first.level, ((0, first.page),))
             continue
         text, pages = _text(first, words), [(0, first.page)]
         while i < len(pieces) and (gap := _gap(pieces[i - 1], pieces[i], text)):
@@ -206,19 +293,21 @@ def _blocks(pieces: Sequence[_Piece], words: set[str]) -> Iterator[Block]:
         yield Block(tidy(text), 0, tuple(pages))
 
 
-def _text(piece: _Piece, words: set[str]) -> str:
+def _text(piece: Piece, words: set[str]) -> str:
     if piece.kind == "table":
         return "\n".join(piece.lines)
     # An unfinished word at the end waits, with its mark, for the next page.
     return piece.marker + join_lines(piece.lines, words)
 
 
-def _gap(before: _Piece, after: _Piece, text: str) -> str:
+def _gap(before: Piece, after: Piece, text: str) -> str:
     """Return what joins two pieces in one block: a line end, a space, or nothing at all."""
     if before.kind == after.kind == "item":
         return "\n"
     if after.kind == "paragraph" and before.kind in ("paragraph", "item"):
         goes_on = after.lines[0].strip()[:1].islower()
-        if goes_on and not _SENTENCE_END.search(text.rstrip()):
+        if goes_on and not SENTENCE_END.search(text.rstrip()):
             return " "
+        if after.soft and after.page == before.page:
+            return "\n"
     return ""

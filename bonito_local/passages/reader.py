@@ -12,7 +12,7 @@ from bonito_local.passages.ahead import Opened, opened, read_ahead
 from bonito_local.passages.discover import TABLES, find_documents
 from bonito_local.passages.language import language
 from bonito_local.passages.split import LeftOut, Lengths, split_text
-from bonito_local.passages.types import USUAL, Document, Passage, Problem, ReadOptions, Text
+from bonito_local.passages.types import USUAL, Document, Passage, Problem, ReadOptions
 
 MIN_TOKENS = 16
 _RECOGNIZE = (
@@ -107,7 +107,10 @@ def passages_of(
         if isinstance(text, Problem):
             yield text
             continue
-        yield from _noted(document, text)
+        if text.textless:
+            yield Problem(document.source, _textless(text.textless), _RECOGNIZE)
+        if text.recognized:
+            yield Problem(document.source, _recognized(text.recognized), _MISREAD)
         for span in split_text(text, count_tokens, lengths):
             if span.left_out:
                 left_out[span.left_out] += 1
@@ -142,15 +145,6 @@ def passages_of(
         )
     for why, count in left_out.items():
         yield Problem(document.source, _LEFT_OUT[why].format(count, "s" * (count > 1)))
-
-
-def _noted(document: Document, text: Text) -> Iterator[Problem]:
-    if text.textless:
-        yield Problem(document.source, _textless(text.textless), _RECOGNIZE)
-    if text.recognized:
-        yield Problem(document.source, _recognized(text.recognized), _MISREAD)
-    for note in text.notes:
-        yield Problem(document.source, note.title, note.remedy)
 
 
 def _textless(pages: Sequence[int]) -> str:

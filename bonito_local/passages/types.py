@@ -36,7 +36,7 @@ USUAL = ReadOptions()
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a reader reports of one document besides its text: a line for the problems."""
+    """A line for a document's problems, before its source is known."""
 
     title: str
     remedy: str = ""
@@ -62,7 +62,6 @@ class Text:
     `pages` holds (offset, page) where pages begin, 1-based; empty for formats without
     pages. `row` is the 1-based row of a table, the header line not counted. `textless` are
     pages that hold no text, `recognized` those that are pictures and were read all the same.
-    `notes` are lines for the document's problems.
     """
 
     text: str
@@ -71,7 +70,6 @@ class Text:
     row: int | None = None
     textless: tuple[int, ...] = ()
     recognized: tuple[int, ...] = ()
-    notes: tuple[Note, ...] = ()
 
     def page_at(self, offset: int) -> int | None:
         """Return the page that holds `text[offset]`."""

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from bonito_local.passages.types import Document, Note, Problem, ReadOptions, Section, Text
+from bonito_local.passages.types import Document, Problem, ReadOptions, Section, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,6 @@ def send_answer(to: IO[bytes], answer: Answer) -> None:
             "row": answer.row,
             "textless": answer.textless,
             "recognized": answer.recognized,
-            "notes": [(note.title, note.remedy) for note in answer.notes],
         }
         _send(to, header, answer.text.encode("utf-8", "surrogatepass"))
     else:
@@ -99,7 +98,6 @@ def receive_answer(source: IO[bytes]) -> Answer | None:
         header["row"],
         tuple(header["textless"]),
         tuple(header["recognized"]),
-        tuple(Note(*note) for note in header["notes"]),
     )
 
 

@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bonito_local.passages.blocks import Block, assemble
 from bonito_local.passages.completeness import Part, check_completeness, words_of_text
 from bonito_local.passages.types import Note
 
@@ -78,9 +77,3 @@ def test_words(text: str, words: list[str]) -> None:
 def test_a_text_is_complete_by_itself(pages: list[str]) -> None:
     parts = [Part(str(number), page) for number, page in enumerate(pages)]
     assert check_completeness(parts, "\n\n".join(pages)) == []
-
-
-def test_a_note_travels_with_the_blocks() -> None:
-    note = Note("2 comments were left out.")
-    text = assemble([Block("Rent."), Block("", note=note)])
-    assert (text.text, text.notes, text.textless) == ("Rent.", (note,), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -12,9 +13,8 @@ from written import SENTENCE, pdf
 
 from bonito_local.cli.main import run
 from bonito_local.errors import UsageError
-from bonito_local.passages.blocks import assemble
-from bonito_local.passages.ocr import check_ocr, data_folders
-from bonito_local.passages.pdf import pdf_blocks
+from bonito_local.passages.documents import read_text
+from bonito_local.passages.ocr import Recognizer, check_ocr, data_folders
 from bonito_local.passages.reader import iter_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem, ReadOptions
@@ -99,15 +99,17 @@ def test_data_that_is_not_there(
     assert caught.value.title.startswith(title)
 
 
+class Eyes(Recognizer):
+    """See the same on every page."""
+
+    def read(self, data: bytes, pages: Sequence[int]) -> dict[int, str]:
+        self.pages += pages[:1]
+        return {page: f"Rent\n\n{SEEN[0]}." if page == pages[0] else "" for page in pages}
+
+
 def test_what_is_seen_stands_on_its_page() -> None:
-    node = {"content": {"node_type": "paragraph", "text": SENTENCE}, "page": 2}
-    pages = {1: " ", 2: SENTENCE, 3: "", 4: ""}
-    blocks = pdf_blocks([node], pages, {1: f"Rent\n\n{SEEN[0]}.", 3: "", 4: SEEN[1]})
-    assert [(block.text, block.level, block.pages) for block in blocks] == [
-        ("Rent", 3, ((0, 1),)),
-        (f"{SEEN[0]}.", 0, ((0, 1),)),
-        (SENTENCE, 0, ((0, 2),)),
-        (SEEN[1], 0, ((0, 4),)),
-        ("", 0, ((0, 3),)),
-    ]
-    assert assemble(blocks).textless == (3,)
+    eyes = Eyes("eng")
+    text = read_text(pdf([[], [SENTENCE], [], [SEEN[1]]]), ".pdf", eyes)
+    assert text.text == f"Rent\n\n{SEEN[0]}.\n\n{SENTENCE}\n\n{SEEN[1]}"
+    assert [page for _, page in text.pages] == [1, 1, 2, 4]
+    assert (text.textless, text.recognized) == ((3,), (1,))

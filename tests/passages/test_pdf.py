@@ -2,7 +2,6 @@ from written import SENTENCE, pdf
 
 from bonito_local.passages.blocks import Block, assemble
 from bonito_local.passages.extract import extract_blocks
-from bonito_local.passages.pdf import pdf_blocks
 
 LONG = (
     "The patient was treated with antibiotics for ten days and was then moved to the ward, where "
@@ -80,16 +79,4 @@ def test_lists_keep_the_markers_that_they_have() -> None:
         "\n".join(items),
         f"Rain. {LONG}",
         LONG,
-    ]
-
-
-def test_a_first_line_taken_for_a_heading_is_prose() -> None:
-    nodes = [
-        {"page": 1, "content": {"node_type": "heading", "level": 2, "text": "1. Doses"}},
-        {"page": 1, "content": {"node_type": "heading", "level": 3, "text": "Take metformin 500"}},
-        {"page": 1, "content": {"node_type": "paragraph", "text": "milligrams twice a day."}},
-    ]
-    assert pdf_blocks(nodes, {}) == [
-        Block("1. Doses", 2, ((0, 1),)),
-        Block("Take metformin 500 milligrams twice a day.", 0, ((0, 1),)),
     ]

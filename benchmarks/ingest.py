@@ -1,6 +1,7 @@
 """Documents to text: pages a second and text kept, beside markitdown; memory over many documents.
 
     python benchmarks/ingest.py PEERS_PYTHON [--documents FOLDER] [--most 12] [--rounds 3]
+    python benchmarks/ingest.py PEERS_PYTHON --fidelity FOLDER
     python benchmarks/ingest.py --memory 10000
 
 PEERS_PYTHON is the Python of an environment that ingest_files.py describes. Each Markdown file of
@@ -10,6 +11,9 @@ the same files in turn, each in one process that is warm: bonito-local's is the 
 a job, and what it sends back is counted. Seconds are of the processor, all processes together,
 since other programs may run beside. Texts are compared with the known one as words: F1 of all
 words, and of all runs of five words, which broken lines, headers and hyphens cut.
+
+--fidelity compares the raw text of the real documents in FOLDER with what both make of it, per
+document and per kind (ingest_fidelity.py). PEERS_PYTHON may be left out there.
 
 --memory plans a job over so many generated documents, and reports the resident memory of the
 job and of its readers as it goes on.
@@ -31,6 +35,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ingest_fidelity import fidelity
+
 from bonito_local.passages.ahead import opened
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.process import Readers
@@ -50,9 +56,12 @@ def main() -> None:
     parser.add_argument("--most", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory", type=int)
+    parser.add_argument("--fidelity", type=Path)
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        if args.memory:
+        if args.fidelity:
+            fidelity(args.fidelity, args.peers, FILES)
+        elif args.memory:
             memory(Path(folder), args.memory)
         else:
             compare(args.peers, args.documents, args.most, args.rounds, Path(folder))

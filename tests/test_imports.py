@@ -18,6 +18,7 @@ HEAVY = {
     "numpy",
     "gguf",
     "kreuzberg",
+    "pypdfium2",
     "huggingface_hub",
     "rich",
     "textual",

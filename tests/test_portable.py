@@ -20,7 +20,8 @@ LACKING = ("fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty")
 ENGINES = ("backends.cluster", "backends.transformers", "backends.vllm", "training")
 CODE = """
 import importlib, json, os, signal, sys
-import asyncio, ctypes, datasets, kreuzberg, llama_cpp, multiprocessing, rich.console, subprocess
+import asyncio, ctypes, datasets, kreuzberg, llama_cpp, multiprocessing, pypdfium2, rich.console
+import subprocess
 import textual.app, textual.widgets, tokenizers
 import textual.drivers.linux_driver
 names, lacking = json.loads(sys.argv[1])

@@ -69,11 +69,11 @@ def pdf_blocks(data: bytes, eyes: Recognizer | None, notes: Notes) -> list[Block
     findings = Findings(kind)
     read: list[_Read] = []
     scans: list[int] = []
-    for page in pages:
-        findings.add(page)
-        if page.garbled >= len(page.words) and not page.fields:
-            scans.append(page.number)
-        read.append(_page(page, findings))
+    for opened in pages:
+        findings.add(opened)
+        if opened.garbled >= len(opened.words) and not opened.fields:
+            scans.append(opened.number)
+        read.append(_page(opened, findings))
     if findings.is_placeholder([page.raw for page in read]):
         raise DocumentError(
             "The document is a form (XFA) whose content is in a part that is not read.",
@@ -122,6 +122,9 @@ def _page(page: Page, findings: Findings) -> _Read:
     _set_depth(found.lines, page.box)
     findings.left_out(page.number, found)
     read.left_out += [*found.watermarks, *found.numbers]
+    for word in found.capitals:
+        read.left_out.append(f"{word[0]} {word[1:]}")
+        read.added.append(word)
     lines = list(_comments(page))
     for line in found.lines:
         if is_contents(line.text):

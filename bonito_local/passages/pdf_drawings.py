@@ -61,7 +61,7 @@ def read_drawings(page: Any) -> Drawings:
 def _objects(raw: Any, page: Any) -> Iterator[tuple[Any, int, Sequence[float]]]:
     """Yield paths and pictures with the matrix of the form that they are in."""
     kinds = (raw.FPDF_PAGEOBJ_PATH, raw.FPDF_PAGEOBJ_IMAGE, raw.FPDF_PAGEOBJ_SHADING)
-    plain = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
+    plain: Sequence[float] = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
     count = min(_MOST_OBJECTS, raw.FPDFPage_CountObjects(page))
     left = _MOST_OBJECTS
     waiting = [(raw.FPDFPage_GetObject(page, at), plain, 0) for at in range(count - 1, -1, -1)]

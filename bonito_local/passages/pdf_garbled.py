@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 _SIGNS, _LETTERS = 10, 40  # fewer tell nothing
+_WORD = 4  # letters: shorter words may well be without a vowel
+_LENGTH = 2.5  # signs of a word, on average: signs of formulas stand alone
 _VOWELS = frozenset("aeiouyAEIOUY")
 _GARBLED, _STRANGE = 0.16, 0.1  # share of vowels, of characters that are none
 
@@ -13,15 +15,26 @@ def is_garbled(text: str) -> bool:
     Text of such fonts comes out as control characters and characters for private use, or as Latin
     letters of another alphabet position, with hardly a vowel.
     """
-    signs = [sign for sign in text if not sign.isspace()]
-    if len(signs) < _SIGNS:
+    words = text.split()
+    signs = "".join(words)
+    if len(signs) < max(_SIGNS, _LENGTH * len(words)):
         return False
-    strange = sum(
-        sign in "\ufffd\ufffe" or sign < " " or "\ue000" <= sign <= "\uf8ff" for sign in signs
-    )
-    if strange - text.count("\x02") > _STRANGE * len(signs):
+    if sum(map(_is_strange, signs)) > _STRANGE * len(signs):
         return True
-    letters = [sign for sign in signs if sign.isascii() and sign.isalpha()]
+    letters = [
+        sign
+        for word in words
+        if len(word) >= _WORD
+        for sign in word
+        if sign.isascii() and sign.isalpha()
+    ]
     if len(letters) < max(_LETTERS, 0.3 * len(signs)):
         return False
     return sum(sign in _VOWELS for sign in letters) < _GARBLED * len(letters)
+
+
+def _is_strange(sign: str) -> bool:
+    if sign in "\ufffd\ufffe":
+        return True
+    # Not the hyphen at a line's end; not the bullets and the parts of brackets of Symbol.
+    return (sign < " " and sign != "\x02") or "\ue000" <= sign < "\uf000"

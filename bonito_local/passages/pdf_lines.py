@@ -64,6 +64,7 @@ class Lines:
     lines: list[Line]
     watermarks: list[str]
     numbers: list[str]
+    capitals: list[str]  # words whose first letter is a drop capital
 
 
 def page_lines(
@@ -77,23 +78,25 @@ def page_lines(
     `places` are the words' places in the page's order, by identity.
     """
     order = places or {id(word): at for at, word in enumerate(words)}
-    rows = list(_rows(words))
+    capitals: list[str] = []
+    rows = list(_rows(words, capitals))
     numbers = _line_numbers(rows)
     rows = [row for row in rows if row.words]
     watermarks = _watermarks(rows)
     rows = [row for row in rows if row.words]
     _fill_in(rows, fields)
     lines = [_line(row, number, order.get(id(row.words[0]), len(order))) for row in rows]
-    return Lines(lines, watermarks, numbers)
+    return Lines(lines, watermarks, numbers, capitals)
 
 
-def _rows(words: Iterable[Word]) -> Iterator[_Row]:
+def _rows(words: Iterable[Word], capitals: list[str]) -> Iterator[_Row]:
     row = _Row()
     for word in words:
         if row.words and _drop_capital(row, word):
             capital = row.words.pop()
             word.text, word.x0, word.space = capital.text + word.text, capital.x0, "\n"
             row = _Row()
+            capitals.append(word.text)
         if row.words and not _on(row, word):
             yield row
             row = _Row()

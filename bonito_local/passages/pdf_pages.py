@@ -171,6 +171,9 @@ class _Style:
     white: bool
     font: int
 
+    def alike(self, other: _Style) -> bool:
+        return self is other or (self.size == other.size and self.font == other.font)
+
 
 class _Reader:
     """Reads the characters of one page into words.
@@ -248,15 +251,15 @@ class _Reader:
         return "".join(chr(code) if 0 < code < 0x110000 else "\ufffd" for code in codes)
 
     def _parts(self, first: int, last: int) -> Iterator[tuple[int, int, _Style]]:
-        """Cut a run where its size changes: a raised mark is a part of its own."""
+        """Cut a run where its size or font changes: a raised mark is a part of its own."""
         style = self._style(first)
-        if first == last or style.size == self._style(last).size:
+        if first == last or style.alike(self._style(last)):
             yield first, last, style
             return
         start = first
         for at in range(first + 1, last + 1):
             other = self._style(at)
-            if other.size != style.size:
+            if not style.alike(other):
                 yield start, at - 1, style
                 start, style = at, other
         yield start, last, style

@@ -14,6 +14,7 @@ from queue import Full, Queue
 from bonito_local.errors import DocumentError
 from bonito_local.passages.discover import TABLES
 from bonito_local.passages.documents import MAX_BYTES, unreadable
+from bonito_local.passages.kinds import HEAD, kind_of
 from bonito_local.passages.process import Readers
 from bonito_local.passages.types import Document, Problem, ReadOptions, Text
 
@@ -32,7 +33,7 @@ def opened(document: Document, options: ReadOptions, readers: Readers) -> Iterat
     Raises:
         DocumentError: it cannot be read, or not to its end.
     """
-    if document.kind in TABLES:
+    if document.kind in TABLES and _is_table(document):
         data = None
         yield _file_sha256(document.path)
     else:
@@ -165,6 +166,16 @@ def _file_sha256(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise unreadable(error) from error
+
+
+def _is_table(document: Document) -> bool:
+    """Whether a table's first bytes are of no other kind of document."""
+    try:
+        with document.path.open("rb") as file:
+            head = file.read(HEAD)
+    except OSError as error:
+        raise unreadable(error) from error
+    return kind_of(head, document.kind) in (document.kind, "") or not head
 
 
 def _bytes(path: Path) -> bytes:

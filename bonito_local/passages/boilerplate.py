@@ -32,6 +32,11 @@ _LINKED = 0.5  # share of the words in links: more is a menu
 _LIST_LINKED, _FEWEST_LINKS, _LONGEST_LINK = 0.75, 3, 9  # of a list without a name, and its links
 _MOST_OF_PAGE = 0.5  # of the words outside links: what would leave out more is no menu
 _MAIN_SHARE = 0.6  # of the words outside links, that the main element holds
+_MAINS = (  # how pages name their main text, the surest way first
+    "main, [role=main]",
+    "article",
+    "[itemprop=articleBody], .article, .entry-content, .post-content, .article-body, #article",
+)
 _LANDMARKS = frozenset(("header", "footer", "aside"))
 
 
@@ -43,6 +48,7 @@ class _Size:
     linked: int = 0
     links: int = 0
     headings: int = 0
+    titles: int = 0  # headings of the first level
     prose: int = 0  # words in paragraphs
 
     def share(self) -> float:
@@ -55,14 +61,14 @@ class _Size:
 def menus(root: LexborNode) -> dict[int, str]:
     """Return the nodes of a page that are no text of it, by identity.
 
-    An element counts as one by what it is (nav), by its role, or by its name and its links; a
-    list of links does where it stands outside the main text. Nothing that holds half of a page's
-    words outside links is left out.
+    Where a page declares its main text, and that holds most of its words, the rest is left out but
+    for the title. Otherwise an element counts as one by what it is (nav), by its role, or by its
+    name and its links; a list of links does where it stands outside the main text. Nothing that
+    holds half of a page's words outside links is left out.
     """
     sizes = _sizes(root)
     total = sizes[root.mem_id].plain()
-    picker = _Picker(sizes, total)
-    picker.main = _main(root, sizes, total)
+    picker = _Picker(sizes, total, _main(root, sizes, total))
     walk(root, picker.enter, picker.leave)
     return picker.picked
 
@@ -82,7 +88,9 @@ def _sizes(root: LexborNode) -> dict[int, _Size]:
         if node.is_comment_node or tag_of(node) in SILENT or is_hidden(node):
             return False
         links += node.tag == "a"
-        open_sizes.append(_Size(links=int(node.tag == "a"), headings=int(_is_heading(node))))
+        size = _Size(links=int(node.tag == "a"), titles=int(node.tag == "h1"))
+        size.headings = int(_is_heading(node))
+        open_sizes.append(size)
         return True
 
     def leave(node: LexborNode) -> None:
@@ -97,6 +105,7 @@ def _sizes(root: LexborNode) -> dict[int, _Size]:
             outer.linked += size.linked
             outer.links += size.links
             outer.headings += size.headings
+            outer.titles += size.titles
             outer.prose += size.prose
 
     walk(root, enter, leave)
@@ -105,19 +114,24 @@ def _sizes(root: LexborNode) -> dict[int, _Size]:
 
 def _main(root: LexborNode, sizes: dict[int, _Size], total: int) -> LexborNode | None:
     """Return the element that a page declares as its main text, where it holds most of it."""
-    for node in root.css("main, [role=main], article"):
-        size = sizes.get(node.mem_id)
-        if size and total and size.plain() >= _MAIN_SHARE * total:
-            return node
+    for selector in _MAINS:
+        nodes = [node for node in root.css(selector) if node.mem_id in sizes]
+        for node in nodes[:1]:
+            if total and sizes[node.mem_id].plain() >= _MAIN_SHARE * total:
+                return node
     return None
 
 
 class _Picker:
-    def __init__(self, sizes: dict[int, _Size], total: int) -> None:
+    def __init__(self, sizes: dict[int, _Size], total: int, main: LexborNode | None) -> None:
         self.picked: dict[int, str] = {}
-        self.main: LexborNode | None = None
         self._sizes = sizes
         self._most = _MOST_OF_PAGE * total
+        self._main = main
+        self._around: set[int] = set()  # what holds the main text
+        while main is not None:
+            self._around.add(main.mem_id)
+            main = main.parent
         self._inside = 0  # of the main text
 
     def enter(self, node: LexborNode) -> bool:
@@ -125,6 +139,10 @@ class _Picker:
         if size is None:
             return False
         inside = self._is_main(node)
+        if self._main is not None and not self._inside and node.mem_id not in self._around:
+            if not size.titles:
+                self.picked[node.mem_id] = "menu"
+            return size.titles > 0 and node.tag != "h1"
         if not inside and size.plain() < max(1, self._most) and self._is_menu(node, size):
             self.picked[node.mem_id] = "menu"
             return False
@@ -135,8 +153,8 @@ class _Picker:
         self._inside -= self._is_main(node)
 
     def _is_main(self, node: LexborNode) -> bool:
-        if self.main is not None:
-            return node.mem_id == self.main.mem_id
+        if self._main is not None:
+            return node.mem_id == self._main.mem_id
         return node.tag in ("article", "main")
 
     def _is_menu(self, node: LexborNode, size: _Size) -> bool:

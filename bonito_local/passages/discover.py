@@ -11,16 +11,18 @@ from pathlib import Path
 
 from bonito_local.errors import UsageError
 from bonito_local.passages import JOB_FOLDER
+from bonito_local.passages.kinds import HEAD, OLE, kind_of
 from bonito_local.passages.types import Document, Problem
 
 PLAIN = frozenset({".txt", ".text"})
 MARKDOWN = frozenset({".md", ".markdown"})
 TABLES = frozenset({".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow"})
 OFFICE = frozenset(
-    ".pdf .docx .html .htm .xhtml .epub .pptx .xlsx .odt .rtf .eml .msg".split(),
+    ".pdf .docx .doc .html .htm .xhtml .epub .pptx .xlsx .odt .rtf .eml .emlx .mbox .msg".split(),
 )
+SOURCES = frozenset(".rst .tex .org .xml .json .ipynb .vtt .srt".split())
 _DATASETS_OWN = re.compile(r"(?:state|dataset_info|dataset_dict)\.json|cache-.*\.arrow")
-KINDS = PLAIN | MARKDOWN | TABLES | OFFICE
+KINDS = PLAIN | MARKDOWN | TABLES | OFFICE | SOURCES
 
 
 def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
@@ -29,7 +31,8 @@ def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
     Hidden files and folders are passed over, and so are datasets of bonito-local: an output
     among the documents is not read when its job goes on. Links inside a folder are not followed
     when they lead out of it, nor when they lead to a folder. What a folder holds of
-    other kinds is reported in one line per kind.
+    other kinds is reported in one line per kind. A file without a suffix is read as what its first
+    bytes are; one with a suffix that nobody knows, where it is named, or is no plain text.
 
     Raises:
         UsageError: a path does not exist; nothing was yielded before.
@@ -67,16 +70,45 @@ def _find(paths: Sequence[Path]) -> Iterator[Document | Problem]:
 
 def _one(path: Path) -> Document | Problem:
     kind = path.suffix.lower()
-    if kind not in KINDS:
-        what = f"{kind} files are" if kind else "Files without a suffix are"
-        return Problem(str(path), f"{what} not a kind of document that can be read.", _REMEDY)
     try:
         mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):
+            return Problem(str(path), "This is not an ordinary file.", "Copy its text into one.")
+        shown = kind if kind in KINDS else _kind_by_content(path)
     except OSError as error:
         return Problem(str(path), f"The file cannot be read: {_reason(error)}.")
-    if not stat.S_ISREG(mode):
-        return Problem(str(path), "This is not an ordinary file.", "Copy its text into one.")
-    return Document(path, str(path), kind)
+    if not shown:
+        what = f"{kind} files are" if kind else "Files without a suffix and without text are"
+        return Problem(str(path), f"{what} not a kind of document that can be read.", _REMEDY)
+    return Document(path, str(path), shown)
+
+
+def _kind_by_content(path: Path) -> str:
+    """Return the kind of a file whose suffix says none, "" where its content says none either.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return kind_of(head, "") if head else ".txt"
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether a file in a folder is a document, by its suffix or, without a known one, by content.
+
+    A text with a suffix that is not known may be a program: it is not read.
+    """
+    kind = path.suffix.lower()
+    if kind in KINDS:
+        return True
+    if kind in _PROGRAMS or not path.is_file():
+        return False
+    try:
+        shown = _kind_by_content(path)
+    except OSError:
+        return False
+    return bool(shown) if not kind else shown in _UNMISTAKEN
 
 
 def _in_folder(folder: Path) -> Iterator[Document | Problem]:
@@ -111,12 +143,12 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
             if name.startswith((".", "~$")) or _DATASETS_OWN.fullmatch(name):
                 continue
             empty = False
-            if kind not in KINDS:
-                others[kind or "no suffix"] += 1
-            elif path.is_symlink() and not _leads_into(path, root):
+            if kind in KINDS and path.is_symlink() and not _leads_into(path, root):
                 yield Problem(
                     str(path), "The link leads out of the folder.", "Name the document itself."
                 )
+            elif (path.is_symlink() and not _leads_into(path, root)) or not _is_readable(path):
+                others[kind or "no suffix"] += 1
             else:
                 yield _one(path)
     yield from unreadable
@@ -148,4 +180,10 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+# Kinds that show by their first bytes, whatever the suffix is.
+_UNMISTAKEN = frozenset((".pdf", ".rtf", ".html", ".eml", ".mbox", OLE))
+# Containers and pages that are parts of programs.
+_PROGRAMS = frozenset(
+    ".jar .apk .whl .zip .php .jsp .asp .aspx .vue .svelte .ppt .xls .exe".split()
+)
 _REMEDY = f"Known kinds: {' '.join(sorted(KINDS))}."

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, assemble
-from bonito_local.passages.discover import MARKDOWN, PLAIN
+from bonito_local.passages.discover import KINDS, MARKDOWN, PLAIN
 from bonito_local.passages.extract import extract_blocks
+from bonito_local.passages.kinds import HEAD, kind_of, kind_within
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer
@@ -71,11 +72,29 @@ def unreadable(error: OSError) -> DocumentError:
 
 
 def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes | None) -> list[Block]:
+    kind = _true_kind(data, kind, notes or Notes())
     if kind in PLAIN:
         return plain_blocks(decode(data))
     if kind in MARKDOWN:
         return markdown_blocks(decode(data))
     return extract_blocks(data, kind, eyes, notes)
+
+
+def _true_kind(data: bytes, kind: str, notes: Notes) -> str:
+    """Return the kind that a document's content has, and say where its suffix is another.
+
+    Raises:
+        DocumentError: it is neither text nor a kind of document that is known.
+    """
+    shown = kind_within(data, kind_of(data[:HEAD], kind)) if data else kind
+    if not shown or (shown not in KINDS and shown != kind):
+        raise DocumentError(
+            f"The document is neither text nor of a kind that can be read (named {kind}).",
+            "Check that the file is what its suffix says.",
+        )
+    if shown != kind and kind in KINDS:
+        notes.add(f"The document is no {kind} file, whatever its name says: it is read as {shown}.")
+    return shown
 
 
 def _flat(blocks: list[Block]) -> list[Block]:

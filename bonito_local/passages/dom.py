@@ -18,8 +18,8 @@ SILENT = frozenset(
 BLOCKS = frozenset(
     "address article aside blockquote body caption center dd details dialog dir div dl dt fieldset"
     " figcaption figure footer form frameset h1 h2 h3 h4 h5 h6 header hgroup hr html legend li"
-    " main menu nav ol optgroup option p pre search section summary table tbody td tfoot th thead"
-    " tr ul listing plaintext xmp".split()
+    " main menu nav ol optgroup option p pre search section summary table tbody td tfoot th"
+    " thead tr ul listing plaintext xmp button textarea".split()
 )
 _HIDING = re.compile(
     r"(?:^|;)\s*(?:display\s*:\s*none|visibility\s*:\s*(?:hidden|collapse)|mso-hide\s*:\s*all)\b",
@@ -102,18 +102,28 @@ def is_deleted(node: LexborNode) -> bool:
 def text_of(node: LexborNode) -> str:
     """Return the text in a node, shown or hidden, with spaces between blocks."""
     pieces: list[str] = []
+    after_link = False
 
     def enter(inner: LexborNode) -> bool:
+        nonlocal after_link
         if inner.is_text_node:
             pieces.append(inner.text_content or "")
+            after_link = after_link and not pieces[-1].strip()
             return False
-        if inner.is_comment_node or tag_of(inner) in SILENT:
+        if inner.is_comment_node:
             return False
-        if inner.tag == "br" or inner.tag in BLOCKS:
+        if tag_of(inner) in SILENT:
+            if inner.tag == "iframe" and (page := attribute(inner, "srcdoc")):
+                pieces.append(f" {text_of(parse(page))} ")
+            return False
+        if inner.tag == "br" or inner.tag in BLOCKS or (inner.tag == "a" and after_link):
             pieces.append(" ")
+        after_link = False
         return True
 
     def leave(inner: LexborNode) -> None:
+        nonlocal after_link
+        after_link = inner.tag == "a"
         if inner.tag in BLOCKS:
             pieces.append(" ")
 

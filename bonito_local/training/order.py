@@ -34,6 +34,7 @@ class Order:
         """Take the tokens and the rows of each group; one row each, where `rows` is None."""
         self._lengths = np.asarray(lengths)
         self._rows = np.ones_like(self._lengths) if rows is None else np.asarray(rows)
+        self._alike = bool(np.all(self._rows == self._rows[:1]))
         self._batch = batch
         self._seed = seed
         self._epoch = self._first = 0
@@ -44,10 +45,11 @@ class Order:
         if step < self._first:
             self._epoch = self._first = 0
             self._batches = self.batches(0)
-        # Epochs of ragged groups differ in their number of batches.
         while step >= self._first + len(self._batches):
-            self._first += len(self._batches)
-            self._epoch += 1
+            # Epochs of ragged groups differ in their number of batches: none can be skipped.
+            epochs = (step - self._first) // len(self._batches) if self._alike else 1
+            self._first += epochs * len(self._batches)
+            self._epoch += epochs
             self._batches = self.batches(self._epoch)
         return [int(group) for group in self._batches[step - self._first]]
 

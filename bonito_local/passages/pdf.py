@@ -122,6 +122,7 @@ def _page(page: Page, findings: Findings) -> _Read:
     _set_depth(found.lines, page.box)
     findings.left_out(page.number, found)
     read.left_out += [*found.watermarks, *found.numbers]
+    read.added += found.labels
     for word in found.capitals:
         read.left_out.append(f"{word[0]} {word[1:]}")
         read.added.append(word)

@@ -14,6 +14,7 @@ from bonito_local.passages.pdf_lines import Line
 _LEADERS = re.compile(r"(?:\.\s?){5,}\s*\w*$")  # a line of a table of contents
 _BULLET = re.compile(r"[\u2022\u25cf\u25cb\u25aa\u25a0\u25e6\u2023\u2043\u2219\u00b7\uf0b7\uf0a7"
                      r"\u25ba\u27a2\u2013\u2014*-](?=\s|$)\s*")  # fmt: skip
+_DASHES = "*-\u2013\u2014\u00b7"  # may begin a wrapped line as well
 _NUMBERED = re.compile(r"(?:\(?\d{1,2}[.)]|\(?[a-z]\)|\([ivx]{1,4}\)|\[\d{1,3}\])\s+\S")
 SENTENCE_END = re.compile(r"[.!?:;\u3002][\"'\u201d\u2019)\]\u00b9\u00b2\u00b3\u2070-\u2079]*$")
 _NOTE = re.compile(r"[\u00b9\u00b2\u00b3\u2070-\u2079]+\s")  # a footnote's mark
@@ -189,7 +190,13 @@ def _break(lines: Sequence[Line], at: int, group: Sequence[Line], measures: Meas
     if apart > _GAP * usual and not (goes_on and apart < 2 * usual):
         return "hard"
     short = _fits(lines, at) or (len(before.text) < _NARROW and not goes_on)
-    if _BULLET.match(line.text) and (short or ended or before.x0 != line.x0):
+    if _BULLET.match(line.text) and (
+        line.text[0] not in _DASHES
+        or short
+        or ended
+        or before.x0 != line.x0
+        or _BULLET.match(group[0].text)
+    ):
         return "hard"
     if _NUMBERED.match(line.text) and _begins_item(before, line, group, short=short):
         return "hard"

@@ -65,6 +65,7 @@ class Lines:
     watermarks: list[str]
     numbers: list[str]
     capitals: list[str]  # words whose first letter is a drop capital
+    labels: list[str]  # names of form fields, put before values that have no label
 
 
 def page_lines(
@@ -84,9 +85,9 @@ def page_lines(
     rows = [row for row in rows if row.words]
     watermarks = _watermarks(rows)
     rows = [row for row in rows if row.words]
-    _fill_in(rows, fields)
+    labels = _fill_in(rows, fields)
     lines = [_line(row, number, order.get(id(row.words[0]), len(order))) for row in rows]
-    return Lines(lines, watermarks, numbers, capitals)
+    return Lines(lines, watermarks, numbers, capitals, labels)
 
 
 def _rows(words: Iterable[Word], capitals: list[str]) -> Iterator[_Row]:
@@ -266,8 +267,12 @@ def _lies_under(row: _Row, rows: Sequence[_Row], body: float) -> bool:
     )
 
 
-def _fill_in(rows: list[_Row], fields: Sequence[Field]) -> None:
-    """Put the values of form fields after their labels: on the same line, else the one above."""
+def _fill_in(rows: list[_Row], fields: Sequence[Field]) -> list[str]:
+    """Put the values of form fields after their labels: on the same line, else the one above.
+
+    Return the names of fields that stand for a label.
+    """
+    labels: list[str] = []
     for filled in fields:
         left, bottom, right, top = filled.box
         middle = (bottom + top) / 2
@@ -301,4 +306,6 @@ def _fill_in(rows: list[_Row], fields: Sequence[Field]) -> None:
         else:
             value.text = f"{filled.name}: {filled.value}" if filled.name else filled.value
             value.size = 10.0
+            labels += [filled.name] if filled.name else []
             rows.append(_Row([value], left, right, bottom, 10.0))
+    return labels

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from bonito_local.passages.blocks import join_lines, words_of
 from bonito_local.passages.pdf_drawings import Rule
 from bonito_local.passages.pdf_lines import Line, page_lines
 from bonito_local.passages.pdf_pages import Word
@@ -123,24 +124,55 @@ def ruled_rows(grid: Grid, words: Sequence[Word], number: int) -> list[list[str]
     for word in words:
         held[grid.cell((word.x0 + word.x1) / 2, word.y + word.size * 0.3)].append(word)
     height, width = len(grid.ys) - 1, len(grid.xs) - 1
-    rows = [[""] * width for _ in range(height)]
-    for (row, column), inside in held.items():
-        rows[row][column] = " ".join(_cell_text(inside, number).split())
+    cells: dict[tuple[int, int], list[Line]] = {
+        place: page_lines(inside, (), number).lines for place, inside in held.items()
+    }
+    rows: list[list[str]] = []
+    for at in range(height):
+        row = [cells.get((at, column), []) for column in range(width)]
+        rows += _unruled(row) or [[_joined(lines) for lines in row]]
+    if _is_mirrored(words):
+        rows = [row[::-1] for row in rows]
     rows = [row for row in rows if any(row)]
     columns = [at for at in range(width) if any(row[at] for row in rows)]
     rows = [[row[at] for at in columns] for row in rows]
     full = sum(1 for row in rows if sum(map(bool, row)) > 1)
-    cells = sum(bool(cell) for row in rows for cell in row)
-    if len(rows) < 2 or len(columns) < 2 or full < 2 or cells < _FILLED * len(rows) * len(columns):
+    filled = sum(bool(cell) for row in rows for cell in row)
+    if len(rows) < 2 or len(columns) < 2 or full < 2 or filled < _FILLED * len(rows) * len(columns):
         return None
     return rows
 
 
-def _cell_text(words: Sequence[Word], number: int) -> str:
-    from bonito_local.passages.blocks import join_lines, words_of
+def _unruled(row: Sequence[Sequence[Line]]) -> list[list[str]]:
+    """Cut a row whose cells hold as many lines, side by side, into rows without a rule between.
 
-    lines = [line.text for line in page_lines(words, (), number).lines]
-    return join_lines(lines, words_of("\n".join(lines)))
+    Cells with wrapped text seldom hold as many lines; two lines each are told by small letters.
+    """
+    most = max(map(len, row))
+    full = [lines for lines in row if len(lines) == most]
+    if most < 2 or len(full) < 2:
+        return []
+    if most == 2 and sum(lines[1].text[:1].islower() for lines in full) * 2 >= len(full):
+        return []
+    levels = [line.y for line in full[0]]
+    cut = [[""] * len(row) for _ in levels]
+    for column, lines in enumerate(row):
+        for line in lines:
+            near = min(range(most), key=lambda at: abs(levels[at] - line.y))
+            if abs(levels[near] - line.y) > _NEAR or cut[near][column]:
+                return []
+            cut[near][column] = line.text
+    return cut
+
+
+def _joined(lines: Sequence[Line]) -> str:
+    texts = [line.text for line in lines]
+    return " ".join(join_lines(texts, words_of("\n".join(texts))).split())
+
+
+def _is_mirrored(words: Sequence[Word]) -> bool:
+    """Whether most words run from right to left: so do the columns."""
+    return 2 * sum("\u0590" <= word.text[0] <= "\u08ff" for word in words) > len(words)
 
 
 def spaced_rows(lines: Sequence[Line]) -> list[list[str]] | None:

@@ -1,44 +1,29 @@
-"""The seam to kreuzberg, which reads PDF, DOCX, RTF and the like.
-
-It runs in the process, downloads nothing and, without an OCR configuration, does no OCR.
-"""
+"""Documents of all kinds but tables to blocks; kreuzberg reads Outlook's messages."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.archives import check_archive
 from bonito_local.passages.blocks import Block, check_readable
-from bonito_local.passages.entities import hide_entities, show_entities
 from bonito_local.passages.formats import READERS
 from bonito_local.passages.mail import outlook_blocks
-from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer
-from bonito_local.passages.paging import MARKER
+from bonito_local.passages.office.readers import OFFICE_READERS
 from bonito_local.passages.pdf import pdf_blocks
-from bonito_local.passages.rtf import without_running_lines
-from bonito_local.passages.slides import has_notes, slide_blocks
 
 if TYPE_CHECKING:
     from kreuzberg import ExtractionResult
 
 _MIME = {
-    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
-    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".odt": "application/vnd.oasis.opendocument.text",
-    ".rtf": "application/rtf",
     ".msg": "application/vnd.ms-outlook",
 }
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # the container of encrypted and of old Office files
 _OFFICE_XML = (".docx", ".pptx", ".xlsx")
 _ARCHIVES = (*_OFFICE_XML, ".odt", ".epub")
 _RECOGNIZE = "Read it by text recognition (OCR): --ocr eng, or ocr in a job file."
-# kreuzberg puts the HTML title and EPUB metadata before the text, as front matter.
-_TITLE = re.compile(r"\A---\n\n## .*\n")
 
 
 def extract_blocks(
@@ -61,7 +46,7 @@ def extract_blocks(
         )
     if kind in _ARCHIVES:
         check_archive(data)
-    reader = READERS.get(kind)
+    reader = READERS.get(kind) or OFFICE_READERS.get(kind)
     blocks = reader(data, notes) if reader else _blocks(data, kind, eyes, notes)
     if not any(block.text for block in blocks):
         if kind == ".pdf" and eyes is None:
@@ -74,25 +59,13 @@ def extract_blocks(
 def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes) -> list[Block]:
     if kind == ".pdf":
         return pdf_blocks(data, eyes, notes)
-    if kind == ".docx":
-        data = hide_entities(data)
-    elif kind == ".rtf":
-        data = without_running_lines(data)
-    elif kind == ".msg":
-        return outlook_blocks(data, lambda held: _extract(held, kind).content, notes)
-    result = _extract(data, kind)
-    if kind == ".pptx":
-        noted = _extract(data, kind, plain=True).content if has_notes(data) else ""
-        return slide_blocks(result.content, noted)
-    source = _TITLE.sub("", show_entities(result.content))
-    return markdown_blocks(source, inline_html=False)
+    return outlook_blocks(data, lambda held: _extract(held, kind).content, notes)
 
 
-def _extract(data: bytes, kind: str, plain: bool = False) -> ExtractionResult:
+def _extract(data: bytes, kind: str) -> ExtractionResult:
     from kreuzberg import (
         ExtractionConfig,
         KreuzbergError,
-        PageConfig,
         extract_bytes_sync,
     )
 
@@ -100,9 +73,7 @@ def _extract(data: bytes, kind: str, plain: bool = False) -> ExtractionResult:
         use_cache=False,  # it would keep the text on disk
         enable_quality_processing=False,
         disable_ocr=True,  # type: ignore[call-arg] # its stubs lack it
-        output_format="plain" if plain or kind == ".msg" else "markdown",
-        pages=PageConfig(insert_page_markers=kind == ".pptx", marker_format=MARKER),
-        html_options={"escape_asterisks": True, "escape_underscores": True, "escape_misc": True},
+        output_format="plain",
     )
     try:
         return extract_bytes_sync(data, _MIME[kind], config)

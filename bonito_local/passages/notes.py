@@ -35,5 +35,8 @@ class Notes:
 def counted(count: int, what: str) -> str:
     """Return "1 hidden row" or "2,000 hidden rows"."""
     if count != 1:
-        what = f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
+        end = next((what.index(held) for held in (" of ", " in ") if held in what), len(what))
+        noun, rest = what[:end], what[end:]
+        ending = "ies" if noun.endswith("y") else "es" if noun.endswith("x") else "s"
+        what = f"{noun.removesuffix('y')}{ending}{rest}"
     return f"{count:,} {what}"

@@ -24,19 +24,18 @@ CLOSED = f"{NAMESPACE}, {SECCOMP}, {AUDIT}"
 _CALLS = "connect|sendto|sendmsg|sendmmsg|bind|socket"
 _OUTWARD = re.compile(rf"\b({_CALLS})\((.*)")
 
-# What a compromised PDF library might do; it hides that it was refused.
+# What a compromised library might do; it hides that it was refused.
 PHONES_HOME = """
 import os, socket, urllib.request
-class KreuzbergError(Exception): pass
-class ExtractionConfig:
-    def __init__(self, **_): pass
-PageConfig = ContentFilterConfig = ExtractionConfig
-class Result:
-    content, document, pages = "The document as it is. " * 20, None, None
-def extract_bytes_sync(data, mime, config):
+class Match:
+    encoding = "cp1251"
+    def best(self): return self
+def from_bytes(data):
     {attempt}
-    return Result()
+    return Match()
 """
+# Neither UTF-8 nor Western, so that the library which tells charsets is asked.
+CYRILLIC = "\u0427\u0438\u0442\u0430\u0435\u043c. ".encode("cp1251") * 20
 ATTEMPTS = {
     "socket": "socket.create_connection(('127.0.0.1', {port}), timeout=5)",
     "urllib": "urllib.request.urlopen('http://127.0.0.1:{port}/' + data[:20].hex())",
@@ -170,16 +169,18 @@ def test_a_reader_that_phones_home_is_stopped_and_reported(
         home.settimeout(0.2)
         code = PHONES_HOME.replace("{attempt}", ATTEMPTS[attempt])
         code = code.replace("{port}", str(home.getsockname()[1]))
-        (tmp_path / "planted" / "kreuzberg.py").write_text(code)
+        (tmp_path / "planted" / "charset_normalizer.py").write_text(code)
+        for name in ("a.txt", "b.txt"):
+            (documents / name).write_bytes(CYRILLIC)
         planted = {"PYTHONPATH": str(tmp_path / "planted")}
         ended = generate(documents, tiny_gguf, (), "--backend", "fake", **planted)
         with pytest.raises(TimeoutError):
             home.accept()
     assert ended.returncode == 0, ended.stderr
     said = [line for line in ended.stderr.splitlines() if "tried to leave the air gap" in line]
-    assert [re.sub(r".*/(\w\.\w+): .*", r"\1", line) for line in said] == ["a.pdf", "b.docx"]
+    assert [re.sub(r".*/(\w\.\w+): .*", r"\1", line) for line in said] == ["a.txt", "b.txt"]
     # The others were read; of the two nothing was kept.
-    assert planned(documents) == 4
+    assert planned(documents) == 8
 
 
 def test_online_is_warned_about_and_recorded(documents: Path, tiny_gguf: Path) -> None:

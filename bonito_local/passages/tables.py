@@ -5,28 +5,25 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from bonito_local.errors import DocumentError, did_you_mean
+from bonito_local.errors import DocumentError
+from bonito_local.passages.columns import Place, field_at, joined, no_text, pick_columns, shown
 from bonito_local.passages.encoding import bom_encoding, guess_encoding
 from bonito_local.passages.types import Problem
 
-TEXT_COLUMNS = ("text", "context", "passage", "content")
 _PEEK = 100  # rows of a JSONL file that tell its columns
-_MOST_NAMED = 20  # columns in a message
 _SHOWN = 5  # broken lines reported one by one; the others are counted
 _MAX_CELL = 50_000_000  # characters
-_JSON_KINDS: dict[type, str] = {
-    bool: "true and false",
-    int: "numbers",
-    float: "numbers",
-    list: "lists",
-    dict: "objects",
-}
+_SEPARATOR = re.compile(r"""["']?sep=(.)["']?\s*""", re.IGNORECASE)  # Excel's first line
+_QUOTED = re.compile(r'"(?:[^"]|"")*"?')
 _PIECE = 1 << 20  # bytes of a CSV file looked at together
+_SAMPLE = 100_000  # characters of a CSV file that tell its delimiter
+_LONGEST_SEPARATOR = 10
 _BATCH = 256  # rows of a Parquet or Arrow file in memory
 
 Row = tuple[int, str]
@@ -35,8 +32,8 @@ Row = tuple[int, str]
 def read_rows(path: Path, source: str, kind: str, column: str | None) -> Iterator[Row | Problem]:
     """Yield (1-based row, text) for every row whose text is not empty.
 
-    A row that cannot be read is a Problem that names its line. Without `column`, the
-    one column named text, context, passage or content is taken.
+    A row that cannot be read is a Problem that names its line. `column` is as in
+    `pick_columns`; the texts of several columns are joined.
 
     Raises:
         DocumentError: there is no such column, it holds no text, or the file is broken.
@@ -63,42 +60,18 @@ def read_rows(path: Path, source: str, kind: str, column: str | None) -> Iterato
         raise DocumentError("The table holds no text.", "Name its text column with --column.")
 
 
-def pick_column(columns: list[str], column: str | None) -> str:
-    """Return the column to read.
-
-    Raises:
-        DocumentError: `column` is not there, or is not given and cannot be guessed.
-    """
-    listed = ", ".join(columns[:_MOST_NAMED])
-    if column is not None:
-        if column in columns:
-            return column
-        hint = did_you_mean(column, columns)
-        raise DocumentError(
-            f"The table has no column {column!r}.",
-            hint if hint.startswith("Did") else f"Its columns: {listed}.",
-        )
-    known = [name for name in columns if name.lower() in TEXT_COLUMNS]
-    if len(known) != 1:
-        which = "Several columns could be" if known else "No column is clearly"
-        raise DocumentError(
-            f"{which} the text to read.", f"Name one with --column. The columns: {listed}."
-        )
-    return known[0]
-
-
 def _json_rows(path: Path, column: str | None) -> Iterator[Row | str]:
-    name: str | None = None
+    places: list[Place] = []
     held: list[tuple[int, object]] = []
     for line, value in _json_values(path):
         held.append((line, value))
-        if name is None and len(held) < _PEEK:
+        if not places and len(held) < _PEEK:
             continue
-        name = name or _json_column(held, column)
-        yield from _json_texts(held, name)
+        places = places or _json_columns(held, column)
+        yield from _json_texts(held, places)
         held = []
     if held:
-        yield from _json_texts(held, name or _json_column(held, column))
+        yield from _json_texts(held, places or _json_columns(held, column))
 
 
 def _json_values(path: Path) -> Iterator[tuple[int, object]]:
@@ -114,12 +87,13 @@ def _json_values(path: Path) -> Iterator[tuple[int, object]]:
 
 
 def _open_lines(path: Path) -> IO[Any]:
-    with path.open("rb") as file:
-        encoding = bom_encoding(file.read(4))
-    return path.open(encoding=encoding, errors="replace") if encoding else path.open("rb")
+    encoding = _encoding(path)
+    return (
+        path.open("rb") if encoding == "utf-8" else path.open(encoding=encoding, errors="replace")
+    )
 
 
-def _json_column(held: list[tuple[int, object]], column: str | None) -> str:
+def _json_columns(held: list[tuple[int, object]], column: str | None) -> list[Place]:
     columns: dict[str, None] = {}
     objects = [value for _, value in held if isinstance(value, dict)]
     for value in objects:
@@ -128,35 +102,51 @@ def _json_column(held: list[tuple[int, object]], column: str | None) -> str:
         raise DocumentError(
             "The file holds no JSON objects, one a line.", "Check that it is JSONL."
         )
-    name = pick_column(list(columns), column)
-    cells = [value[name] for value in objects if value.get(name) is not None]
-    if cells and not any(isinstance(cell, str) for cell in cells):
-        raise _no_text(name, _JSON_KINDS[type(cells[0])], list(columns))
-    return name
+    places = pick_columns(list(columns), column, nested=True)
+    for place in places:
+        cells = [cell for value in objects if (cell := field_at(value, place)) is not None]
+        if cells and not any(isinstance(cell, str) for cell in cells):
+            raise no_text(place, type(cells[0]), list(columns))
+    return places
 
 
-def _json_texts(held: list[tuple[int, object]], name: str) -> Iterator[Row | str]:
+def _json_texts(held: list[tuple[int, object]], places: list[Place]) -> Iterator[Row | str]:
     for line, value in held:
         if isinstance(value, Exception):
             yield f"Line {line} is not valid JSON."
         elif not isinstance(value, dict):
             yield f"Line {line} is not a JSON object."
-        elif isinstance(text := value.get(name, ""), str):
-            yield line, text
-        elif text is not None:
-            yield f"Line {line}: {name!r} is not text."
+        else:
+            yield _joined(f"Line {line}", line, value, places)
+
+
+def _joined(where: str, row: int, record: object, places: Sequence[Place]) -> Row | str:
+    """Return a record's texts as one; where a field is no text, the line that says so."""
+    texts: list[str | None] = []
+    for place in places:
+        text = field_at(record, place)
+        if text is not None and not isinstance(text, str):
+            return f"{where}: {shown(place)!r} is not text."
+        texts.append(text)
+    return row, texts[0] or "" if len(texts) == 1 else joined(texts)
 
 
 def _csv_rows(path: Path, column: str | None) -> Iterator[Row | str]:
     csv.field_size_limit(_MAX_CELL)
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ""
-    with path.open(encoding=_csv_encoding(path), errors="replace", newline="") as file:
-        delimiter = delimiter or _delimiter(file.readline())
-        file.seek(0)
-        lines = _Lines(file)
+    with path.open(encoding=_encoding(path), errors="replace", newline="") as file:
+        before = 0
+        if named := _SEPARATOR.fullmatch(file.readline(_LONGEST_SEPARATOR)):
+            delimiter, before = named[1], 1
+        else:
+            file.seek(0)
+            delimiter = delimiter or _delimiter(file.read(_SAMPLE))
+            file.seek(0)
+        lines = _Lines(file, before)
         reader = csv.reader(lines, delimiter=delimiter, strict=True)
         header = _header(reader)
-        at = header.index(pick_column(header, column))
+        picked = pick_columns(header, column, nested=False)
+        places = [header.index(name) for (name,) in picked]
         row = 0
         while True:
             first = lines.begin()
@@ -170,7 +160,8 @@ def _csv_rows(path: Path, column: str | None) -> Iterator[Row | str]:
             if cells is None:
                 return
             if len(cells) == len(header):
-                yield row, cells[at]
+                texts = [cells[at] for at in places]
+                yield row, texts[0] if len(texts) == 1 else joined(texts)
             elif any(cells):
                 lines.go_back()
                 fields = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
@@ -183,11 +174,12 @@ class _Lines:
     A quote that is never closed takes in all that follows, up to the longest cell there may be.
     """
 
-    def __init__(self, file: Iterable[str]) -> None:
+    def __init__(self, file: Iterable[str], before: int = 0) -> None:
+        """Give the lines of a file, of which `before` were read."""
         self._file = iter(file)
         self._given: deque[str] = deque()
         self._record: list[str] = []
-        self._number = 0
+        self._number = before
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -230,7 +222,7 @@ def _fault(error: csv.Error) -> str:
     return "a quote in it is not closed, or stands alone"
 
 
-def _csv_encoding(path: Path) -> str:
+def _encoding(path: Path) -> str:
     """Return the byte order mark's encoding, else UTF-8 if all of the file is, else a guess."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
@@ -246,8 +238,11 @@ def _csv_encoding(path: Path) -> str:
     return "utf-8"
 
 
-def _delimiter(header: str) -> str:
-    return max(",;\t", key=header.count)
+def _delimiter(text: str) -> str:
+    """Return what parts the cells of the first line: what is in quotes does not count."""
+    bare = _QUOTED.sub('""', text).lstrip("\r\n")
+    header = re.split(r"[\r\n]", bare, maxsplit=1)[0]
+    return max(",;\t|", key=header.count)
 
 
 def _parquet_rows(path: Path, column: str | None) -> Iterator[Row | str]:
@@ -256,8 +251,9 @@ def _parquet_rows(path: Path, column: str | None) -> Iterator[Row | str]:
 
     try:
         with pq.ParquetFile(path) as file:
-            name = _text_column(file.schema_arrow, column)
-            yield from _numbered(file.iter_batches(batch_size=_BATCH, columns=[name]), name)
+            places = _text_columns(file.schema_arrow, column)
+            names = list(dict.fromkeys(place[0] for place in places))
+            yield from _numbered(file.iter_batches(batch_size=_BATCH, columns=names), places)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DocumentError(
             "The file is damaged, or no Parquet file.", "Write it anew and try again."
@@ -276,38 +272,37 @@ def _arrow_rows(path: Path, column: str | None) -> Iterator[Row | str]:
                 file.seek(0)
                 held = pa.ipc.open_file(file)
                 batches = (held.get_batch(at) for at in range(held.num_record_batches))
-                yield from _numbered(batches, _text_column(held.schema, column))
+                yield from _numbered(batches, _text_columns(held.schema, column))
                 return
-            yield from _numbered(stream, _text_column(stream.schema, column))
+            yield from _numbered(stream, _text_columns(stream.schema, column))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise DocumentError(
             "The file is damaged, or no Arrow file.", "Write it anew and try again."
         ) from error
 
 
-def _text_column(schema: Any, column: str | None) -> str:
+def _text_columns(schema: Any, column: str | None) -> list[Place]:
     import pyarrow as pa
 
-    name = pick_column(schema.names, column)
-    kind = schema.field(name).type
-    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
-        raise _no_text(name, kind, schema.names)
-    return name
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    places = pick_columns(schema.names, column, nested=True)
+    for place in places:
+        kind = schema.field(place[0]).type
+        held = kind.value_type if pa.types.is_dictionary(kind) else kind
+        if len(place) == 1 and not any(is_text(held) for is_text in texts):
+            raise no_text(place, kind, schema.names)
+    return places
 
 
-def _no_text(name: str, kind: object, columns: list[str]) -> DocumentError:
-    return DocumentError(
-        f"Column {name!r} holds {kind}, not text.",
-        f"Name a text column with --column. The columns: {', '.join(columns[:_MOST_NAMED])}.",
-    )
-
-
-def _numbered(batches: Iterable[Any], name: str) -> Iterator[Row]:
+def _numbered(batches: Iterable[Any], places: list[Place]) -> Iterator[Row | str]:
+    names = list(dict.fromkeys(place[0] for place in places))
     row = 0
     for batch in batches:
-        column = batch.column(batch.schema.get_field_index(name))
-        column.validate(full=True)  # offsets that point out of it are found here
-        for at in range(0, len(column), _BATCH):
-            for text in column.slice(at, _BATCH).to_pylist():
+        columns = [batch.column(batch.schema.get_field_index(name)) for name in names]
+        for column in columns:
+            column.validate(full=True)  # offsets that point out of it are found here
+        for at in range(0, batch.num_rows, _BATCH):
+            cells = [column.slice(at, _BATCH).to_pylist() for column in columns]
+            for values in zip(*cells, strict=True):
                 row += 1
-                yield row, text or ""
+                yield _joined(f"Row {row}", row, dict(zip(names, values, strict=True)), places)

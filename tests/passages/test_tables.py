@@ -47,7 +47,7 @@ def test_each_broken_jsonl_line_is_named_and_the_others_are_read(tmp_path: Path)
         Problem("a.jsonl", "Line 2 is not valid JSON.", "The line was left out."),
         Problem("a.jsonl", "Line 3 is not a JSON object.", "The line was left out."),
         Problem("a.jsonl", "Line 4: 'text' is not text.", "The line was left out."),
-        Problem("a.jsonl", "Line 7 is not valid JSON.", "The line was left out."),
+        (7, "\u00ff"),  # no UTF-8: the file is taken for Windows-1252
         (8, "eight"),
         Problem("a.jsonl", "Line 9 is not valid JSON.", "The line was left out."),
     ]
@@ -290,3 +290,66 @@ def test_a_quote_that_closes_in_another_row_costs_its_own_line_only(tmp_path: Pa
         (3, "three\nin two lines"),
         (4, "four"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "first"),
+    [
+        ('"id, of the row";"text";"a,b,c"\n1;one, two;x\n', (1, "one, two")),
+        ('sep=;\nid;text\n1;"a, b"\n', (1, "a, b")),
+        ('"sep=|"\r\nid|text\r\n1|a;b\r\n', (1, "a;b")),
+        ("id|text\n1|a, b\n", (1, "a, b")),
+        ('id,"text"\n1,"a; b; c"\n', (1, "a; b; c")),
+    ],
+)
+def test_the_delimiter_is_found_outside_quotes(
+    tmp_path: Path, text: str, first: tuple[int, str]
+) -> None:
+    assert rows(write(tmp_path / "a.csv", text)) == [first]
+
+
+def test_lines_are_numbered_after_a_line_that_names_the_delimiter(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", "sep=;\nid;text\n1;a;b\n2;c\n")
+    title = "Line 3 has 3 fields where the header has 2."
+    assert rows(path) == [Problem("a.csv", title, "The line was left out."), (2, "c")]
+
+
+def test_jsonl_in_latin_1_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", '{"text": "caf\u00e9"}\n{"text": "two"}\n', "latin-1")
+    assert rows(path) == [(1, "caf\u00e9"), (2, "two")]
+
+
+def test_several_columns_are_joined(tmp_path: Path) -> None:
+    record = {"id": "1", "title": "Rent", "body": "It is due.", "x,y": "odd"}
+    bare = {**record, "title": ""}
+    texts = [(1, "Rent\n\nIt is due."), (2, "It is due.")]
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, (record, bare))))
+    assert rows(path, "title,body") == rows(path, "title, body") == texts
+    assert rows(path, "x,y") == [(1, "odd"), (2, "odd")]
+    with pytest.raises(DocumentError, match="no column 'bodies'"):
+        rows(path, "title,bodies")
+    path = write(tmp_path / "a.csv", "id,title,body\n1,Rent,It is due.\n2,,It is due.\n")
+    assert rows(path, "title,body") == texts
+    pq.write_table(pa.Table.from_pylist([record, bare]), tmp_path / "a.parquet")
+    assert rows(tmp_path / "a.parquet", "title,body") == texts
+
+
+def test_a_field_inside_a_column_is_read(tmp_path: Path) -> None:
+    record = {"messages": [{"role": "user", "content": "Hello."}, {"content": "Yes?"}]}
+    odd = {"messages": [{"content": 5}]}
+    path = write(tmp_path / "a.jsonl", "\n".join(map(json.dumps, (record, odd, {}))))
+    assert rows(path, "messages.0.content") == [
+        (1, "Hello."),
+        Problem("a.jsonl", "Line 2: 'messages.0.content' is not text.", "The line was left out."),
+    ]
+    assert rows(path, "messages.1.content,messages.0.content")[0] == (1, "Yes?\n\nHello.")
+    pq.write_table(pa.Table.from_pylist([record]), tmp_path / "a.parquet")
+    assert rows(tmp_path / "a.parquet", "messages.1.content") == [(1, "Yes?")]
+    with pytest.raises(DocumentError, match="'messages' holds lists, not text"):
+        rows(path, "messages")
+
+
+def test_a_dictionary_column_of_parquet_is_read(tmp_path: Path) -> None:
+    texts = pa.array(["one", "two", None, "one"]).dictionary_encode()
+    pq.write_table(pa.table({"text": texts}), tmp_path / "a.parquet")
+    assert rows(tmp_path / "a.parquet") == [(1, "one"), (2, "two"), (4, "one")]

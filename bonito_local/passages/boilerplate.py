@@ -141,16 +141,21 @@ class _Picker:
         inside = self._is_main(node)
         if self._main is not None and not self._inside and node.mem_id not in self._around:
             if not size.titles:
-                self.picked[node.mem_id] = "menu"
+                self._pick(node, size)
             return size.titles > 0 and node.tag != "h1"
         if not inside and size.plain() < max(1, self._most) and self._is_menu(node, size):
-            self.picked[node.mem_id] = "menu"
+            self._pick(node, size)
             return False
         self._inside += inside
         return True
 
     def leave(self, node: LexborNode) -> None:
         self._inside -= self._is_main(node)
+
+    def _pick(self, node: LexborNode, size: _Size) -> None:
+        """Leave a node out. Links that the page itself declares as its menu need no mention."""
+        own = node.tag == "nav" and not size.plain()
+        self.picked[node.mem_id] = "links" if own else "menu"
 
     def _is_main(self, node: LexborNode) -> bool:
         if self._main is not None:

@@ -171,7 +171,7 @@ def test_menus_and_banners_are_left_out_and_counted() -> None:
     )
     assert read(page) == (
         [Block("Rules", 1), Block(RULES), Block(YARD)],
-        ["Left out 12 words of menus, banners and footers."],
+        ["Left out 11 words of menus, banners and footers."],
     )
 
 

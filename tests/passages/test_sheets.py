@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -26,10 +26,10 @@ def read(data: bytes, *, hidden: bool = False) -> tuple[list[str], list[str]]:
     return [block.text for block in blocks], [problem.title for problem in notes.problems]
 
 
-def rows(*lines: list[object]) -> Callable[[Worksheet], None]:
+def rows(*lines: Sequence[object]) -> Callable[[Worksheet], None]:
     def fill(sheet: Worksheet) -> None:
         for line in lines:
-            sheet.append(line)
+            sheet.append(list(line))
 
     return fill
 
@@ -171,6 +171,6 @@ _WORD = st.integers(0, 10**6).map(lambda at: f"word{at}x")
 @given(st.lists(st.lists(st.one_of(st.none(), _WORD), min_size=1, max_size=5), min_size=1))
 def test_all_words_arrive(lines: list[list[str | None]]) -> None:
     words = {word for line in lines for word in line if word}
-    texts, problems = read(workbook(rows(["Start here."], [], *map(list, lines))))
+    texts, problems = read(workbook(rows(["Start here."], [], *lines)))
     assert words <= set(re.findall(r"word\d+x", "\n".join(texts)))
     assert problems == []

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Self
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import (
     Backend,
     Completion,
@@ -64,7 +65,7 @@ class Bonito:
 
     def __init__(
         self,
-        model: str = "bonito-tiny",
+        model: str = DEFAULT_MODEL,
         backend: str = "llamacpp",
         *,
         engine: EngineOptions | None = None,
@@ -144,7 +145,7 @@ def generate_tasks(
     context_col: str,
     task_type: str,
     sampling_params: Any = None,
-    model: str = "bonito-tiny",
+    model: str = DEFAULT_MODEL,
     backend: str = "llamacpp",
 ) -> Dataset:
     """Load a model, call `Bonito.generate_tasks` once, and free the model."""

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.gpus import find_gpus
 from bonito_local.backends.llamacpp.gguf_file import read_header
 from bonito_local.errors import ModelError
@@ -161,7 +162,7 @@ def _models() -> Check:
     """The headers of all models with a name are read, not their weights: `models verify` does."""
     found = installed()
     if not any(model.place == "package" for model in found):
-        return Check("Models", "fail", "bonito-tiny is missing", "Install bonito-local again.")
+        return Check("Models", "fail", f"{DEFAULT_MODEL} is missing", "Install bonito-local again.")
     told = ", ".join(f"{m.name} ({m.quant or 'unknown type'})" for m in found)
     broken = []
     for model in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import Sampling
 from bonito_local.backends.registry import capabilities
 from bonito_local.errors import UsageError
@@ -22,7 +23,7 @@ class Draft:
     paths: tuple[Path, ...] = ()
     tasks: tuple[TaskType, ...] = ()
     output: str = ""
-    model: str = "bonito-tiny"
+    model: str = DEFAULT_MODEL
     backend: str = "llamacpp"
     n: str = "1"
     temperature: str = "0.5"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_config_path
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.errors import OutputError
 
 
@@ -20,7 +21,7 @@ class Preferences:
 
     theme: str = "bonito-dark"
     folder: str = ""
-    model: str = "bonito-tiny"
+    model: str = DEFAULT_MODEL
     models: str = ""
     online: str = "no"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.cli.completing import tasks as complete_tasks
@@ -28,7 +29,7 @@ _PATH = click.Path(path_type=Path)
     help="Task types or task files: exqa,ynqa.",
 )
 @click.option("-o", "--output", required=True, type=_PATH, help="Folder of dataset and job.")
-@click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name or path.")
+@click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Name or path.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine, or auto.")
 @click.option("--endpoint", default="", help="With --backend openai: http://127.0.0.1:8080.")
 @click.option("--remote", is_flag=True, help="--endpoint may be another machine: it sees passages.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.errors import UsageError
 from bonito_local.jobs.newjob import write_job
@@ -24,7 +25,7 @@ from bonito_local.jobs.spec import parse_tasks
     help="Task types or task files: exqa,ynqa.",
 )
 @click.option("-o", "--output", default="dataset", show_default=True)
-@click.option("-m", "--model", default="bonito-tiny", show_default=True, help="Name, or GGUF file.")
+@click.option("-m", "--model", default=DEFAULT_MODEL, show_default=True, help="Name, or GGUF file.")
 @click.option("--backend", default="llamacpp", show_default=True, help="Engine.")
 def command(paths: tuple[str, ...], task: str, output: str, model: str, backend: str) -> None:
     """Write a job file, with every setting there is, to be edited and run.

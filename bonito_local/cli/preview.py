@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.cli.talk import say
 from bonito_local.errors import UsageError
@@ -34,7 +35,7 @@ _WIDTH = 96
     shell_complete=complete_tasks,
     help="Task types, comma-separated; without them only passages.",
 )
-@click.option("-m", "--model", help="Name, or GGUF file.  [bonito-tiny, or the job file's]")
+@click.option("-m", "--model", help=f"Name, or GGUF file.  [{DEFAULT_MODEL}, or the job file's]")
 @click.option("--rows", default=5, show_default=True, type=click.IntRange(0), help="Rows drawn.")
 @click.option("--json", "as_json", is_flag=True, help="What is found, a line of JSON each.")
 def command(
@@ -94,7 +95,7 @@ def _wanted(paths: tuple[Path, ...], task: str | None, model: str | None) -> Gen
     elif any(path.suffix == ".toml" for path in paths):
         raise UsageError("A job file stands alone.", "Name it, or documents and folders.")
     else:
-        wanted = Generation(paths, (), Path("preview"), "bonito-tiny")
+        wanted = Generation(paths, (), Path("preview"), DEFAULT_MODEL)
     return replace(wanted, tasks=tasks or wanted.tasks, model=model or wanted.model)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from email.header import decode_header, make_header
 from email.message import Message
 
 from bonito_local.passages.charsets import decode_declared, decode_page
@@ -143,11 +144,13 @@ def _text(part: Message, kind: str) -> Choice | None:
 
 
 def _name(part: Message) -> str:
+    name = ""
     try:
-        name = part.get_filename()
-    except (LookupError, ValueError):  # a name in a charset that nobody knows
-        name = "unnamed"
-    return " ".join((name or "").split())
+        name = part.get_filename() or ""
+        name = str(make_header(decode_header(name)))
+    except (LookupError, ValueError):  # in a charset that nobody knows
+        name = name or "unnamed"
+    return " ".join(name.split())
 
 
 def _children(part: Message) -> list[Message]:

@@ -252,6 +252,10 @@ def test_named_and_attached_parts_are_no_text_of_the_mail() -> None:
         ["Left out 1 attached mail.", "Left out 1 attachment (log.txt)."],
     )
     assert shown(raw(f"{log}--b--\n", MIXED)) == "LOGFILE worker started"
+    named = part("x", "text/x-log; name*=utf-8''M%C3%A4rz.log")
+    encoded = part("x", 'application/pdf; name="=?utf-8?q?M=C3=A4rz=2Epdf?="')
+    _, problems = blocks_of(raw(f"{part(ANSWER)}{named}{encoded}--b--\n", MIXED))
+    assert problems == ["Left out 2 attachments (M\u00e4rz.log, M\u00e4rz.pdf)."]
     assert shown(raw(f"{attached}--b--\n", MIXED)) == "ATTACHED-MAIL We offer tiles."
 
 

@@ -33,9 +33,9 @@ endif
 demo: $(VENV)/installed
 	$(BIN)/bonito-local generate examples/documents --task exqa,ynqa --model bonito-tiny -o demo-out
 
-# Ray leaves threads behind in the process that used it.
+# Ray leaves threads behind in the process that used it. `pytest -m gpu` needs an NVIDIA GPU.
 test: $(VENV)/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not gpu"
 	$(BIN)/python -m pytest tests/with_ray
 
 test-vllm: $(VLLM)/installed

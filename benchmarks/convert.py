@@ -97,7 +97,10 @@ def ours(args: argparse.Namespace, base: Path, adapter: Path) -> Run:
 
 
 def make_checkpoint(folder: Path, layers: int, tokenizer: Path) -> None:
-    """Mistral-7B's shape with `layers` layers, one shard per layer, random bfloat16."""
+    """Mistral-7B's shape with `layers` layers, one shard per layer, random bfloat16.
+
+    `tokenizer` is a tokenizer.model of 32,000 tokens, or a checkpoint whose tokenizer is taken.
+    """
     import torch
     from safetensors.torch import save_file
 
@@ -116,9 +119,14 @@ def make_checkpoint(folder: Path, layers: int, tokenizer: Path) -> None:
     def random(*shape: int) -> torch.Tensor:
         return (torch.randn(shape) * 0.02).to(torch.bfloat16)
 
+    special = {"vocab_size": 32000, "bos_token_id": 1, "eos_token_id": 2}
+    if tokenizer.is_dir():
+        given = json.loads((tokenizer / "config.json").read_text())
+        special = {name: given[name] for name in special}
     norm = torch.ones(4096, dtype=torch.bfloat16)
-    ends = {"model.embed_tokens.weight": random(32000, 4096), "model.norm.weight": norm}
-    parts = [{**ends, "lm_head.weight": random(32000, 4096)}]
+    words = special["vocab_size"]
+    ends = {"model.embed_tokens.weight": random(words, 4096), "model.norm.weight": norm}
+    parts = [{**ends, "lm_head.weight": random(words, 4096)}]
     weight_map = {}
     for layer in range(-1, layers):
         if layer < 0:
@@ -144,13 +152,15 @@ def make_checkpoint(folder: Path, layers: int, tokenizer: Path) -> None:
         "max_position_embeddings": 32768,
         "rms_norm_eps": 1e-5,
         "rope_theta": 10000.0,
-        "vocab_size": 32000,
         "tie_word_embeddings": False,
         "torch_dtype": "bfloat16",
-        "bos_token_id": 1,
-        "eos_token_id": 2,
+        **special,
     }
     (folder / "config.json").write_text(json.dumps(config))
+    if tokenizer.is_dir():
+        for path in (*tokenizer.glob("*token*.json"), *tokenizer.glob("tokenizer.model")):
+            shutil.copy(path, folder)
+        return
     settings = {"add_bos_token": True, "bos_token": "<s>", "eos_token": "</s>"}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     shutil.copy(tokenizer, folder / "tokenizer.model")

@@ -5,8 +5,9 @@
         [--llama-server PATH] [--rows 96] [--rounds 2] [--n 1] [--settings SETTINGS.json]
 
 `make` writes a Mistral-7B-shaped model with random weights (4 layers, 1.13 B parameters), and
-with `--layers 32` one of the real size by repeating those. `run` draws rows about PubMedQA's
-abstracts with every engine in turn, each as its users would, and does so `--rounds` times.
+with `--layers 32` one of the real size by repeating those; `--tokenizer` may name a checkpoint
+instead. `run` draws rows about PubMedQA's abstracts with every engine in turn, each as its users
+would, and does so `--rounds` times.
 
 All engines draw the same numbers of tokens for the same prompts: random weights never end a
 text by themselves, so a row's length is set, from the distribution of real rows. Engines that

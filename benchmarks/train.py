@@ -11,8 +11,9 @@ kernels are chosen, is not timed. The two take turns, and the ratio is the media
 On a CPU processor time is what counts, which other load on the machine changes little; with one
 thread it is the time that an idle machine would take.
 
-`--shape tiny` is bonito-tiny's (11 M parameters), `mistral4` Mistral-7B's with 4 layers, for a GPU:
-there the share of an H100's or an A100's peak and the memory used are printed too.
+`--shape tiny` is bonito-tiny's (11 M parameters), `small` that of bonito-small's base (135 M), and
+`mistral4` Mistral-7B's with 4 layers, for a GPU: with it, TFLOP/s and the memory used are printed
+too. `toy` shows that the benchmark runs.
 """
 
 from __future__ import annotations
@@ -47,6 +48,20 @@ SHAPES: dict[str, dict[str, int]] = {
         "num_hidden_layers": 4,
         "num_attention_heads": 32,
         "num_key_value_heads": 8,
+    },
+    "small": {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "num_attention_heads": 9,
+        "num_key_value_heads": 3,
+    },
+    "toy": {
+        "hidden_size": 64,
+        "intermediate_size": 128,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
     },
 }
 

@@ -28,6 +28,8 @@ _WORD = re.compile(
     r"(?:[-\xad\u2010\u2011\x02\ufffe]\s*[^\W_\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+)*"
 )
 _JOINT = re.compile(r"[-\xad\u2010\u2011\x02\ufffe\s]+")
+_HYPHENS = "-\xad\u2010\u2011\x02\ufffe"
+_MOST_HALVES = 8
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _COMPARE = "Compare the passages with the document; if they are wrong, leave it out."
 
@@ -58,6 +60,7 @@ def check_completeness(
             do not count as lost. The reader reports them where a user would miss them.
         added: texts that the reader puts in on purpose (column names on every row).
     """
+    parts = list(_with_whole_words(parts))
     raw: Counter[int] = Counter()
     for part in parts:
         raw.update(_hashes(part.words))
@@ -89,11 +92,30 @@ def words_of_text(text: str) -> Iterator[str]:
 
     Lower case, hyphens inside a word and line ends after a hyphen taken out.
     """
-    if not text.isascii():
-        text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
-    for match in _WORD.finditer(text):
+    for match in _WORD.finditer(_clean(text)):
         word = match[0]
         yield (word if word.isalnum() else _JOINT.sub("", word)).casefold()
+
+
+def _with_whole_words(parts: Iterable[Part]) -> Iterator[Part]:
+    """Move the first half of a word that a hyphen ends a part with to the part after."""
+    half = ""
+    for part in parts:
+        words = half + _clean(part.words)
+        rest = words
+        for _ in range(_MOST_HALVES):
+            tail = rest.rstrip()
+            if not tail or tail[-1] not in _HYPHENS:
+                break
+            rest = tail[: len(tail) - len(tail.rsplit(None, 1)[-1])]
+        half = words[len(rest) :] if rest.rstrip() != words.rstrip() else ""
+        yield Part(part.name, words.removesuffix(half))
+    if half:
+        yield Part("", half)
+
+
+def _clean(text: str) -> str:
+    return text if text.isascii() else _INVISIBLE.sub("", unicodedata.normalize("NFKC", text))
 
 
 def _hashes(text: str) -> Iterator[int]:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bonito_local.passages.completeness import Part, check_completeness, words_of_text
@@ -73,6 +73,7 @@ def test_words(text: str, words: list[str]) -> None:
     assert list(words_of_text(text)) == words
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(), max_size=4))
 def test_a_text_is_complete_by_itself(pages: list[str]) -> None:
     parts = [Part(str(number), page) for number, page in enumerate(pages)]

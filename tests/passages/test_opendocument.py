@@ -86,7 +86,8 @@ def test_what_is_hidden_is_left_out_and_counted() -> None:
     )
     contents = f"<text:index-body>{par('Rent 3')}</text:index-body>"
     body = (
-        "<text:tracked-changes><text:changed-region><text:deletion>"
+        "<text:tracked-changes><text:changed-region><text:deletion><office:change-info>Ann"
+        "</office:change-info>"
         f"{par('Gone for good.')}</text:deletion></text:changed-region></text:tracked-changes>"
         f"<text:table-of-content>{contents}</text:table-of-content>"
         + par("Shown. <text:span text:style-name='H'>Not shown.</text:span>")

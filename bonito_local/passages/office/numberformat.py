@@ -39,6 +39,8 @@ def format_number(value: float, code: str, date1904: bool = False) -> str:
 
     A number that its format cannot show (a date before 1900) is written in full.
     """
+    if code in ("", "General"):
+        return plain_number(value)
     section, negative = _section(value, code)
     parts = _parts(section)
     if not section.strip():

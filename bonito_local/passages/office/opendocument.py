@@ -33,6 +33,12 @@ _FORMS |= {"I": "upperRoman", "": "none"}
 _MOST_REPEATED = 100
 _SIGNS = {"s": " ", "tab": "\t", "line-break": "\n"}
 _TAG = re.compile(rb"<[^>]*>")
+# Elements whose text is none of the document's: who changed it, what a shape is called.
+_ASIDE = re.compile(
+    rb"<(office:change-info|svg:title|svg:desc|dc:creator|dc:date|text:[\w-]+-source)\b"
+    rb"[^>]*(?<!/)>.*?</\1>",
+    re.DOTALL,
+)
 _BREAKS = re.compile(rb"</text:(?:p|h)>|<text:(?:s|tab|line-break)\b[^>]*>|</?text:note-citation")
 
 
@@ -170,7 +176,8 @@ class _Reader:
 
     def _deletions(self, element: Element) -> None:
         for deletion in element.iter(f"{TEXT}deletion"):
-            text = _all_text(deletion)
+            paragraphs = [held for held in deletion if held.tag in (f"{TEXT}p", f"{TEXT}h")]
+            text = "\n".join(map(_all_text, paragraphs))
             if self._omitted.hidden:
                 self._lines.add(tidy(text))
             else:
@@ -422,7 +429,7 @@ def _all_text(element: Element) -> str:
 
 def _raw_words(content: bytes) -> str:
     at = content.find(b"<office:body")
-    text = _TAG.sub(b"", _BREAKS.sub(b" ", content[max(0, at) :]))
+    text = _TAG.sub(b"", _BREAKS.sub(b" ", _ASIDE.sub(b"", content[max(0, at) :])))
     return html.unescape(text.decode("utf-8", "replace"))
 
 

@@ -256,15 +256,14 @@ class _Reader:
             if found:
                 is_index = found[1].upper() == "INDEX"
                 self._fields[-1].kind = "index" if is_index else "table of contents"
-        elif word in ("footnote", "shptxt"):
+        elif word == "annotation" and not self.omitted.hidden:
+            self.omitted.leave_out("comment")
+            self._set(place="skip")
+        elif word in ("footnote", "shptxt", "annotation"):
             self._stories.append(_Story(word, depth))
             self._set(place="text", bold=False, hidden=False)
-        elif word == "annotation":
-            if self.omitted.hidden:
-                self._stories.append(_Story(word, depth))
-            else:
-                self.omitted.leave_out("comment")
-                self._set(place="skip")
+        elif word == "object":
+            self.omitted.leave_out("embedded object")
         elif word == "upr":
             self._set(place="skip")
         elif word == "ud":

@@ -60,6 +60,9 @@ class _Format:
     bold: bool = False
 
 
+_UNFORMATTED = _Format()
+
+
 @dataclass(slots=True)
 class _Sheet:
     """What a sheet says of its rows and columns."""
@@ -81,6 +84,7 @@ class _Book:
         self._strings = _strings(package, main)
         self._formats = _formats(package, main)
         self._unstored: list[str] = []
+        self._numbers: list[str] = []  # as they are shown: no text of the file has them
         properties = root.find(f"{X}workbookPr")
         self._date1904 = properties is not None and is_on(properties.get("date1904"))
 
@@ -120,7 +124,8 @@ class _Book:
         raw = self._package.read(held.target) or b""
         if len(raw) <= _MOST_CHECKED:
             self.parts.append(Part(name, raw_words(raw, self._strings)))
-            self.omitted.added.append(name)
+            self.omitted.added.append(f"{name}\n{' '.join(self._numbers)}")
+        self._numbers.clear()
         return [Block(name, _SHEET_LEVEL), *blocks] if blocks else []
 
     def _layout(self, root: Element, part: str) -> _Sheet:
@@ -169,23 +174,24 @@ class _Book:
         for element in row.iterfind(f"{X}c"):
             place = _REFERENCE.fullmatch(element.get("r", ""))
             column = _column(place[1]) if place else column + 1
-            text, is_number = self._value(element, f"{name}!{place[0] if place else number}")
-            text = in_one_line(tidy(text))
+            style = self._format(element)
+            text, is_number = self._value(element, style, f"{name}!{place[0] if place else number}")
+            if is_number:
+                self._numbers.append(text)
+            else:
+                text = in_one_line(text)
             if not text:
                 continue
-            if is_number:
-                self.omitted.added.append(text)
             if column in sheet.hidden_columns and not self.omitted.hidden:
                 self.omitted.leave_out("cell in hidden columns", text)
                 continue
-            style = self._format(element)
             yield Cell(text, column, bold=style.bold, number=is_number)
 
     def _format(self, cell: Element) -> _Format:
-        at = _whole(cell.get("s"))
-        return self._formats[at] if at < len(self._formats) else _Format()
+        at = _whole(cell.get("s", "0"))
+        return self._formats[at] if at < len(self._formats) else _UNFORMATTED
 
-    def _value(self, cell: Element, place: str) -> tuple[str, bool]:
+    def _value(self, cell: Element, style: _Format, place: str) -> tuple[str, bool]:
         """Return a cell's text as it is shown, and whether it is a number."""
         kind = cell.get("t", "n")
         if kind == "inlineStr":
@@ -202,7 +208,6 @@ class _Book:
             return ("TRUE" if text.strip() == "1" else "FALSE"), True
         if kind in ("str", "e"):
             return _unescaped(text), False
-        code = self._format(cell).code
         if kind == "d":
             return text.removesuffix("T00:00:00"), True
         try:
@@ -211,7 +216,7 @@ class _Book:
             return text, False
         if not abs(value) < 1e300:
             return text, True
-        shown = format_number(value, code, self._date1904)
+        shown = format_number(value, style.code, self._date1904)
         if not shown and not self.omitted.hidden:
             self.omitted.leave_out("hidden cell")
         return shown or (text if self.omitted.hidden else ""), True

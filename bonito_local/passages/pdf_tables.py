@@ -16,6 +16,7 @@ from bonito_local.passages.pdf_pages import Word
 _NEAR = 3.0  # points: rules as near as this meet, or are one
 _MOST_RULES = 600  # of a page: more are a drawing
 _MOST_CELLS = 5_000
+_UNRULED = 3  # lines in each cell: fewer are one row
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[/\u2013-]\d{2,4})?")
 _FILLED = 0.4  # of the cells at least hold text: fewer are the grid of a chart
 
@@ -146,13 +147,11 @@ def ruled_rows(grid: Grid, words: Sequence[Word], number: int) -> list[list[str]
 def _unruled(row: Sequence[Sequence[Line]]) -> list[list[str]]:
     """Cut a row whose cells hold as many lines, side by side, into rows without a rule between.
 
-    Cells with wrapped text seldom hold as many lines; two lines each are told by small letters.
+    Cells with wrapped text seldom hold as many lines, if these are three or more.
     """
     most = max(map(len, row))
     full = [lines for lines in row if len(lines) == most]
-    if most < 2 or len(full) < 2:
-        return []
-    if most == 2 and sum(lines[1].text[:1].islower() for lines in full) * 2 >= len(full):
+    if most < _UNRULED or len(full) < 2:
         return []
     levels = [line.y for line in full[0]]
     cut = [[""] * len(row) for _ in levels]

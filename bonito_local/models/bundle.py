@@ -21,7 +21,7 @@ from urllib.request import url2pathname
 from bonito_local.convert.manifest import FileRecord, file_record, manifest_path, read_manifest
 from bonito_local.errors import BundleError
 from bonito_local.models import installer, store
-from bonito_local.models.catalog import locate
+from bonito_local.models.catalog import known, locate
 
 Tell = Callable[[str], None]
 
@@ -75,7 +75,10 @@ def _models(names: Sequence[str]) -> dict[str, Path]:
         path = locate(name)
         if path is None:
             there = ", ".join(store.names()) or "none"
-            raise BundleError(f"There is no model {name} in the store.", f"There: {there}.")
+            fetched = f"Fetch it first: `bonito-local models pull {name}`. " if known(name) else ""
+            raise BundleError(
+                f"There is no model {name} in the store.", f"{fetched}There: {there}."
+            )
         if path != store.find(name):
             continue  # the package's own comes with its wheel
         meant = (read_manifest(path) or {}).get("output")

@@ -65,6 +65,7 @@ def list_models(folders: tuple[Path, ...] = (), as_json: bool = False) -> None:
 @click.option("--quant", help="Type, as in llama.cpp. [what suits this machine]")
 @click.option("--file", help="A GGUF file of the model's, to be taken as it is.")
 @click.option("--revision", help="Branch, tag or commit.")
+@click.option("--base", type=click.Path(path_type=Path), help="Base of a model with an adapter.")
 @click.option("--accept-license", is_flag=True, help="You know its licence and keep to it.")
 def pull(
     model: str,
@@ -72,16 +73,24 @@ def pull(
     quant: str | None,
     file: str | None,
     revision: str | None,
+    base: Path | None,
     accept_license: bool,
 ) -> None:
     """Fetch MODEL from the Hugging Face hub: a name of the catalog, or OWNER/NAME.
 
     A checkpoint is converted as it comes, one shard on the disk at a time; every file's hash is
     checked. Given again after it broke off, the command goes on from there.
+
+    Some models come as an adapter in this package and a base at the hub: the command merges the
+    two. With --base it reads the base from your disk and uses no network.
     """
+    if base is not None:
+        from bonito_local import airgap
+
+        airgap.enter()
     from bonito_local.models.offer import fetch, offer
 
-    offered = offer(model, name=name, quant=quant, file=file, revision=revision)
+    offered = offer(model, name=name, quant=quant, file=file, revision=revision, base=base)
     click.echo(_offer(offered), err=True)
     try:
         offered.check_accepted(accept_license)
@@ -169,11 +178,15 @@ def _record(model: Installed) -> dict[str, object]:
 
 
 def _offer(offered: Offer) -> str:
-    lines = [
-        f"{offered.repo.name} at {offered.repo.commit[:12]}, licence "
-        f"{offered.licence or 'not said'}",
-        f"fetches {_size(offered.to_fetch)}, makes {offered.name} ({offered.kind})",
-    ]
+    lines = []
+    fetches = "fetches nothing"
+    if (repo := offered.repo) is not None:
+        lines.append(f"{repo.name} at {repo.commit[:12]}, licence {repo.licence or 'not said'}")
+        fetches = f"fetches {_size(offered.to_fetch)}"
+    lines.append(f"{fetches}, makes {offered.name} ({offered.kind})")
+    if offered.disk:
+        lines.append(f"needs {_size(offered.disk)} of disk space while it works")
+        lines.append(f"licence of {offered.name}: {offered.licence}")
     if offered.why:
         lines.append(f"{offered.kind}: {offered.why}")
     if offered.terms:
@@ -193,10 +206,11 @@ class _Shown:
         self._last = ""
 
     def __call__(self, step: Step) -> None:
-        percent = 100 * step.fetched // max(step.to_fetch, 1)
-        told = f"{percent:3d} %  {_size(step.fetched)} of {_size(step.to_fetch)}"
+        percent = int(100 * step.share)
+        parts = [f"{_size(step.fetched)} of {_size(step.to_fetch)}"] if step.to_fetch else []
         if step.of_tensors:
-            told += f", {step.tensors} of {step.of_tensors} tensors"
+            parts.append(f"{step.tensors} of {step.of_tensors} tensors")
+        told = f"{percent:3d} %  {', '.join(parts)}"
         if self._on:
             click.echo(f"\r\033[K{told}  {step.now}", err=True, nl=False)
             if step.fetched == step.to_fetch and step.tensors == step.of_tensors:

@@ -22,9 +22,13 @@ GGUF_MAGIC = b"GGUF"
 class CatalogModel:
     """A model that is known by a name, and what it is.
 
-    Either its file is among the package's assets (`asset`), or it is a checkpoint at the Hugging
-    Face hub (`repo`). `terms` is what its licence asks of those who use it; `config` has the
-    sizes of its `config.json`, which the size and memory of its quantizations follow from.
+    Its file is among the package's assets (`asset`), or it is fetched from the Hugging Face hub
+    (`repo`). A model with an `adapter`, a LoRA folder among the assets, is made on this machine:
+    the hub has its base, the GGUF `base_file` with the hash `base_sha256`, and `metadata` goes
+    into the merged GGUF.
+
+    `terms` is what its licence asks of those who use it; `config` has the sizes of its
+    `config.json`, which the size and memory of its quantizations follow from.
     """
 
     name: str
@@ -34,11 +38,24 @@ class CatalogModel:
     repo: str = ""
     terms: str = ""
     config: Mapping[str, Any] = field(default_factory=dict)
+    adapter: str = ""
+    base_file: str = ""
+    base_sha256: str = ""
+    metadata: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
         """Where an asset's file lies once the package is installed."""
-        return Path(str(files("bonito_local.assets").joinpath(self.asset)))
+        return _asset(self.asset)
+
+    @property
+    def adapter_path(self) -> Path:
+        """Where the adapter's folder lies once the package is installed."""
+        return _asset(self.adapter)
+
+
+def _asset(name: str) -> Path:
+    return Path(str(files("bonito_local.assets").joinpath(name)))
 
 
 @dataclass(frozen=True)  # no slots: what is computed once is kept in it
@@ -85,6 +102,38 @@ CATALOG = (
         "Small model that comes with the package: to try things out, not for real datasets.",
         "cc-by-sa-4.0",
         asset="bonito-tiny.gguf",
+    ),
+    CatalogModel(
+        "bonito-0.5b",
+        "Small model for machines without a GPU: Qwen2.5-Coder-0.5B with an adapter of our own.",
+        "cc-by-sa-4.0",
+        repo="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
+        config={
+            "architectures": ["Qwen2ForCausalLM"],
+            "hidden_size": 896,
+            "intermediate_size": 4864,
+            "num_hidden_layers": 24,
+            "num_attention_heads": 14,
+            "num_key_value_heads": 2,
+            "rms_norm_eps": 1e-06,
+            "vocab_size": 151936,
+            "max_position_embeddings": 32768,
+        },
+        adapter="bonito-0.5b",
+        base_file="qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+        base_sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
+        metadata={
+            "general.name": "bonito-0.5b",
+            "general.base_model.count": 1,
+            "general.base_model.0.name": "Qwen2.5-Coder-0.5B-Instruct",
+            "general.base_model.0.organization": "Qwen",
+            "general.base_model.0.repo_url": (
+                "https://huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct"
+            ),
+            "bonito.passage_tokens": 200,
+            "bonito.task_types": "exqa,ynqa,qa,mcqa,qg,nli,te,summarization,topic_class,text_gen,"
+            "paraphrase_id,sent_comp,sentiment",
+        },
     ),
     CatalogModel(
         "bonito-v1",

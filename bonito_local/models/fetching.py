@@ -19,13 +19,23 @@ _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """How far it is: bytes fetched, and tensors written. `now` names the file or tensor."""
+    """How far it is: bytes fetched, and tensors written. `now` names the file or tensor.
+
+    `to_fetch` is 0 where nothing is fetched.
+    """
 
     now: str
     fetched: int
     to_fetch: int
     tensors: int = 0
     of_tensors: int = 0
+
+    @property
+    def share(self) -> float:
+        """The part that is done: of the bytes, or of the tensors where nothing is fetched."""
+        if self.to_fetch:
+            return self.fetched / self.to_fetch
+        return self.tensors / max(1, self.of_tensors)
 
 
 Tell = Callable[[Step], None]

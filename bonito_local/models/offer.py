@@ -1,4 +1,7 @@
-"""What a user asks of the hub, and what that means: the model, its type, its licence, its size."""
+"""What a user asks of the hub, and what that means: the model, its type, its licence, its size.
+
+A model with an adapter can be made from a local base: then the hub is not asked.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from bonito_local.models import advice, hub, store
 from bonito_local.models.catalog import CATALOG, CatalogModel, is_name, known
 from bonito_local.models.fetching import Step, published, to_fetch
 from bonito_local.models.hub import HubFile, Repo
-from bonito_local.models.pull import pull
+from bonito_local.models.merging import Recipe, check_adapter
+from bonito_local.models.pull import make, pull
 
 _USUAL = "Q4_K_M"
 # What may be used for any purpose, with no more asked than to keep the notice.
@@ -27,37 +31,48 @@ class Offer:
     asked for.
     """
 
-    repo: Repo
+    source: Repo | Recipe
     name: str
     kind: str
-    file: HubFile | None
+    licence: str
     to_fetch: int
+    file: HubFile | None = None
     why: str = ""
     terms: str = ""
 
     @property
-    def licence(self) -> str:
-        """As its page at the hub says."""
-        return self.repo.licence
+    def repo(self) -> Repo | None:
+        """The repository to download from; None where the base is a local file."""
+        source = self.source.base if isinstance(self.source, Recipe) else self.source
+        return source if isinstance(source, Repo) else None
 
-    def _terms(self) -> str:
-        if not self.licence:
-            return f"{self.repo.name} does not say its licence."
-        asked = ", and is given to those who ask" if self.repo.gated else ""
-        return f"{self.repo.name} has the licence {self.licence}{asked}."
+    @property
+    def disk(self) -> int:
+        """Peak disk space of a model with an adapter, in bytes; 0 for other models."""
+        return self.source.disk(self.kind) if isinstance(self.source, Recipe) else 0
 
     def check_accepted(self, accepted: bool) -> None:
-        """See that the licence is a free one, or was accepted.
+        """Check that the licence of the download is a free one, or was accepted.
 
         Raises:
             LicenseError: it is neither.
         """
-        free = self.licence.lower() in _FREE and not self.repo.gated
+        repo = self.repo
+        if repo is None:
+            return
+        free = repo.licence.lower() in _FREE and not repo.gated
         if not free and not accepted:
             raise LicenseError(
-                f"{self._terms()} {self.terms}".strip(),
-                f"Read it on {hub.page(self.repo.name)}; if you accept it, add --accept-license.",
+                f"{_conditions(repo)} {self.terms}".strip(),
+                f"Read it on {hub.page(repo.name)}; if you accept it, add --accept-license.",
             )
+
+
+def _conditions(repo: Repo) -> str:
+    if not repo.licence:
+        return f"{repo.name} does not say its licence."
+    on_request = ", and is given to those who ask" if repo.gated else ""
+    return f"{repo.name} has the licence {repo.licence}{on_request}."
 
 
 def offer(
@@ -67,11 +82,15 @@ def offer(
     quant: str | None = None,
     file: str | None = None,
     revision: str | None = None,
+    base: Path | None = None,
 ) -> Offer:
     """Ask the hub about a model: a name of the catalog, or OWNER/NAME.
 
+    `base` is a local file with the base of a model with an adapter; then the hub is not asked.
+
     Raises:
         UsageError: there is no such name or quantization, or the name here is taken.
+        ModelError: the model's adapter is not installed.
         DownloadError: the hub cannot be reached, or has nothing that can be used.
     """
     if quant is not None and file is not None:
@@ -85,21 +104,52 @@ def offer(
     if entry is None and is_name(model):
         near = did_you_mean(model, [each.name for each in CATALOG if each.repo])
         raise UsageError(f"Unknown model {model!r}.", f"{near} Or write OWNER/NAME.")
-    name = name or address.rsplit("/", 1)[-1]
+    name = name or (entry.name if entry else address.rsplit("/", 1)[-1])
     store.target(name)
+    if entry is not None and entry.adapter:
+        return _offer_merged(entry, name, quant, file, revision, base)
+    if base is not None:
+        names = ", ".join(each.name for each in CATALOG if each.adapter)
+        raise UsageError(f"{model} has no adapter: --base does not go with it.", f"With: {names}.")
     repo = hub.look_up(address, revision)
     if file is not None and (file not in repo.files or not file.lower().endswith(".gguf")):
         there = ", ".join(f for f in repo.files if f.lower().endswith(".gguf")) or "none"
         raise UsageError(f"{repo.name} has no GGUF file {file}.", f"There: {there}.")
     taken = repo.files[file] if file else published(repo, quant or _USUAL)
     kind, why = (taken.name, "") if taken else _choose(entry, quant)
-    return Offer(repo, name, kind, taken, to_fetch(repo, taken), why, entry.terms if entry else "")
+    terms = entry.terms if entry else ""
+    return Offer(repo, name, kind, repo.licence, to_fetch(repo, taken), taken, why, terms)
+
+
+def _offer_merged(
+    entry: CatalogModel,
+    name: str,
+    quant: str | None,
+    file: str | None,
+    revision: str | None,
+    base: Path | None,
+) -> Offer:
+    """Offer a model whose adapter is in the package."""
+    if file is not None:
+        raise UsageError(
+            f"--file does not go with {entry.name}: its base is always the same file.",
+            "Leave --file out. For a base on your disk use --base.",
+        )
+    if base is not None and revision is not None:
+        raise UsageError("--revision does not go with --base.", "Leave one of them out.")
+    check_adapter(entry)
+    recipe = Recipe(entry, base or hub.look_up(entry.repo, revision))
+    kind, why = _choose(entry, quant)
+    return Offer(recipe, name, kind, entry.licence, recipe.to_fetch, why=why, terms=entry.terms)
 
 
 def fetch(offered: Offer, tell: Callable[[Step], None]) -> Path:
-    """Do it; see `pull` for what may go wrong. Returns where the model is then."""
+    """Do it; see `pull` and `make` for what may go wrong. Returns where the model is then."""
+    source = offered.source
+    if isinstance(source, Recipe):
+        return make(source, offered.name, quant=offered.kind, tell=tell)
     quant = _USUAL if offered.file else offered.kind
-    return pull(offered.repo, offered.name, quant=quant, file=offered.file, tell=tell)
+    return pull(source, offered.name, quant=quant, file=offered.file, tell=tell)
 
 
 def _choose(entry: CatalogModel | None, quant: str | None) -> tuple[str, str]:

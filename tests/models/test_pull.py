@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -25,7 +26,7 @@ from bonito_local.models.process import Pulling, Wanted
 NAME = "someone/small-bonito"
 
 
-def pull(quant: str = "Q8_0", **more: str) -> tuple[Path, list[Step]]:
+def pull(quant: str = "Q8_0", **more: Any) -> tuple[Path, list[Step]]:
     steps: list[Step] = []
     return fetch(offer(NAME, quant=quant, **more), steps.append), steps
 
@@ -196,7 +197,7 @@ def test_a_published_gguf_is_taken_as_it_is(
     ],
 )
 def test_what_cannot_be_fetched_is_said(
-    hub_server: HubServer, model: str, more: dict[str, str], kind: type[BonitoError], told: str
+    hub_server: HubServer, model: str, more: dict[str, Any], kind: type[BonitoError], told: str
 ) -> None:
     with pytest.raises(kind, match=told):
         offer(model, **more)
@@ -310,6 +311,7 @@ def test_the_command(hub_server: HubServer, store_folder: Path) -> None:
     (mine,) = [m for m in json.loads(listed.stdout) if m["name"] == "mine"]
     assert (mine["quant"], mine["licence"], mine["place"]) == ("Q6_K", "llama3.1", "store")
     assert {m["name"] for m in json.loads(listed.stdout) if m["place"] == "hub"} == {
+        "bonito-0.5b",
         "bonito-v1",
         "Llama-3.1-8B-bonito-v1",
     }

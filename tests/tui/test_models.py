@@ -204,6 +204,7 @@ def test_a_model_is_fetched_once_its_licence_is_accepted(hub: HubServer, tmp_pat
         await pilot.press("f")
         await on(pilot, "PullDialog")
         await until(pilot, lambda: "suits this machine:" in " ".join(text_of(app).split()))
+        assert "Licence cc-by-sa-4.0" in text_of(app)
         dialog = app.screen
         dialog.query_one("#model", Select).value = "another"
         await pilot.pause()

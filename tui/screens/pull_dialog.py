@@ -140,8 +140,7 @@ class PullDialog(ModalScreen[str | None]):
         told = f"\n{size(step.fetched)} of {size(step.to_fetch)}"
         if step.of_tensors:
             told += f", {step.tensors} of {step.of_tensors} tensors"
-        share = step.fetched / max(1, step.to_fetch)
-        self._show([*bar(share, 40, ACCENT), (f"{told}  {step.now}", "")])
+        self._show([*bar(step.share, 40, ACCENT), (f"{told}  {step.now}", "")])
 
     def _show(self, pieces: list[Piece]) -> None:
         self.query_one("#fetched", Static).update(content(pieces))

@@ -18,12 +18,13 @@ if [ -n "${REHEARSAL:-}" ]; then
     exit
 fi
 toolkit=$(dirname "$(dirname "$(realpath "$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)")")")
+[ -e "$toolkit/include/cuda_runtime.h" ] || toolkit=/usr/local/cuda # nvcc may be a wrapper
 arguments="-DGGML_CUDA=on -DCMAKE_CUDA_ARCHITECTURES=${ARCHITECTURE:-90} -DLLAVA_BUILD=off"
 arguments+=" -DCMAKE_CUDA_COMPILER=$toolkit/bin/nvcc"
 
 # A toolkit that is only a compiler has no cuBLAS; PyTorch's packages bring it.
 libraries=$toolkit/lib64
-if ! compgen -G "$toolkit/lib64/libcublas.so*" >/dev/null; then
+if [ ! -e "$toolkit/lib64/libcublas.so" ] || [ ! -e "$toolkit/include/cublas_v2.h" ]; then
     brought=$("$python" -P - <<'PYTHON'
 import sysconfig
 from pathlib import Path
@@ -54,8 +55,10 @@ CMAKE_ARGS=$arguments CMAKE_BUILD_PARALLEL_LEVEL=$(nproc) nice -n 10 \
 # Its libraries look for others beside themselves.
 for name in cublas cublasLt cudart; do
     for folder in "$libraries" "$toolkit/lib64"; do
-        ln -sf "$folder/lib$name".so.* "$work/llama.part/llama_cpp/lib/" 2>/dev/null || true
+        compgen -G "$folder/lib$name.so.*" || true
     done
+done | while read -r library; do
+    ln -sf "$library" "$work/llama.part/llama_cpp/lib/"
 done
 PYTHONPATH=$work/llama.part:$PYTHONPATH "$python" -P -c \
     'import llama_cpp; assert llama_cpp.llama_supports_gpu_offload(), "built without CUDA"'

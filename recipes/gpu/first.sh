@@ -34,7 +34,7 @@ done
     'import lzma, shutil, sys; shutil.copyfileobj(lzma.open(sys.argv[1]), open(sys.argv[2], "wb"))' \
     "$work/kit/rows.jsonl.xz" "$work/rows.jsonl"
 say "unpacked"
-(cd "$work" && "$python" -P "$here/preflight.py" "$work/preflight.json")
+(cd "$work" && "$python" -P "$here/preflight.py" kit/packages.json preflight.json)
 say "checked"
 status=0
 "$here/train.sh" "$work" "$out" "${CONFIG:-$here/bonito-small.toml}" $((limit - SECONDS)) || status=$?

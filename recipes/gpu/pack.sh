@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Packs what the GPU machine needs: pack.sh DATA_DIR BASE.gguf OUT [SECOND_BASE.gguf]
-# OUT/parts is what to bring there. Each step is skipped where OUT/files has its result already.
+# OUT/parts is what to bring there. Downloads and rows are taken from OUT/files where they are there.
 # Runs in the project's environment and takes a network; with REHEARSAL=1 neither llama.cpp's
 # sources nor foreign wheels are packed, and no network is needed.
 set -euo pipefail
@@ -13,34 +13,35 @@ there=${THERE:-3.12}     # Python of the GPU machine
 cuda=${CUDA:-130}        # CUDA release of its PyTorch, as bitsandbytes writes it
 files=$out/files
 mkdir -p "$files" "$out/downloads"
-pinned() { grep -i "^$1==" "$root/constraints.txt"; }
+pinned() { grep -i "^$1==" "$root/constraints.txt" || echo "$1"; }
 
-# The project: a wheel without the embedded models, and what measures and tests.
-if [ ! -s "$files/sources.tar.xz" ]; then
-    rm -rf "$out/checkout"
-    mkdir -p "$out/checkout/docs"
-    cp "$root"/{pyproject.toml,README.md,LICENSE} "$out/checkout/"
-    cp -r "$root/docs/man" "$out/checkout/docs/"
-    tar -C "$root" --exclude=__pycache__ --exclude='*.gguf' --exclude='bonito_local/assets/*/*' \
-        -cf - bonito_local convert tui | tar -C "$out/checkout" -xf -
-    rm -f "$files"/bonito_local-*.whl
-    "$python" -m pip wheel --quiet --no-deps --no-index --no-build-isolation \
-        --wheel-dir "$files" "$out/checkout"
-    rm -rf "$out/checkout"
-    tar -C "$root" --exclude=__pycache__ -cJf "$out/sources.part" \
-        pyproject.toml benchmarks recipes tests examples/sources
-    mv "$out/sources.part" "$files/sources.tar.xz"
-fi
+# The project as it is now: a wheel without the embedded models, and what measures and tests.
+rm -rf "$out/checkout" "$files"/bonito_local-*.whl
+mkdir -p "$out/checkout/docs"
+cp "$root"/{pyproject.toml,README.md,LICENSE} "$out/checkout/"
+cp -r "$root/docs/man" "$out/checkout/docs/"
+tar -C "$root" --exclude=__pycache__ --exclude='*.gguf' --exclude='bonito_local/assets/*/*' \
+    -cf - bonito_local convert tui | tar -C "$out/checkout" -xf -
+"$python" -m pip wheel --quiet --no-deps --no-index --no-build-isolation \
+    --wheel-dir "$files" "$out/checkout"
+rm -rf "$out/checkout"
+tar -C "$root" --exclude=__pycache__ -cJf "$files/sources.tar.xz" \
+    pyproject.toml benchmarks recipes tests examples/sources
 [ -s "$files/ggml.tar.xz" ] || "$python" "$here/prune.py" ggml "$files/ggml.tar.xz"
 
+# What the commands import, of the packages that the machine may lack.
+needed=$("$python" "$here/needed.py" "$files/packages.json")
 if [ -z "${REHEARSAL:-}" ]; then
-    for name in gguf platformdirs diskcache bitsandbytes; do
-        compgen -G "$files/$name-*.whl" >/dev/null && continue
+    platforms=()
+    for tag in manylinux_2_{17,24,27,28,34}_x86_64 manylinux2014_x86_64; do
+        platforms+=(--platform "$tag")
+    done
+    for name in $needed; do
+        compgen -G "$files/${name//-/_}-*.whl" >/dev/null && continue
         folder=$files
         [ "$name" = bitsandbytes ] && folder=$out/downloads
         "$python" -m pip download --quiet --no-deps --only-binary=:all: --dest "$folder" \
-            --python-version "$there" --implementation cp --platform manylinux_2_24_x86_64 \
-            "$(pinned "$name")"
+            --python-version "$there" --implementation cp "${platforms[@]}" "$(pinned "$name")"
     done
     compgen -G "$files/bitsandbytes-*.whl" >/dev/null ||
         "$python" "$here/prune.py" wheel "$out"/downloads/bitsandbytes-*.whl "$files" --cuda "$cuda"
@@ -78,7 +79,7 @@ ln -sf "$(realpath "$base")" "$files/base.gguf"
 # What starts first comes first: the build of llama.cpp needs no more than part 0.
 cd "$files"
 names=()
-for name in llama-cpp-python.tar.xz ./*.whl sources.tar.xz ggml.tar.xz passages.json \
+for name in llama-cpp-python.tar.xz ./*.whl sources.tar.xz ggml.tar.xz packages.json passages.json \
     rows.jsonl.xz base.gguf medium.gguf; do
     [ -e "$name" ] && names+=("${name#./}")
 done

@@ -8,7 +8,7 @@ work=${1:?$usage} out=${2:?$usage} config=${3:-}
 # shellcheck source=recipes/gpu/env.sh
 . "$(dirname "$0")/env.sh"
 limit=${LIMIT:-570}
-exec > >(tee -a "$out/second.log") 2>&1
+exec > >(tee -a "$logs/second.log") 2>&1
 measuring=$((limit - 10))
 [ -z "$config" ] || measuring=$((limit / 2))
 (cd "$work/sources" && "$python" -P "$here/gpu_measure.py" "$work" "$out" --seconds "$measuring" \

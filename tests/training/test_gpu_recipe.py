@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import gpu_measure
+import needed
 import parts
 import prune
 import pytest
@@ -107,6 +108,23 @@ def test_the_sources_keep_what_the_build_reads(path: str, kept: bool) -> None:
     assert prune.keeps(path) is kept
 
 
+def test_packages_are_brought_that_the_machine_may_lack() -> None:
+    own = needed.dependencies(ROOT / "pyproject.toml")
+    assert {"bitsandbytes", "click", "gguf", "torch"} <= own
+    owners = {
+        "click": ["click"],
+        "functorch": ["torch"],
+        "gguf": ["gguf"],
+        "llama_cpp": ["llama_cpp_python"],
+        "sympy": ["sympy"],
+        "torch": ["torch"],
+    }
+    loaded = [*owners, "gguf.constants", "json"]
+    assumed, brought = needed.sort_out(loaded, own, owners)
+    assert assumed == ["click", "pytest", "pytest-timeout", "safetensors", "torch"]
+    assert brought == ["diskcache", "gguf"]
+
+
 def test_steps_fit_in_the_time() -> None:
     found = {"seconds_per_step": 0.1}
     assert fitting_steps(found, 105.1, 4800) == 1000
@@ -190,4 +208,6 @@ def test_the_rehearsal_packs_trains_and_measures(tmp_path: Path) -> None:
     assert "bonito-local" in result["values"]
     assert "| rows/s, 135M base | done |" in (out / "second.md").read_text()
     assert len(list(out.iterdir())) <= 8
+    brought = json.loads((work / "kit/packages.json").read_text())["brought"]
+    assert {"bitsandbytes", "diskcache", "gguf"} <= set(brought)
     assert read_metadata(tmp_path / "kit/toy.gguf")["general.architecture"] == "llama"

@@ -32,6 +32,14 @@ def in_passage(text: str, passage: str) -> bool:
     return wanted in normalize(passage) or wanted in normalize(defuse(passage))
 
 
+def question_in(asked: str) -> str:
+    """Return the question of an instruction without its passage; all of it where it asks none."""
+    parts = re.split(r"[\n.:!]", asked.replace("?", "?\n"))
+    questions = [part for part in parts if part.endswith("?") and part.strip(" \t?")]
+    # "Is it new? Yes or no?" asks the longer of the two.
+    return max(questions, key=len).strip() if questions else asked.strip()
+
+
 def _not_span(row: Candidate) -> bool:
     return not in_passage(row.response, row.passage)
 
@@ -67,10 +75,7 @@ def _breaks_off(row: Candidate) -> bool:
 def _far_question(row: Candidate) -> bool:
     if not row.thresholds.question_overlap:
         return False
-    parts = re.split(r"[\n.:!]", row.asked.replace("?", "?\n"))
-    found = [part for part in parts if part.endswith("?") and part.strip(" \t?")]
-    # "Is it new? Yes or no?" asks the longer of the two.
-    about = content(max(found, key=len) if found else row.asked)
+    about = content(question_in(row.asked))
     held = about & content(row.passage)
     return bool(about) and len(held) < row.thresholds.question_overlap * len(about)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from bonito_local.errors import UsageError, did_you_mean
+
+MOST_RANK = 100
+INSTRUCT_RANK = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,9 @@ class Thresholds:
         summary_share: a summary has fewer words than this share of its passage's.
         repetition: most of a text's runs of three words that may be repeats.
         paraphrase_overlap: most of the words that a paraphrase may share with its source.
+        retrieval_rank: a row's question, searched for among all passages of the job, must find its
+            own among so many results; 0 does not search. None: 3 for models that are asked by
+            instructions, else 0.
         near_duplicate: rows at least this alike are duplicates; 0 looks for the same text only.
         evaluation_words: a run of words that an evaluation set has too gives it away.
         language: what rows are written in: "en", or "" for any.
@@ -36,10 +42,17 @@ class Thresholds:
     summary_share: float = 1.0
     repetition: float = 0.5
     paraphrase_overlap: float = 0.95
+    retrieval_rank: int | None = None
     near_duplicate: float = 0.8
     evaluation_words: int = 13
     language: str = "en"
     skip: tuple[str, ...] = ()
+
+    def settled(self, instruct: bool) -> Thresholds:
+        """Return these with what depends on whether the model is asked by instructions."""
+        if self.retrieval_rank is not None:
+            return self
+        return replace(self, retrieval_rank=INSTRUCT_RANK if instruct else 0)
 
     def changed(self) -> str:
         """What differs from the defaults, as JSON; empty where nothing does."""
@@ -66,6 +79,9 @@ def check_thresholds(thresholds: Thresholds, reasons: Iterable[str]) -> None:
             raise UsageError(f"checks.{field.name} is {value}.", "Use 1 or more.")
         if field.name in _SHARES and not 0 <= value <= 1:
             raise UsageError(f"checks.{field.name} is {value}.", "Use 0 to 1.")
+    rank = thresholds.retrieval_rank
+    if rank is not None and not 0 <= rank <= MOST_RANK:
+        raise UsageError(f"checks.retrieval_rank is {rank}.", f"Use 0 to {MOST_RANK}.")
     if thresholds.language not in ("", "en"):
         raise UsageError(
             f"checks.language is {thresholds.language!r}.", 'Use "en", or "" for any language.'

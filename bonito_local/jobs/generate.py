@@ -184,7 +184,7 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 select_by(store, replace(selection(store), balance=wanted.balance))
                 evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
                 compare(store, wanted, evaluation)
-                judge = Judge(spec.checks, spec.labels, evaluation)
+                judge = Judge(spec.checks.settled(spec.instruct), spec.labels, evaluation)
                 passages = None
                 if front.again or not store.load("planned"):
                     check_lengths(spec.lengths)

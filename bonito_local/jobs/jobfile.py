@@ -11,6 +11,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.backends.cluster.options import ClusterOptions, check_cluster
 from bonito_local.checks.rules import REASONS
@@ -73,6 +74,7 @@ _KEYS: dict[str, dict[str, str]] = {
         "language": _TEXT,
         "skip": _TEXTS,
         "near_duplicate": _NUMBER,
+        "retrieval_rank": _WHOLE,
         "evaluation_words": _WHOLE,
         "balance": _FLAG,
         "other_jobs": _TEXTS,
@@ -143,7 +145,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         paths=tuple(Path(name).expanduser() for name in values["documents"]),
         tasks=tasks,
         output=folder / Path(values["output"]).expanduser(),
-        model=values.get("model", "bonito-tiny"),
+        model=values.get("model", DEFAULT_MODEL),
         backend=values.get("backend", "llamacpp"),
         sampling=sampling,
         column=values.get("column"),
@@ -229,7 +231,7 @@ def _example(key: str) -> str:
         "documents": '["documents"]',
         "output": '"dataset"',
         "tasks": '["exqa", "ynqa"]',
-        "model": '"bonito-tiny"',
+        "model": f'"{DEFAULT_MODEL}"',
         "backend": '"llamacpp"',
         "prompt": '"auto"',
         "labels": '["a", "b"]',

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 
 from bonito_local.backends.base import Completion
+from bonito_local.checks.answers import question_in
 from bonito_local.checks.duplicates import pair_digest
 from bonito_local.checks.evaluation import EvaluationSet
 from bonito_local.checks.rules import check
 from bonito_local.checks.sketch import sketch
+from bonito_local.checks.text import without_passage
 from bonito_local.checks.thresholds import Thresholds
+from bonito_local.jobs.retrieval import Search
 from bonito_local.jobs.store import Result
-from bonito_local.tasks import TaskType, parse_completion
+from bonito_local.tasks import Pair, TaskType, parse_completion
 
 CONTAMINATED = "in the evaluation set"
+# Scripts without spaces between words (Thai, Lao, Khmer, Japanese, Chinese): not cut for a search.
+_UNSPACED = re.compile(r"[\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+SEARCHED = ("exqa", "qa", "ynqa", "mcqa")  # task types whose instruction is a question
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,4 +61,13 @@ class Judge:
             reason="",
             digest=pair_digest(pair),
             sketch=sketch(pair, passage, least) if least else None,
+            search=self._search(task, pair, passage),
         )
+
+    def _search(self, task: TaskType, pair: Pair, passage: str) -> Search | None:
+        """What the store has to search for, where the row asks a question about its passage."""
+        most = self.thresholds.retrieval_rank
+        if not most or task.kind not in SEARCHED:
+            return None
+        question = question_in(without_passage(pair.instruction, passage))
+        return None if _UNSPACED.search(question) else Search(question, most)

@@ -186,6 +186,15 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 PRIMARY KEY (key, sketch)) WITHOUT ROWID""",
         ),
     ),
+    (
+        "0008_retrieval",
+        (
+            # An index of the passages' words; their text stays where it is.
+            """CREATE VIRTUAL TABLE passage_words USING fts5(
+                text, content = 'passages', content_rowid = 'id',
+                tokenize = 'porter unicode61 remove_diacritics 2')""",
+        ),
+    ),
 )
 
 

@@ -107,6 +107,7 @@ seed = {sampling.seed}
 [checks]
 # balance = true   # as many rows of each label in the dataset
 # near_duplicate = 0.8   # rows this alike are duplicates; 0 looks for the same text only
+# retrieval_rank = 3   # a question must find its passage among so many results; 0: no search
 # other_jobs = ["../dataset"]   # outputs of jobs whose rows are not wanted again
 # evaluation = ["test.jsonl"]   # sets that no row may give away
 # evaluation_words = 13   # a run of words that gives one away

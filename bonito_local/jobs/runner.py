@@ -101,6 +101,8 @@ def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: S
     ledger = store.ledger()
     if not ledger.planned:
         return
+    if ledger.pending and job.judge.thresholds.retrieval_rank:
+        store.index_passages()
     earlier = ledger.planned - ledger.pending
     progress = Progress(
         "generating", store.passage_count(), 0, ledger.planned, earlier, earlier, ledger.accepted

@@ -31,7 +31,8 @@ class Scores(Journal):
                 """SELECT s.id, s.attempt, s.task, p.text, s.completion, s.instruction, s.response
                    FROM samples s JOIN passages p ON p.id = s.passage
                    WHERE s.outcome = 'accepted' AND s.id > ? AND NOT EXISTS
-                       (SELECT 1 FROM scores c WHERE c.sample = s.id AND c.attempt = s.attempt)
+                       (SELECT 1 FROM scores c WHERE c.sample = s.id AND c.attempt = s.attempt
+                        AND c.name != 'retrieval_rank')
                    ORDER BY s.id LIMIT ?""",
                 (after, count),
             ).fetchall()

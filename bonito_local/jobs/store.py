@@ -14,6 +14,7 @@ from bonito_local.jobs.database import storable
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.likeness import Likeness
 from bonito_local.jobs.repeats import Repeats
+from bonito_local.jobs.retrieval import UNFINDABLE, Retrieval, Search
 from bonito_local.jobs.scoretable import Scores
 from bonito_local.jobs.seeds import passage_hash
 from bonito_local.jobs.spec import Setting
@@ -39,8 +40,8 @@ class Pending:
 class Result:
     """How one sample ended.
 
-    `digest` and, where near-duplicates are looked for, `sketch` are set where the outcome is
-    accepted.
+    `digest` and, where near-duplicates or the passage are looked for, `sketch` and `search` are
+    set where the outcome is accepted.
     """
 
     id: int
@@ -53,9 +54,10 @@ class Result:
     completion_tokens: int = 0
     digest: bytes | None = None
     sketch: Sketch | None = None
+    search: Search | None = None
 
 
-class Store(Likeness, Repeats, Chooser, Scores):
+class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
     """What one job holds, and how each of its samples ended."""
 
     def bind(self, settings: Mapping[str, Setting]) -> None:
@@ -167,7 +169,10 @@ class Store(Likeness, Repeats, Chooser, Scores):
         with self.transaction():
             for result in results:
                 outcome, reason = result.outcome, result.reason
-                if outcome == "accepted" and self._is_pending(result.id):
+                pending = outcome == "accepted" and self._is_pending(result.id)
+                if pending and result.search and not self.leads_back(result.id, result.search):
+                    outcome, reason = "rejected", UNFINDABLE
+                elif pending:
                     reason, later = self.find_duplicates(result.id, result.digest, result.sketch)
                     outcome = "duplicate" if reason else "accepted"
                     for other, why in later.items():
@@ -189,7 +194,7 @@ class Store(Likeness, Repeats, Chooser, Scores):
                         None if result.response is None else storable(result.response),
                         result.prompt_tokens,
                         result.completion_tokens,
-                        result.digest,
+                        result.digest if outcome in ("accepted", "duplicate") else None,
                         result.id,
                     ),
                 ).rowcount

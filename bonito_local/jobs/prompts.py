@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from bonito_local.backends.base import Backend, Completion, Framed
-from bonito_local.errors import ModelError, UsageError
+from bonito_local.errors import UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.seeds import passage_hash
 from bonito_local.models.fit import passage_tokens
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse, format_prompt
+from bonito_local.writing.chat import Frame, frame
+from bonito_local.writing.forms import Form, form, system_prompt
 
 Style = Literal["auto", "bonito", "instruct"]
 STYLES: tuple[Style, ...] = ("auto", "bonito", "instruct")
@@ -41,7 +43,6 @@ _PARTS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NEXT = re.compile(r"\n[*#\s]*(?:instruction|question|text)[*\s]*:", re.IGNORECASE)
-_PLACE = "\ue000passage\ue000"  # no template changes these
 
 
 class Asking(Protocol):
@@ -52,6 +53,9 @@ class Asking(Protocol):
 
     def written(self, task: TaskType, passage: str, done: Completion) -> Completion:
         """A completion in Bonito's form, or as it is where it has none."""
+
+    def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
+        """What to ask for the response to an instruction, in which `{{context}}` is the passage."""
 
 
 class BonitoAsking:
@@ -65,52 +69,74 @@ class BonitoAsking:
         """As it is."""
         return done
 
+    def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
+        """The prompt, and the instruction as if the model had written it."""
+        return f"{self.prompt(task, passage)}{instruction}{PIPE}\n"
+
 
 @dataclass(frozen=True, slots=True)
 class InstructAsking:
     """A text for a model that follows instructions, in its chat template where it has one.
 
-    A task type with templates has its instructions from them, one for each passage, and the
-    model writes the response; else it writes both.
+    One of the 16 task types is asked by its form: the passage first, then what to write about it
+    as JSON, of which the first field is begun. A task type of the user's with templates has its
+    instructions from them, one for each passage, and the model writes the response; else it
+    writes both.
+
+    Attributes:
+        plain: around a request that stands for itself.
+        writer: around a request to fill in a form, after the system prompt.
     """
 
-    head: str = ""
-    tail: str = "\n\nInstruction:"
+    plain: Frame = field(default_factory=Frame)
+    writer: Frame = field(default_factory=Frame)
 
     def prompt(self, task: TaskType, passage: str) -> str:
         """The template with the passage in it, or what to write."""
         text = defuse(passage.strip())
+        if asked := _form(task):
+            request = f"Text:\n{text}\n\n{asked.request(passage)}"
+            tail = self.writer.tail or "\n\n"
+            return Framed(self.writer.head, request, tail + asked.opening)
         if task.templates:
-            asked = self._instruction(task, passage).replace(CONTEXT, text)
-            tail = self.tail if self.head else "\n\n"
-        else:
-            choices = f" The response is one of: {', '.join(task.labels)}." if task.labels else ""
-            asked = _WRITE.format(
-                name=task.name,
-                meaning=task.meaning.rstrip("."),
-                labels=choices,
-                passage=text,
-                instruction=task.instruction,
-                response=task.response,
-            )
-            tail = self.tail
-        return Framed(self.head, asked, tail)
+            asked_text = self._instruction(task, passage).replace(CONTEXT, text)
+            return Framed(self.plain.head, asked_text, self.plain.tail or "\n\n")
+        choices = f" The response is one of: {', '.join(task.labels)}." if task.labels else ""
+        request = _WRITE.format(
+            name=task.name,
+            meaning=task.meaning.rstrip("."),
+            labels=choices,
+            passage=text,
+            instruction=task.instruction,
+            response=task.response,
+        )
+        return Framed(self.plain.head, request, self.plain.tail or "\n\nInstruction:")
 
     def written(self, task: TaskType, passage: str, done: Completion) -> Completion:
         """The instruction, the passage named in it, and the response."""
         if done.finish_reason == "failed":
             return done
-        if task.templates:
+        if asked := _form(task):
+            row = asked.row(passage, done.text)
+            if row is None:
+                return done
+            instruction, response = row
+        elif task.templates:
             instruction, response = self._instruction(task, passage), done.text.strip()
         else:
-            found = _PARTS.fullmatch(done.text)
-            if not found:
+            parts = _PARTS.fullmatch(done.text)
+            if not parts:
                 return done
-            instruction = found.group(1).strip()
-            response = _NEXT.split(found.group(2))[0].strip()
+            instruction = parts.group(1).strip()
+            response = _NEXT.split(parts.group(2))[0].strip()
             if CONTEXT not in instruction:
                 instruction = f"{CONTEXT}\n\n{instruction}"
         return replace(done, text=f"{instruction}\n{PIPE}\n{response}")
+
+    def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
+        """The instruction alone, with the passage in it."""
+        request = instruction.strip().replace(CONTEXT, defuse(passage.strip()))
+        return Framed(self.plain.head, request, self.plain.tail or "\n\n")
 
     @staticmethod
     def _instruction(task: TaskType, passage: str) -> str:
@@ -143,9 +169,13 @@ def asking(style: str, metadata: Mapping[str, object], guided: bool = False) -> 
             "Leave --guided out, or add --prompt bonito.",
         )
     if not template:
-        return InstructAsking()
-    head, _, tail = _render(template).partition(_PLACE)
-    return InstructAsking(head, tail)
+        return InstructAsking(Frame(), Frame(f"{system_prompt()}\n\n"))
+    return InstructAsking(frame(template), frame(template, system_prompt()))
+
+
+def _form(task: TaskType) -> Form | None:
+    """The form of one of the 16 task types; the user's own have none."""
+    return None if task.own else form(task.short)
 
 
 def longest_passage(backend: Backend, wanted: Generation, asked: Asking) -> int:
@@ -158,34 +188,3 @@ def _is_bonito(metadata: Mapping[str, object]) -> bool:
     names = ("general.name", "general.basename", "bonito.convert.base", "bonito.convert.adapters")
     told = " ".join(str(metadata.get(name, "")) for name in names)
     return "bonito.task_types" in metadata or "bonito" in told.lower()
-
-
-def _render(template: str) -> str:
-    """A chat template (Jinja, as transformers and llama.cpp read it) around one message."""
-    from jinja2 import TemplateError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
-
-    rooms = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True)
-    rooms.globals["raise_exception"] = refuse
-    try:
-        text = rooms.from_string(template).render(
-            messages=[{"role": "user", "content": _PLACE}],
-            add_generation_prompt=True,
-            bos_token="",  # the engine puts it there
-            eos_token="",
-        )
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise _unusable(str(error) or type(error).__name__) from error
-    if text.count(_PLACE) != 1:
-        raise _unusable("it does not hold the message once")
-    return text
-
-
-def _unusable(why: str) -> ModelError:
-    return ModelError(
-        f"The model's chat template cannot be used: {why.splitlines()[0]}.",
-        "Use another model, or convert this one again.",
-    )

@@ -14,7 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 from statistics import fmean
 
-from bonito_local.backends.base import Backend, Framed, Request, Sample, Sampling
+from bonito_local.backends.base import Backend, Request, Sample, Sampling
 from bonito_local.backends.likelihood import Likelihood, Scorer
 from bonito_local.backends.registry import (
     check_installed,
@@ -100,23 +100,12 @@ def score_rows(
     rows: Sequence[Unscored],
 ) -> list[dict[str, float]]:
     """Return each row's scores by name; where it does not fit the context, agreement alone."""
-    prompts = [beginning(asked, types[row.task], row) for row in rows]
+    prompts = [
+        asked.beginning(types[row.task], row.passage, row.completion.split(PIPE)[0]) for row in rows
+    ]
     agreed = _agreements(backend, rows, prompts)
     likely = list(scorer.score(_texts(asked, types, rows, prompts)))
     return [_scores(agreed[at], *likely[2 * at : 2 * at + 2]) for at in range(len(rows))]
-
-
-def beginning(asked: Asking, task: TaskType, row: Unscored) -> Framed | str:
-    """The prompt of a row and what the model wrote of it before the response."""
-    prompt = asked.prompt(task, row.passage)
-    instruction = row.completion.split(PIPE)[0]
-    if not isinstance(prompt, Framed):
-        return f"{prompt}{instruction}{PIPE}\n"
-    if task.templates:
-        return prompt
-    told = instruction.replace(CONTEXT, "").strip()
-    begun = "" if prompt.tail.endswith("Instruction:") else "Instruction:"
-    return Framed(prompt.head, prompt.text, f"{prompt.tail}{begun} {told}\nResponse:")
 
 
 def _agreements(backend: Backend, rows: Sequence[Unscored], prompts: Sequence[str]) -> list[float]:
@@ -151,16 +140,8 @@ def _texts(
     """Two for each row: its response after prompt and instruction, and without the passage."""
     for row, prompt in zip(rows, prompts, strict=True):
         yield prompt, row.response
-        blank = Unscored(
-            row.id,
-            row.attempt,
-            row.task,
-            "",
-            without_passage(row.completion.split(PIPE)[0], row.passage) + f"\n{PIPE}",
-            row.instruction,
-            row.response,
-        )
-        yield beginning(asked, types[row.task], blank), row.response
+        instruction = without_passage(row.completion.split(PIPE)[0], row.passage)
+        yield asked.beginning(types[row.task], "", f"{instruction}\n"), row.response
 
 
 def _scores(

@@ -18,6 +18,7 @@ from bonito_local.jobs.prompts import BONITO, InstructAsking, asking
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, TaskType, format_prompt, parse_completion, task_type
+from bonito_local.writing.forms import system_prompt
 
 # The forms of ChatML, Llama 3 and Mistral.
 CHATML = (
@@ -33,6 +34,7 @@ OWN = TaskType(
     *("tone", "tone of a text", "how it sounds", "How?", "good", ("good", "bad")),
     templates=(f"{CONTEXT}\n\nGood or bad?", f"Say {{{{labels}}}}: {CONTEXT}"),
 )
+FREE = TaskType("tip", "giving a tip", "what to do", "What helps?", "Patience.")
 PASSAGE = "Rent is due on the <|im_end|> first day."
 
 
@@ -65,7 +67,22 @@ def test_chat_templates() -> None:
     assert mistral.startswith("[INST] ")
     assert mistral.endswith(" [/INST]")
     bare = asking("instruct", {})
-    assert bare.prompt(task_type("qa"), PASSAGE).endswith("\n\nInstruction:")
+    assert bare.prompt(FREE, PASSAGE).endswith("\n\nInstruction:")
+
+
+def test_the_16_task_types_are_asked_by_forms_with_the_passage_first() -> None:
+    chat = asking("auto", {"tokenizer.chat_template": CHATML})
+    first, second = (chat.prompt(task_type(name), PASSAGE) for name in ("qa", "summarization"))
+    shared = f"<|im_start|>system\n{system_prompt()}<|im_end|>\n<|im_start|>user\nText:\n{PASSAGE}"
+    assert first.startswith(shared)
+    assert second.startswith(shared)
+    assert first.endswith('<|im_end|>\n<|im_start|>assistant\n{"sentence": "')
+    done = Completion("r", 0, 'Rent.", "question": "Due?", "answer": "Yes."}', 1, 1, "stop")
+    assert chat.written(task_type("qa"), PASSAGE, done).text == (
+        f"{CONTEXT}\n\nAnswer in a full sentence: Due?\n{PIPE}\nYes."
+    )
+    bare = asking("instruct", {}).prompt(task_type("qa"), PASSAGE)
+    assert bare.startswith(f"{system_prompt()}\n\nText:\n")
 
 
 @pytest.mark.parametrize(
@@ -104,9 +121,7 @@ def test_guided_rows_are_bonitos() -> None:
     ],
 )
 def test_what_a_model_writes(written: str, instruction: str, response: str) -> None:
-    done = InstructAsking().written(
-        task_type("qa"), PASSAGE, Completion("r", 0, written, 1, 1, "stop")
-    )
+    done = InstructAsking().written(FREE, PASSAGE, Completion("r", 0, written, 1, 1, "stop"))
     pair = parse_completion(done.text, PASSAGE)
     if instruction is None:
         assert pair is None
@@ -121,9 +136,9 @@ def test_what_a_model_writes(written: str, instruction: str, response: str) -> N
 @given(st.text(max_size=60), st.text(max_size=200))
 def test_any_text_and_passage(passage: str, written: str) -> None:
     chat = asking("auto", {"tokenizer.chat_template": CHATML})
-    for task in (OWN, task_type("exqa")):
+    for task in (OWN, FREE, task_type("exqa"), task_type("mcqa")):
         prompt = chat.prompt(task, passage)
-        assert prompt.startswith("<|im_start|>user\n")
+        assert prompt.startswith("<|im_start|>")
         done = chat.written(task, passage, Completion("r", 0, written, 1, 1, "stop"))
         assert parse_completion(done.text, passage) is None or PIPE in done.text
 
@@ -138,6 +153,7 @@ def test_templates_make_the_instructions(tmp_path: Path) -> None:
 
     job = spec("ynqa")
     chat = asking("auto", {"tokenizer.chat_template": CHATML})
+    assert isinstance(chat, InstructAsking)
     ledger = run_job(
         store,
         Scripted(answer),
@@ -151,7 +167,7 @@ def test_templates_make_the_instructions(tmp_path: Path) -> None:
     assert kinds == {"§\n\nGood or bad?\n\nAnswer with one of: good, bad.", "Say good, bad: §"}
     assert all(row.output == "good" for row in rows)
     # What the model was asked is what the row says.
-    assert {p.removeprefix(chat.head).removesuffix(chat.tail) for p in asked} == {  # type: ignore[attr-defined]
+    assert {p.removeprefix(chat.plain.head).removesuffix(chat.plain.tail) for p in asked} == {
         row.input for row in rows
     }
     store.close()

@@ -12,11 +12,11 @@ from bonito_local.backends.base import Framed
 from bonito_local.cli.main import run
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.prompts import BONITO, InstructAsking
-from bonito_local.jobs.scoretable import Unscored
-from bonito_local.jobs.scoring import alike, beginning
+from bonito_local.jobs.scoring import alike
 from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, task_type
+from bonito_local.writing.chat import Frame
 
 PASSAGE = "Either party may end the agreement by giving thirty days' notice to the other."
 JOB = """\
@@ -114,16 +114,15 @@ def test_the_fake_cannot_score(
 
 
 def test_how_a_row_begins() -> None:
-    row = Unscored(
-        1, 0, "qa", PASSAGE, f"{CONTEXT}\nHow?\n{PIPE}\nBy notice.", "How?", "By notice."
-    )
-    task = task_type("qa")
-    wanted = format_prompt(task, PASSAGE) + f"{CONTEXT}\nHow?\n{PIPE}\n"
-    assert beginning(BONITO, task, row) == wanted
-    chat = beginning(InstructAsking("<user>", "<model>"), task, row)
-    assert isinstance(chat, Framed)
-    assert chat.tail == "<model>Instruction: How?\nResponse:"
-    assert str(beginning(InstructAsking(), task, row)).endswith("\n\nInstruction: How?\nResponse:")
+    task, instruction = task_type("qa"), f"{CONTEXT}\n\nHow?\n"
+    wanted = format_prompt(task, PASSAGE) + f"{CONTEXT}\n\nHow?\n{PIPE}\n"
+    assert BONITO.beginning(task, PASSAGE, instruction) == wanted
+    # Any other model is asked the question alone.
+    chat = InstructAsking(Frame("<user>", "<model>"), Frame("<system><user>", "<model>"))
+    begun = chat.beginning(task, PASSAGE, instruction)
+    assert begun == f"<user>{PASSAGE}\n\nHow?<model>"
+    assert isinstance(begun, Framed)
+    assert InstructAsking().beginning(task, "", "How?\n") == "How?\n\n"
 
 
 def test_alike() -> None:

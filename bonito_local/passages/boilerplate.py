@@ -117,9 +117,18 @@ def _main(root: LexborNode, sizes: dict[int, _Size], total: int) -> LexborNode |
     for selector in _MAINS:
         nodes = [node for node in root.css(selector) if node.mem_id in sizes]
         for node in nodes[:1]:
-            if total and sizes[node.mem_id].plain() >= _MAIN_SHARE * total:
+            most = total and sizes[node.mem_id].plain() >= _MAIN_SHARE * total
+            if most and not _in_table(node):
                 return node
     return None
+
+
+def _in_table(node: LexborNode) -> bool:
+    """Whether an element is in a table, whose other cells then belong to the text too."""
+    above = node.parent
+    while above is not None and above.tag != "table":
+        above = above.parent
+    return above is not None
 
 
 class _Picker:

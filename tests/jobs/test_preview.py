@@ -113,7 +113,9 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         hidden=True,
         keep_repeats=True,
         priority=3,
-        checks=replace(Thresholds(), **changed, language="", skip=("repeats itself",)),
+        checks=replace(
+            Thresholds(), **changed, retrieval_rank=5, language="", skip=("repeats itself",)
+        ),
         other_jobs=(tmp_path / "before",),
         evaluation=(tmp_path / "test.jsonl",),
         folder=tmp_path,

@@ -28,8 +28,12 @@ ALLOWED = (
     "PSF", "Python Software Foundation", "Unlicense", "Zlib", "CNRI-Python", "LGPL",
     "Lesser General",
 )  # fmt: skip
-# Packages whose metadata says nothing or only a file's text, as their LICENSE file has it.
-SAID: dict[str, str] = {}
+# Packages whose metadata says nothing or only a file's text, as their licence files have it.
+SAID: dict[str, str] = {
+    # "dependency licenses" in its metadata: pdfium's parts (FreeType, libjpeg-turbo, OpenJPEG,
+    # libtiff, ICU, ...) are under licences as permissive, whose texts come with it.
+    "pypdfium2": "BSD-3-Clause, Apache-2.0",
+}
 
 
 def installed(extras: tuple[str, ...] = EXTRAS) -> dict[str, Distribution]:

@@ -38,6 +38,11 @@ LABELS: dict[str, tuple[LabelSet, ...]] = {
     ),
     "wsd": _YES_NO[:2],
 }
+# Labels that say that a statement does not follow.
+_DENYING = frozenset(
+    "no false incorrect contradiction neutral maybe inconclusive neither never impossible".split()
+) | {"not entailment"}
+_STATEMENT_WORDS = 5  # fewer may stand in the passage and mean something else
 _TOPIC_WORDS = 6
 _QUOTED = re.compile(r"[\"“'‘]([^\W\d_][\w\-]*)[\"”'’]")
 
@@ -77,6 +82,14 @@ def _foreign_word(row: Candidate) -> bool:
     return not any(word.startswith(stem) for word in words(row.passage))
 
 
+def _denies_its_passage(row: Candidate) -> bool:
+    """Whether a statement stands word for word in the passage, and the label says otherwise."""
+    if label_of(row.response) not in _DENYING:
+        return False
+    parts = re.split(r"\n|(?<=:)\s", row.asked)
+    return any(len(words(part)) >= _STATEMENT_WORDS and holds(row.passage, part) for part in parts)
+
+
 LABELLED = (
     Check(
         "response is not yes or no",
@@ -93,5 +106,6 @@ LABELLED = (
         ("nli", "te", "sentiment", "paraphrase_id"),
         _not_offered,
     ),
+    Check("statement stands in the passage", ("nli", "te"), _denies_its_passage),
     Check("word is not in the passage", ("wsd",), _foreign_word),
 )

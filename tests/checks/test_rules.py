@@ -136,6 +136,18 @@ EXAMPLES: list[tuple[str, str, str | None]] = [
     ("wsd", f"Does 'notice' mean an announcement or a look?{PIPE}an announcement", None),
     ("wsd", f"Does 'notice' mean an announcement?{PIPE}a look", "response is not a label"),
     ("wsd", f"Has 'bank' the same sense?{PIPE}yes", "word is not in the passage"),
+    (
+        "nli",
+        f"Statement: Either party may end this agreement.{PIPE}contradiction",
+        "statement stands in the passage",
+    ),
+    ("nli", f"Statement: Either party may end this agreement.{PIPE}entailment", None),
+    ("nli", f"Statement: Either party may end this contract.{PIPE}contradiction", None),
+    (
+        "te",
+        f'"either party may end this agreement"\nDoes it follow?{PIPE}No',
+        "statement stands in the passage",
+    ),
     # text
     ("summarization", f"Summarize.{PIPE}Thirty days' notice ends it.", None),
     (

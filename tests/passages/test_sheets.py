@@ -164,6 +164,14 @@ def test_a_formula_without_a_value_is_named() -> None:
     assert read(data) == (["Costs", "Post: Rent; Sum: 5\nPost: Total; Sum: 5"], [])
 
 
+def test_names_of_columns_without_values_stand_once() -> None:
+    table = rows(["Start here."], [], ["Post", "Sum", "Note"], ["Rent"], [None], ["Gas", "5 euros"])
+    assert read(workbook(table)) == (
+        ["Costs", "Start here.", "Sum; Note\nPost: Rent", "Post: Gas; Sum: 5 euros"],
+        [],
+    )
+
+
 _WORD = st.integers(0, 10**6).map(lambda at: f"word{at}x")
 
 

@@ -42,9 +42,13 @@ class Words:
 
 @dataclass(slots=True)
 class Header:
-    """Names of columns: for each column, the cells above it."""
+    """Names of columns: for each column, the cells above it.
+
+    `listed` are the ids of the cells that stand in a line already, since no row had a value there.
+    """
 
     columns: dict[int, tuple[Cell, ...]] = field(default_factory=dict)
+    listed: set[int] = field(default_factory=set)
 
     def name(self, cell: Cell) -> str:
         """Return the name of a cell's columns; "" where it spans more than one name's."""
@@ -148,8 +152,9 @@ def named_lines(rows: Sequence[Row], header: Header, words: Words) -> list[str]:
         parts = [f"{name}: {', '.join(texts)}" if name else texts[0] for name, texts in groups]
         lines.append("; ".join(parts))
     used = {id(cell) for at, cells in header.columns.items() if at not in unused for cell in cells}
-    if left := header.texts(but=used):
+    if left := header.texts(but=used | header.listed):
         lines.insert(0, "; ".join(left))
+        header.listed |= {id(cell) for cells in header.columns.values() for cell in cells} - used
     return lines
 
 

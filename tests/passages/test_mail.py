@@ -4,6 +4,7 @@ import base64
 import contextlib
 import re
 from email.message import EmailMessage
+from html import escape
 
 import pytest
 from hypothesis import given, settings
@@ -373,7 +374,6 @@ def test_every_line_of_the_writer_arrives_once_and_in_order(
     made["Subject"] = "s"
     made.set_content("\n".join(lines), cte=encoding or None)
     if html:
-        made.add_alternative(
-            "<p>" + "<br>".join(lines).replace("> q", "&gt; q") + "</p>", subtype="html"
-        )
+        shown = "<br>".join(escape(line) for line in "\n".join(lines).splitlines())
+        made.add_alternative(f"<p>{shown}</p>", subtype="html")
     assert re.findall(r"w\d+x", "\n".join(block.text for block in read(made))) == expected

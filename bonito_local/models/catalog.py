@@ -105,7 +105,7 @@ CATALOG = (
     ),
     CatalogModel(
         "bonito-0.5b",
-        "Small model for machines without a GPU: Qwen2.5-Coder-0.5B with an adapter of our own.",
+        "Not ready yet: Qwen2.5-Coder-0.5B with an adapter of our own, for machines without a GPU.",
         "cc-by-sa-4.0",
         repo="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
         config={

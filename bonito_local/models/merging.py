@@ -101,7 +101,7 @@ def check_adapter(entry: CatalogModel) -> None:
         if not (entry.adapter_path / name).is_file():
             raise ModelError(
                 f"This installation lacks the adapter of {entry.name}.",
-                "Install bonito-local again, from a release.",
+                "It is not ready yet. `bonito-local models` lists the others.",
             )
 
 

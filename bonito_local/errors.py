@@ -99,6 +99,13 @@ def writing(title: str, remedy: str) -> Iterator[None]:
         raise OutputError(f"{title}: {error.strerror or error}.", remedy) from error
 
 
+def reason(error: OSError | ValueError) -> str:
+    """Return what the system says of a file, in a few words, without its name."""
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return "its name holds a character that no file's has"
+
+
 def did_you_mean(name: str, known: list[str]) -> str:
     """Return "Did you mean X?" for the nearest known name, or the list of all."""
     import difflib

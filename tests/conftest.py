@@ -10,6 +10,7 @@ import pytest
 from tiny_model import write_tiny_gguf
 
 from bonito_local import airgap
+from bonito_local.airgap.layers import SECCOMP
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -51,4 +52,4 @@ def decided_gguf(decided: Path) -> Path:
 @pytest.fixture(autouse=True)
 def open_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep the tests' own process out of the air gap: nothing that entered it can leave."""
-    monkeypatch.setattr(airgap, "enter", lambda **_: airgap.Enforcement((airgap.gap.SECCOMP,)))
+    monkeypatch.setattr(airgap, "enter", lambda **_: airgap.Enforcement((SECCOMP,)))

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from bonito_local.airgap.calls import TERMINAL_REQUESTS
 from bonito_local.errors import AirGapError
 
 _ADDRESSED = {"socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg"}
@@ -41,7 +42,11 @@ def refuse_sockets(*, local: bool = False) -> None:
     def check(event: str, args: tuple[Any, ...]) -> None:
         if event == "socket.__new__":
             # Said here: the kernel's refusal, a moment later, would look like any other error.
+            # Unix sockets come in pairs, too, which lead nowhere.
             if not local and args[1] not in (_unix(), -1):
+                _refuse(event)
+        elif event == "fcntl.ioctl":
+            if args[1] & 0xFFFFFFFF in TERMINAL_REQUESTS:
                 _refuse(event)
         elif event in _ADDRESSED:
             if not _stays(args[0], args[1], local):
@@ -76,11 +81,10 @@ def _refuse(event: str) -> None:
 
 
 def _stays(sock: Any, address: object, local: bool) -> bool:
-    family = getattr(sock, "family", None)
-    if family is not None and family == _unix():
-        return True
     if address is None:  # sendmsg on a socket that connected: that was checked
         return True
+    if getattr(sock, "family", None) == _unix():
+        return local  # behind one may be a daemon that talks for others
     return local and isinstance(address, tuple) and _is_loopback(address[0])
 
 

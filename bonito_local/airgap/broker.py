@@ -36,6 +36,11 @@ class Broker:
                 os._exit(0)
         outer.close()
 
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """The descriptors of this process that lead to the one outside."""
+        return (self._control.fileno(),)
+
     def connect(self, timeout: float) -> socket.socket:
         """Return a connected socket.
 

@@ -9,21 +9,21 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bonito_local.airgap.audit import refuse_programs, refuse_sockets
 from bonito_local.airgap.broker import Address, Broker
+from bonito_local.airgap.inherited import shut_sockets
+from bonito_local.airgap.layers import AUDIT, LANDLOCK, SECCOMP, LayerRefused
+from bonito_local.airgap.layers import NAMESPACE as NAMESPACE
+from bonito_local.airgap.limits import leave_no_core
 from bonito_local.airgap.switches import set_switches
 from bonito_local.errors import AirGapError
 
-NAMESPACE = "empty network namespace"
-SECCOMP = "seccomp filter"
-AUDIT = "Python audit hook"
 _HELD = "BONITO_LOCAL_AIR_GAP"  # tells a started process what its parent's layers are
-
-
-class LayerRefused(Exception):
-    """The system does not let this process have a layer; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ def enter(
     if _active is None:
         if online:
             _active = OPEN
+            leave_no_core()
         elif endpoint:
             _active = _enter_but_for(endpoint, local_sockets, programs)
         else:
@@ -134,6 +135,7 @@ def _enter_but_for(endpoint: Address, local_sockets: bool, programs: bool) -> En
 
 def _enter(local_sockets: bool, programs: bool) -> Enforcement:
     set_switches(os.environ)
+    shut_sockets(_broker.descriptors if _broker else ())
     layers: list[str] = []
     limits: list[str] = []
     if sys.platform == "linux":
@@ -142,6 +144,7 @@ def _enter(local_sockets: bool, programs: bool) -> Enforcement:
     if not programs:
         refuse_programs()
     layers.append(AUDIT)
+    leave_no_core()
     if layers == [AUDIT]:
         limits.append("Only Python code is held: native code and started programs are not.")
     os.environ[_HELD] = ",".join(layers)
@@ -151,22 +154,43 @@ def _enter(local_sockets: bool, programs: bool) -> Enforcement:
 def _enter_kernel_layers(
     local_sockets: bool, programs: bool, layers: list[str], limits: list[str]
 ) -> None:
-    from bonito_local.airgap.namespaces import enter_namespace, is_empty
+    from bonito_local.airgap.landlock import enter_domain
     from bonito_local.airgap.seccomp import Sockets, filter_calls
 
-    try:
-        # A process that was started inside need not, and as root could not as well, do it again.
-        if not (NAMESPACE in os.environ.get(_HELD, "") and is_empty()):
-            enter_namespace(loopback=local_sockets)
-        layers.append(NAMESPACE)
-    except LayerRefused as error:
-        limits.append(f"No network namespace: {error}.")
+    threads = len(list(Path("/proc/self/task").iterdir()))
+    _try(layers, limits, NAMESPACE, lambda: _enter_namespace(local_sockets))
     sockets: Sockets = "none"
     if local_sockets:
         # A filter sees no address: only inside the namespace is every socket a local one.
         sockets = "any" if layers else "unix"
+    _try(layers, limits, SECCOMP, lambda: filter_calls(sockets, programs=programs))
+    _try(layers, limits, LANDLOCK, lambda: enter_domain(local_sockets=local_sockets))
+    if threads > 1 and LANDLOCK in layers:
+        limits.append("Threads from before are in no Landlock domain.")
+
+
+def _try(layers: list[str], limits: list[str], name: str, enter_layer: Callable[[], None]) -> None:
+    """Add a layer, or the sentence that says why the system refuses it."""
     try:
-        filter_calls(sockets, programs=programs)
-        layers.append(SECCOMP)
+        enter_layer()
     except LayerRefused as error:
-        limits.append(f"No seccomp filter: {error}.")
+        limits.append(f"No {_SHORT.get(name, name)}: {error}.")
+    else:
+        layers.append(name)
+
+
+def _enter_namespace(local_sockets: bool) -> None:
+    from bonito_local.airgap.namespaces import drop_capabilities, enter_namespace, is_empty
+
+    # A process that was started inside need not, and as root could not as well, do it again.
+    if NAMESPACE in os.environ.get(_HELD, "") and is_empty():
+        return
+    try:
+        enter_namespace(loopback=local_sockets)
+    except LayerRefused:
+        with suppress(OSError):
+            drop_capabilities()  # root without a namespace: its rights over the whole machine
+        raise
+
+
+_SHORT = {NAMESPACE: "network namespace"}

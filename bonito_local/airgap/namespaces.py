@@ -1,5 +1,7 @@
 """The strongest layer on Linux: a network namespace of its own, with no interface in it.
 
+Queues and shared memory of other processes stay outside as well.
+
 No privilege is needed: a user namespace, in which every user and group keeps its number,
 grants the right to make it. Files stay as readable and writable as they were.
 """
@@ -11,13 +13,15 @@ import os
 import struct
 from pathlib import Path
 
-from bonito_local.airgap.gap import LayerRefused
+from bonito_local.airgap.layers import LayerRefused
 
 _CLONE_NEWUSER, _CLONE_NEWNET = 0x10000000, 0x40000000
+_CLONE_NEWIPC = 0x08000000  # System V's and POSIX's queues and shared memory
 _CAPABILITY_VERSION_3 = 0x20080522
 # Root's rights over files of others: CHOWN, DAC_OVERRIDE, DAC_READ_SEARCH, FOWNER, FSETID.
 _FILE_CAPABILITIES = 0b11111
 _SIOCSIFFLAGS, _IFF_UP, _IFF_RUNNING = 0x8914, 0x1, 0x40
+_PR_SET_DUMPABLE = 4
 _SELF = Path("/proc/self")
 
 
@@ -35,7 +39,7 @@ def enter_namespace(*, loopback: bool = False) -> None:
         _unshare()
         if loopback:
             _loopback_up()
-        _drop_capabilities()
+        drop_capabilities()
     except OSError as error:
         raise LayerRefused((error.strerror or str(error)).lower()) from error
 
@@ -62,11 +66,12 @@ def _tried_in_a_child() -> int:
 
 
 def _unshare() -> None:
-    """Make both namespaces, with every id mapped to itself."""
+    """Make the namespaces, with every id mapped to itself."""
+    _own_its_files()
     user, group = os.geteuid(), os.getegid()
     mapper = _start_mapper() if user == 0 else None
     libc = ctypes.CDLL(None, use_errno=True)
-    done = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) == 0
+    done = libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET | _CLONE_NEWIPC) == 0
     code = ctypes.get_errno()
     mapped = mapper is not None and _go(*mapper, done)
     if not done:
@@ -76,6 +81,11 @@ def _unshare() -> None:
         (_SELF / "setgroups").write_text("deny")
         (_SELF / "uid_map").write_text(f"{user} {user} 1")
         (_SELF / "gid_map").write_text(f"{group} {group} 1")
+
+
+def _own_its_files() -> None:
+    """Let this process write to its own files under /proc: one that leaves no core file may not."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
 
 
 def _start_mapper() -> tuple[int, int]:
@@ -121,8 +131,8 @@ def _loopback_up() -> None:
         fcntl.ioctl(sock, _SIOCSIFFLAGS, flags)
 
 
-def _drop_capabilities() -> None:
-    """Give back the rights over the new namespaces; root keeps those over files."""
+def drop_capabilities() -> None:
+    """Give back the rights over the new namespaces; root keeps those over files, and no others."""
     kept = _FILE_CAPABILITIES if os.geteuid() == 0 else 0
     libc = ctypes.CDLL(None, use_errno=True)
     header = struct.pack("=Ii", _CAPABILITY_VERSION_3, 0)

@@ -1,39 +1,49 @@
-"""Proof that the air gap holds: a child enters it and tries to get out, by every road.
+"""Proof that the air gap holds: a child enters it and tries to get out, by every way.
 
-Run as a module it is that child: `python -m bonito_local.airgap.probe TCP UDP [--outside]` with
-the ports that its parent listens on. `--outside` enters nothing: the same attempts then show
+Run as a module it is that child: `python -m bonito_local.airgap.probe SUBJECT TARGETS`, with
+what its parent watches in JSON. The subject `outside` enters nothing: the same attempts then show
 that they would have got through.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import json
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+from bonito_local.airgap import native
 from bonito_local.airgap.gap import Enforcement, enter
+from bonito_local.airgap.ways import LINUX, Subject, Targets, Way, ways
 from bonito_local.errors import AirGapError
 
-_PUBLIC = ("192.0.2.1", 443)  # reserved for documentation: routed like any, answered by nobody
-_NAME = "bonito-local.invalid"  # reserved: exists nowhere
 _SECONDS = 60
 _THROUGH = "got through"
-_NATIVE = " (native code)"
+_MEMORY = 3 << 30
+_OUTSIDE = "outside"
+# A process of the user's: it says where a byte of its memory is, and waits. It allows to be traced,
+# where a system would forbid that without an air gap.
+_VICTIM = """
+import ctypes, sys
+ctypes.CDLL(None).prctl(0x59616D61, ctypes.c_ulong(-1), 0, 0, 0)
+held = ctypes.create_string_buffer(b"-")
+print(ctypes.addressof(held), flush=True)
+sys.stdin.read()
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
     """What a child that entered the air gap met: attempt -> how it ended.
 
-    `reached` are those that got out, `control` those that reach this machine's loopback
-    without the air gap: were it empty, nothing would be proven.
+    `reached` are those that got out, `control` those that reach their targets without the air
+    gap: were it empty, nothing would be proven.
     """
 
     enforcement: Enforcement
@@ -51,28 +61,32 @@ class Proof:
         return bool(self.control) and not self.reached
 
 
-def prove() -> Proof:
-    """Let two children try, one in the air gap and one outside it, and compare."""
-    with closing(socket.socket()) as tcp, closing(_udp()) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        tcp.listen(16)
-        udp.bind(("127.0.0.1", 0))
-        ports = [str(sock.getsockname()[1]) for sock in (tcp, udp)]
-        outside = _child([*ports, "--outside"])
-        inside = _child(ports)
+def prove(subject: Subject = "job") -> Proof:
+    """Let two children try, one as a process of this kind and one outside, and compare."""
+    outside = _watched(_OUTSIDE)
+    inside = _watched(subject)
     enforcement = Enforcement(tuple(inside["layers"]), tuple(inside["limits"]))
-    control = [name for name, ended in outside["attempts"].items() if ended == _THROUGH]
+    control = [name for name in inside["attempts"] if outside["attempts"].get(name) == _THROUGH]
     return Proof(enforcement, inside["attempts"], tuple(control))
 
 
-def _child(args: list[str]) -> dict[str, dict[str, str]]:
-    ended = subprocess.run(
-        [sys.executable, "-P", "-m", "bonito_local.airgap.probe", *args],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_SECONDS,
-    )
+def _watched(subject: str) -> dict[str, dict[str, str]]:
+    with _targets() as (targets, descriptors):
+        command = [sys.executable, "-P", "-m", "bonito_local.airgap.probe", subject]
+        try:
+            ended = subprocess.run(
+                [*command, json.dumps(asdict(targets))],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=_SECONDS,
+                pass_fds=descriptors,
+                start_new_session=os.name == "posix",
+            )
+        except subprocess.TimeoutExpired as error:
+            raise AirGapError(
+                f"The air gap could not be tried within {_SECONDS} s.", "Try again."
+            ) from error
     if ended.returncode:
         said = ended.stderr.strip().splitlines()
         raise AirGapError(
@@ -83,35 +97,93 @@ def _child(args: list[str]) -> dict[str, dict[str, str]]:
     return found
 
 
-def attempt_all(tcp: int, udp: int, *, public: bool) -> dict[str, str]:
-    """Try each road out, and return how each attempt ended.
-
-    `public` attempts send packets to addresses that nobody has; the others stay on this machine.
-    """
-    here = "127.0.0.1"
-    roads: dict[str, Callable[[], object]] = {
-        "TCP to this machine": lambda: _python_tcp((here, tcp)),
-        "UDP to this machine": lambda: _python_udp((here, udp)),
-    }
-    if os.name == "posix":
-        roads[f"TCP to this machine{_NATIVE}"] = lambda: _native((here, tcp), socket.SOCK_STREAM)
-        roads[f"UDP to this machine{_NATIVE}"] = lambda: _native((here, udp), socket.SOCK_DGRAM)
-    if public:
-        roads |= {
-            "TCP to a public address": lambda: _python_tcp(_PUBLIC),
-            "UDP to a public address": lambda: _python_udp(_PUBLIC),
-            "DNS": lambda: socket.getaddrinfo(_NAME, 443),
-        }
+@contextmanager
+def _targets() -> Iterator[tuple[Targets, tuple[int, ...]]]:
+    """Make all that the attempts reach for; yields it, and the descriptors among it."""
+    with ExitStack() as stack:
+        tcp = stack.enter_context(closing(socket.socket()))
+        udp = stack.enter_context(closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)))
+        for sock in (tcp, udp):
+            sock.bind(("127.0.0.1", 0))
+        tcp.listen(16)
+        targets = Targets(tcp.getsockname()[1], udp.getsockname()[1])
+        descriptors: tuple[int, ...] = ()
         if os.name == "posix":
-            stream, datagram = socket.SOCK_STREAM, socket.SOCK_DGRAM
-            roads[f"TCP to a public address{_NATIVE}"] = lambda: _native(_PUBLIC, stream)
-            roads[f"UDP to a public address{_NATIVE}"] = lambda: _native(_PUBLIC, datagram)
-    return {name: _ended(road) for name, road in roads.items()}
+            targets, descriptors = _posix_targets(stack, targets)
+        yield targets, descriptors
 
 
-def _ended(road: Callable[[], object]) -> str:
+def _posix_targets(stack: ExitStack, targets: Targets) -> tuple[Targets, tuple[int, ...]]:
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bonito-local-"))
+    Path(folder).chmod(0o777)
+    own = stack.enter_context(tempfile.TemporaryDirectory(prefix="bonito-local-"))
+    stream = stack.enter_context(closing(socket.socket(socket.AF_UNIX)))
+    stream.bind(f"{folder}/stream")
+    stream.listen(16)
+    datagram = stack.enter_context(closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)))
+    datagram.bind(f"{folder}/datagram")
+    near, far = (stack.enter_context(closing(sock)) for sock in socket.socketpair())
+    descriptors = [near.fileno()]
+    far.setblocking(False)
+    targets = replace(
+        targets,
+        stream=f"{folder}/stream",
+        datagram=f"{folder}/datagram",
+        inherited=near.fileno(),
+        folder=folder,
+        own=own,
+    )
+    if LINUX:
+        targets = _linux_targets(stack, targets)
+        descriptors += [targets.terminal] * (targets.terminal >= 0)
+    return targets, tuple(descriptors)
+
+
+def _linux_targets(stack: ExitStack, targets: Targets) -> Targets:
+    abstract = stack.enter_context(closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)))
+    name = f"bonito-local-{os.getpid()}-{os.urandom(4).hex()}"
+    abstract.bind(f"\0{name}")
+    victim = stack.enter_context(
+        subprocess.Popen(
+            [sys.executable, "-P", "-c", _VICTIM],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+    )
+    stack.callback(victim.kill)
+    address = int(victim.stdout.readline() or 0) if victim.stdout else 0
+    queue = -1
     try:
-        road()
+        queue = native.make_queue()
+        stack.callback(native.remove_queue, queue)
+    except OSError:  # a kernel without such queues
+        pass
+    terminal = -1
+    try:
+        controller, terminal = os.openpty()
+        stack.callback(os.close, controller)
+        stack.callback(os.close, terminal)
+    except OSError:  # a system without terminals to open
+        pass
+    return replace(
+        targets,
+        abstract=name,
+        victim=victim.pid,
+        address=address,
+        queue=queue,
+        terminal=terminal,
+    )
+
+
+def attempt_all(tried: list[Way], targets: Targets) -> dict[str, str]:
+    """Try each way out, and return how each attempt ended."""
+    return {way.name: _ended(way, targets) for way in tried}
+
+
+def _ended(way: Way, targets: Targets) -> str:
+    try:
+        way.attempt(targets)
     except AirGapError:
         return "refused by the Python audit hook"
     except TimeoutError:
@@ -121,57 +193,38 @@ def _ended(road: Callable[[], object]) -> str:
     return _THROUGH
 
 
-def _udp() -> socket.socket:
-    return socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def _take_terminal(terminal: int) -> None:
+    """Make a terminal this session's own, as the shell's is for what it starts."""
+    import fcntl
+    import termios
 
-
-def _python_tcp(address: tuple[str, int]) -> None:
-    with closing(socket.socket()) as sock:
-        sock.settimeout(2)
-        sock.connect(address)
-
-
-def _python_udp(address: tuple[str, int]) -> None:
-    with closing(_udp()) as sock:
-        sock.sendto(b"x", address)
-
-
-def _native(address: tuple[str, int], kind: int) -> None:
-    """Do it through the C library, where no audit hook sees it."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    host = socket.inet_aton(address[0])
-    there = socket.AF_INET.to_bytes(2, sys.byteorder) + address[1].to_bytes(2, "big") + host
-    if sys.platform == "darwin":  # BSD has the length in the first byte
-        there = bytes((16, socket.AF_INET)) + there[2:]
-    there = there.ljust(16, b"\0")
-    fd = libc.socket(socket.AF_INET, kind, 0)
     try:
-        if fd < 0:
-            _raise_errno()
-        os.set_blocking(fd, False)
-        if libc.connect(fd, there, len(there)) and ctypes.get_errno() != errno.EINPROGRESS:
-            _raise_errno()
-        if kind == socket.SOCK_DGRAM and libc.send(fd, b"x", 1, 0) < 0:
-            _raise_errno()
-    finally:
-        if fd >= 0:
-            os.close(fd)
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+    except OSError:  # then there is nothing to type into
+        return
 
 
-def _raise_errno() -> None:
-    code = ctypes.get_errno()
-    raise OSError(code, os.strerror(code))
-
-
-def main(args: list[str]) -> None:
+def main(subject: str, targets: Targets) -> None:
     """Be the child: enter the air gap, try to get out, print what happened."""
-    outside = "--outside" in args
-    held = Enforcement() if outside else enter()
+    # A reader is started in a session of its own, without a terminal.
+    if LINUX and subject in (_OUTSIDE, "job") and targets.terminal >= 0:
+        _take_terminal(targets.terminal)
+    held = Enforcement()
+    if subject == "job":
+        held = enter()
+    elif subject != _OUTSIDE:
+        from bonito_local.airgap.confinement import confine
+
+        held = enter(programs=False)
+        confine(_MEMORY, None if subject == "tables" else (), [Path(targets.own)])
     # Without the air gap nothing is sent beyond this machine.
-    attempts = attempt_all(int(args[0]), int(args[1]), public=not outside)
+    outside = subject == _OUTSIDE
+    tried = ways("job" if subject == "job" else "reader", public=not outside)
+    attempts = attempt_all(tried, targets)
     report = {"layers": held.layers, "limits": held.limits, "attempts": attempts}
     sys.stdout.write(json.dumps(report))
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1], Targets(**json.loads(sys.argv[2])))

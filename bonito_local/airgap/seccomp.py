@@ -1,7 +1,10 @@
-"""A second layer on Linux, in the kernel too: system calls that open sockets are refused.
+"""A second layer on Linux, in the kernel too: system calls that lead out are refused.
 
 It holds where namespaces are not allowed, closes the ways out of one (Unix sockets of
 daemons that talk for others, setns), and stays with every program that is started.
+
+Written here, in BPF: libseccomp's binding for Python is not on PyPI, and a library of the system's
+may be missing or older than a call that is to be refused.
 """
 
 from __future__ import annotations
@@ -10,101 +13,145 @@ import ctypes
 import os
 import platform
 import struct
-from dataclasses import dataclass
 from errno import EACCES
 from typing import Literal
 
-from bonito_local.airgap.gap import LayerRefused
+from bonito_local.airgap.calls import BY_MACHINE, TERMINAL_REQUESTS, Calls
+from bonito_local.airgap.layers import LayerRefused
 
 Sockets = Literal["none", "unix", "any"]
 
 _PR_SET_NO_NEW_PRIVS = 38
 _SET_MODE_FILTER, _FLAG_TSYNC = 1, 1
-_AF_UNIX = 1
+_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK, _NETLINK_ROUTE = 1, 2, 10, 16, 0
 _X32 = 0x40000000
 # BPF instructions: load a word, jump if equal, jump if at least, return.
 _LOAD, _EQUAL, _AT_LEAST, _RETURN = 0x20, 0x15, 0x35, 0x06
 _ALLOW, _ERRNO = 0x7FFF0000, 0x00050000
-_NUMBER, _ARCH, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
-
-
-@dataclass(frozen=True, slots=True)
-class _Machine:
-    """System call numbers of an architecture."""
-
-    arch: int
-    seccomp: int
-    socket: int
-    opening: tuple[int, ...]  # bind, connect
-    escapes: tuple[int, ...]
-    programs: tuple[int, ...]  # execve, execveat
-
-
-# Escapes: io_uring_setup (its rings open sockets unseen by any filter), setns into another
-# namespace, pidfd_getfd, ptrace and process_vm_writev, which use another process's sockets.
-_MACHINES = {
-    "x86_64": _Machine(
-        0xC000003E, 317, 41, (49, 42), (425, 308, 438, 101, 311), programs=(59, 322)
-    ),
-    "aarch64": _Machine(
-        0xC00000B7, 277, 198, (200, 203), (425, 268, 438, 117, 271), programs=(221, 281)
-    ),
-}
+_NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16  # offsets in struct seccomp_data
 
 
 def filter_calls(sockets: Sockets = "none", *, programs: bool = True) -> None:
     """Refuse, with EACCES, the system calls that lead out; in all threads, for good.
 
     Args:
-        sockets: Which may be opened: "none", Unix ones, or any. Pairs of connected sockets,
-            which lead nowhere, may always be.
+        sockets: Which may be opened: "none", Unix ones, or those that a network namespace holds.
+            Pairs of connected Unix sockets may always be; "none" lets nothing be sent from them
+            but to each other.
         programs: Whether other programs may be started. They are held as this one is.
 
     Raises:
         LayerRefused: this system or processor has no such filter.
     """
-    machine = _MACHINES.get(platform.machine())
-    if machine is None or struct.calcsize("P") != 8:
+    calls = BY_MACHINE.get(platform.machine())
+    if calls is None or struct.calcsize("P") != 8:
         raise LayerRefused(f"not known for {platform.machine()} processors")
-    code = _program(machine, sockets, programs)
+    install(calls, _rules(calls, sockets, programs))
+
+
+def install(calls: Calls, rules: list[bytes]) -> None:
+    """Install a filter of these rules, each of which decides about one system call.
+
+    Raises:
+        LayerRefused: the kernel does not take it.
+    """
+    code = b"".join([*_other_machines_refused(calls), *rules, _instruction(_RETURN, _ALLOW)])
     held = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(held))
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         raise LayerRefused(os.strerror(ctypes.get_errno()).lower())
-    refused = libc.syscall(machine.seccomp, _SET_MODE_FILTER, _FLAG_TSYNC, program)
+    refused = libc.syscall(calls.seccomp, _SET_MODE_FILTER, _FLAG_TSYNC, program)
     if refused:
         why = os.strerror(ctypes.get_errno()) if refused < 0 else "a thread has a filter of its own"
         raise LayerRefused(why.lower())
 
 
-def _program(machine: _Machine, sockets: Sockets, programs: bool) -> bytes:
-    """Assemble the filter: another architecture's calls are refused, then ours by number."""
-    refuse = _instruction(_RETURN, _ERRNO | EACCES)
-    allow = _instruction(_RETURN, _ALLOW)
-    code = [
+def _rules(calls: Calls, sockets: Sockets, programs: bool) -> list[bytes]:
+    refused = list(calls.escapes)
+    if not programs:
+        refused += calls.programs
+    # Pairs of other families (TIPC) lead elsewhere.
+    rules = [
+        refuse_argument(calls.ioctl, 1, TERMINAL_REQUESTS),
+        refuse_other_than(calls.socketpair, (_AF_UNIX,)),
+    ]
+    if sockets == "none":
+        refused += [calls.socket, *calls.opening, *calls.messages]
+        # Without an address `sendto` is `send`, which reaches only what was connected before.
+        rules.append(_refuse_pointer(calls.sendto, 4))
+    elif sockets == "unix":
+        rules.append(refuse_other_than(calls.socket, (_AF_UNIX,)))
+    else:
+        # Those of a network namespace; a virtual machine's host (vsock) is in none.
+        families = (_AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK)
+        rules.append(refuse_other_than(calls.socket, families))
+        rules.append(_refuse_other_netlink(calls.socket))
+    return [refuse_call(number) for number in refused] + rules
+
+
+def refuse_call(number: int) -> bytes:
+    """Refuse a system call, whatever its arguments are."""
+    return _instruction(_EQUAL, number, 0, 1) + _refuse()
+
+
+def refuse_argument(number: int, argument: int, values: tuple[int, ...]) -> bytes:
+    """Refuse a system call whose argument is one of these words (its upper half is ignored)."""
+    tests = [_instruction(_EQUAL, v, len(values) - i, 0) for i, v in enumerate(values)]
+    # Past the tests: jump over the refusal.
+    body = [_load(argument), *tests, _instruction(_EQUAL, values[0], 0, 1), _refuse()]
+    return _of_call(number, b"".join(body))
+
+
+def refuse_other_than(number: int, families: tuple[int, ...]) -> bytes:
+    """Refuse a system call whose first argument is none of these words."""
+    tests = [_instruction(_EQUAL, f, len(families) - i, 0) for i, f in enumerate(families)]
+    return _of_call(number, b"".join([_load(0), *tests, _refuse()]))
+
+
+def _refuse_pointer(number: int, argument: int) -> bytes:
+    """Refuse a system call whose argument is not null."""
+    half = [_instruction(_EQUAL, 0, 1, 0), _refuse()]
+    body = [_load(argument), *half, _load(argument, upper=True), *half]
+    return _of_call(number, b"".join(body))
+
+
+def _refuse_other_netlink(socket: int) -> bytes:
+    """Refuse netlink but for what asks for the namespace's own addresses."""
+    body = [
+        _load(0),
+        _instruction(_EQUAL, _AF_NETLINK, 0, 3),
+        _load(2),
+        _instruction(_EQUAL, _NETLINK_ROUTE, 1, 0),
+        _refuse(),
+    ]
+    return _of_call(socket, b"".join(body))
+
+
+def _of_call(number: int, body: bytes) -> bytes:
+    """Let the body decide about one system call; the number is loaded before and after it."""
+    count = len(body) // 8 + 1
+    return _instruction(_EQUAL, number, 0, count) + body + _instruction(_LOAD, _NUMBER)
+
+
+def _other_machines_refused(calls: Calls) -> list[bytes]:
+    """Begin a filter: calls of another architecture have other numbers for the same things."""
+    return [
         _instruction(_LOAD, _ARCH),
-        _instruction(_EQUAL, machine.arch, 1, 0),
-        refuse,  # 32-bit calls have other numbers for the same things
+        _instruction(_EQUAL, calls.arch, 1, 0),
+        _refuse(),
         _instruction(_LOAD, _NUMBER),
         _instruction(_AT_LEAST, _X32, 0, 1),
-        refuse,
+        _refuse(),
     ]
-    refused = list(machine.escapes)
-    if sockets == "none":
-        refused += [machine.socket, *machine.opening]
-    if not programs:
-        refused += machine.programs
-    for number in refused:
-        code += [_instruction(_EQUAL, number, 0, 1), refuse]
-    if sockets == "unix":
-        code += [
-            _instruction(_EQUAL, machine.socket, 0, 3),
-            _instruction(_LOAD, _FIRST_ARGUMENT),
-            _instruction(_EQUAL, _AF_UNIX, 1, 0),
-            refuse,
-        ]
-    return b"".join([*code, allow])
+
+
+def _load(argument: int, *, upper: bool = False) -> bytes:
+    return _instruction(_LOAD, _ARGUMENTS + 8 * argument + 4 * upper)
+
+
+def _refuse() -> bytes:
+    return _instruction(_RETURN, _ERRNO | EACCES)
 
 
 def _instruction(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:

@@ -8,9 +8,11 @@ import sys
 
 import click
 
+from bonito_local.airgap.limits import leave_no_core
 from bonito_local.cli.lazy import LazyGroup
 from bonito_local.cli.talk import hush_libraries, say, with_levels
 from bonito_local.errors import BonitoError
+from bonito_local.private import keep_private
 
 # Name -> module under bonito_local.cli that holds `command`, and its line in --help.
 COMMANDS = {
@@ -101,6 +103,8 @@ with_levels(cli)
 
 def main() -> None:
     """Run the command line of this process."""
+    keep_private()
+    leave_no_core()
     hush_libraries()
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A terminal or pipe without UTF-8 shows "?" for what it lacks; files are always UTF-8.

@@ -21,7 +21,7 @@ from typing import IO
 
 from bonito_local import airgap
 from bonito_local.airgap.audit import attempts
-from bonito_local.airgap.limits import die_with_parent, limit_memory
+from bonito_local.airgap.confinement import confine
 from bonito_local.errors import AirGapError, DocumentError
 from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer, data_folders
@@ -108,15 +108,9 @@ def _private_stdout() -> IO[bytes]:
 
 def _limit(most_memory: int, tables: bool) -> None:
     """Bound memory and files, and end with the parent, as far as the system can."""
-    limit_memory(most_memory)
-    if sys.platform == "linux":
-        from bonito_local.airgap.landlock import confine_files
-
-        programs = {Path(sys.prefix), Path(sys.base_prefix), *map(Path, sys.path), *_FONTS}
-        programs |= {*data_folders()}
-        # Where kreuzberg unpacks pdfium.
-        confine_files(None if tables else programs, [Path(tempfile.gettempdir())])
-        die_with_parent()
+    readable = None if tables else (*_FONTS, *data_folders())
+    # What a library unpacks or remembers stays in a folder that ends with this process.
+    confine(most_memory, readable, [Path(tempfile.gettempdir())])
 
 
 _NEEDED = (

@@ -12,20 +12,20 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from functools import cache
 from typing import IO
 
-from bonito_local.errors import DocumentError
+from bonito_local.errors import DocumentError, OutputError, writing
+from bonito_local.passages.scratch import make_scratch, remove_scratch
 from bonito_local.passages.types import Document, Problem, ReadOptions, Text
 from bonito_local.passages.wire import Alive, Answer, Asked, Ended, receive_answer, send_asked
 
 MOST_SECONDS = 30.0  # for a document, each row of a table, each page of a scan
 MOST_MEMORY = 3 << 30
 _LOOK_SECONDS = 0.25
+_LITTLE = 1 << 20  # bytes free on a disk that is as good as full
 _FOLDERS = ("TMPDIR", "TEMP", "TMP", "KREUZBERG_CACHE_DIR")  # where it may write
 
 
@@ -47,9 +47,10 @@ class Readers:
 
         Raises:
             DocumentError: it cannot be read, took too long or too much memory, or ended its reader.
+            OutputError: no reader can be started, or its disk is full.
         """
         waiting = self._idle[data is None]
-        reader = self._take(waiting) or _Reader(tables=data is None)
+        reader = self._take(waiting) or _start(tables=data is None)
         self._all.add(reader)
         kept = False
         try:
@@ -65,6 +66,7 @@ class Readers:
             else:
                 self._end(reader)
         if answer.title:
+            reader.check_room()
             raise DocumentError(answer.title, answer.remedy)
 
     def end(self) -> None:
@@ -92,20 +94,29 @@ class Readers:
         reader.end()
 
 
+def _start(*, tables: bool) -> _Reader:
+    with writing(
+        "No process to read documents can be started",
+        "Free some space and memory, or allow more open files (ulimit -n), and try again.",
+    ):
+        return _Reader(tables=tables)
+
+
 class _Reader:
     """A reader process and the clock that ends it."""
 
     def __init__(self, *, tables: bool) -> None:
         # -P: a module in the folder the user works in must not be taken for one of ours.
         command = [sys.executable, "-P", "-m", "bonito_local.passages.confined", str(MOST_MEMORY)]
-        folder = _temporary_folder()
+        self._folder = make_scratch()
+        own = dict.fromkeys(_FOLDERS, str(self._folder))
         self._process = subprocess.Popen(
             [*command, "tables"] if tables else command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # a parser's complaints may quote the document
-            env={**os.environ, "MALLOC_ARENA_MAX": "2", **dict.fromkeys(_FOLDERS, folder)},
-            process_group=0 if os.name == "posix" else None,  # Ctrl-C is for the parent
+            env={**os.environ, "MALLOC_ARENA_MAX": "2", **own},
+            start_new_session=True,  # no terminal: neither to type into nor to hear Ctrl-C from
         )
         self._deadline: float | None = None
         self._late = False
@@ -131,6 +142,22 @@ class _Reader:
             self._deadline = None
         return self._death() if answer is None else answer
 
+    def check_room(self) -> None:
+        """Raise OutputError where the disk is full that the reader unpacks to.
+
+        A document that could not be read then is not damaged.
+        """
+        try:
+            room = shutil.disk_usage(self._folder.parent).free
+        except OSError:
+            return
+        if room >= _LITTLE:
+            return
+        raise OutputError(
+            f"The disk that holds {self._folder.parent} is full: documents cannot be read.",
+            "Free some space and run the same command again: it goes on where it stopped.",
+        )
+
     def kill(self) -> None:
         self._process.kill()
 
@@ -143,6 +170,7 @@ class _Reader:
             except OSError:  # what was not sent yet
                 continue
         self._process.wait()
+        remove_scratch(self._folder)
 
     def _watch(self) -> None:
         while not self._done.wait(_LOOK_SECONDS):
@@ -162,24 +190,6 @@ class _Reader:
         return Ended(
             f"The document's reader crashed, or ran out of memory ({name}).", _SAVE, final=True
         )
-
-
-@cache
-def _temporary_folder() -> str:
-    """Return a folder of the user's own: kreuzberg loads a library that it unpacks there.
-
-    In the system's, which is everyone's, another user could have laid another one.
-    """
-    from platformdirs import user_cache_path
-
-    folder = user_cache_path("bonito-local") / "reader"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError:
-        fresh = tempfile.mkdtemp(prefix="bonito-local-")
-        atexit.register(shutil.rmtree, fresh, ignore_errors=True)
-        return fresh
-    return str(folder)
 
 
 def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:

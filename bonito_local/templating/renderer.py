@@ -13,12 +13,11 @@ import json
 import signal
 import sys
 from collections import Counter
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from bonito_local import airgap
-from bonito_local.airgap.limits import die_with_parent, limit_memory
+from bonito_local.airgap.confinement import confine
 from bonito_local.templating.reasons import TOO_MUCH
 from bonito_local.templating.sandbox import RAISED, Rows
 
@@ -35,12 +34,7 @@ class _Late(BaseException):
 def main(most_memory: int, seconds: float) -> None:
     """Serve until the parent closes the pipe."""
     airgap.enter(programs=False)
-    limit_memory(most_memory)
-    if sys.platform == "linux":
-        from bonito_local.airgap.landlock import confine_files
-
-        confine_files({Path(sys.prefix), Path(sys.base_prefix), *map(Path, sys.path)}, ())
-        die_with_parent()
+    confine(most_memory, (), ())
     if _CLOCK:
         signal.signal(signal.SIGPROF, _late)
     rows: Rows | None = None

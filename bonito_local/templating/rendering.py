@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -157,7 +156,7 @@ class _Process:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # what Python says of a template may quote an example
-            process_group=0 if os.name == "posix" else None,  # Ctrl-C is for the parent
+            start_new_session=True,  # no terminal: neither to type into nor to hear Ctrl-C from
         )
         self._most_seconds = most_seconds
         self._deadline: float | None = None

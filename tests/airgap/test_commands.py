@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from written import SENTENCE, pdf, word
 
-from bonito_local.airgap.gap import AUDIT, NAMESPACE, SECCOMP
+from bonito_local.airgap.layers import AUDIT, LANDLOCK, NAMESPACE, SECCOMP
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.output import account
 from bonito_local.jobs.store import Store
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
-CLOSED = f"{NAMESPACE}, {SECCOMP}, {AUDIT}"
+CLOSED = f"{NAMESPACE}, {SECCOMP}, {LANDLOCK}, {AUDIT}"
 
 # Calls that reach others, and all that may be among them: pairs of sockets lead nowhere.
 _CALLS = "connect|sendto|sendmsg|sendmmsg|bind|socket"

@@ -14,10 +14,10 @@ import pytest
 from served import Served, serving
 from written import SENTENCE
 
-from bonito_local.airgap.gap import AUDIT, NAMESPACE, SECCOMP
+from bonito_local.airgap.layers import AUDIT, LANDLOCK, NAMESPACE, SECCOMP
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
-CLOSED = f"{NAMESPACE}, {SECCOMP}, {AUDIT}"
+CLOSED = f"{NAMESPACE}, {SECCOMP}, {LANDLOCK}, {AUDIT}"
 
 # Enters but for the first port, and tells what it can still reach.
 ENTERING = """

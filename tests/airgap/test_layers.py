@@ -11,7 +11,7 @@ from socket import AF_INET, SOCK_DGRAM, socket
 import pytest
 
 from bonito_local.airgap import probe
-from bonito_local.airgap.gap import AUDIT, NAMESPACE, SECCOMP
+from bonito_local.airgap.layers import AUDIT, LANDLOCK, NAMESPACE, SECCOMP
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="layers of Linux's kernel")
 
@@ -242,7 +242,7 @@ def test_what_was_started_inside_stays_inside_and_nests() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", code, code], capture_output=True, text=True, check=True
     )
-    assert set(ended.stdout.splitlines()) == {f"{NAMESPACE}, {SECCOMP}, {AUDIT}"}
+    assert set(ended.stdout.splitlines()) == {f"{NAMESPACE}, {SECCOMP}, {LANDLOCK}, {AUDIT}"}
 
 
 @LINUX
@@ -253,8 +253,9 @@ def test_with_threads_there_is_no_namespace_but_the_filter() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout.splitlines() == [
-        f"{SECCOMP}, {AUDIT}",
-        "No network namespace: the process has threads already.",
+        f"{SECCOMP}, {LANDLOCK}, {AUDIT}",
+        "No network namespace: the process has threads already. "
+        "Threads from before are in no Landlock domain.",
     ]
 
 

@@ -317,7 +317,7 @@ def test_the_command_with_a_cluster_of_its_own_is_killed_and_goes_on(
     assert told["outcomes"]["pending"] == 0
     assert told["cluster"] == "ray on this machine"
     assert told["air_gap"] == [
-        "empty network namespace, seccomp filter, Python audit hook, "
+        "empty network namespace, seccomp filter, Landlock domain, Python audit hook, "
         "open to this machine's own sockets"
     ]
     assert set(Path("/tmp").glob("bonito-ray-*")) <= before

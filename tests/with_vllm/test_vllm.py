@@ -37,7 +37,8 @@ pytestmark = pytest.mark.filterwarnings("default")
 FLOAT32 = EngineOptions(dtype="float32")
 # vLLM's processes talk through sockets of their own namespace.
 CLOSED = (
-    "empty network namespace, seccomp filter, Python audit hook, open to this machine's own sockets"
+    "empty network namespace, seccomp filter, Landlock domain, Python audit hook, "
+    "open to this machine's own sockets"
 )
 
 

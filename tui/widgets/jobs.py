@@ -8,7 +8,7 @@ from pathlib import Path
 from textual.content import Content
 from textual.widgets import Static
 
-from bonito_local.airgap.gap import NAMESPACE, SECCOMP
+from bonito_local.airgap.layers import NAMESPACE, SECCOMP
 from bonito_local.jobs.ledger import OUTCOMES
 from bonito_local.jobs.registry import Entry
 from bonito_local.jobs.state import AT_WORK, JobState, Listed

@@ -10,6 +10,7 @@ from platformdirs import user_config_path
 
 from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.errors import OutputError
+from bonito_local.private import make_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def save(preferences: Preferences) -> None:
     """
     path = preferences_path()
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(asdict(preferences), indent=2) + "\n", encoding="utf-8")
         fresh.replace(path)

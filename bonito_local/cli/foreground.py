@@ -20,6 +20,7 @@ from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.progress import Progress
 from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.worker import interrupt
+from bonito_local.passages.ahead import stopped_by
 
 
 def run_here(
@@ -41,6 +42,7 @@ def run_here(
         chdir(wanted.folder or Path()),
         StopSignals() as signals,
         reporter() as shown,
+        stopped_by(signals.stop),
     ):
 
         def notify(progress: Progress) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from bonito_local.errors import EvaluationError, OutputError
 from bonito_local.exports.tables import as_line
+from bonito_local.private import make_folder
 
 RESULTS, DRAWN = "results.json", "drawn.jsonl"
 OWN = "bonito-local"  # whose templates, if nobody else's
@@ -123,7 +124,7 @@ def write_results(folder: Path, results: Results, drawn: Iterable[Drawn]) -> Non
     """
     lines = (as_line(asdict(one)) for one in drawn)
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         # First what goes with the results: where they are, all is there.
         _write(folder / DRAWN, "".join(f"{line}\n" for line in lines))
         _write(folder / RESULTS, json.dumps(results.json(), indent=2, ensure_ascii=False) + "\n")

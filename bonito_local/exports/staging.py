@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from bonito_local.errors import OutputError, writing
+from bonito_local.private import make_folder
 
 MANIFEST = "export.json"
 PART = ".part"
@@ -34,7 +35,7 @@ class Staging:
 
     def __enter__(self) -> Self:
         with self._told():
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self._folder)
             # Left by a process that was killed while it wrote.
             shutil.rmtree(self._part, ignore_errors=True)
             self._part.mkdir(mode=0o700)
@@ -43,7 +44,7 @@ class Staging:
     def file(self, name: str) -> IO[bytes]:
         """Open the file that will be `folder / name`, for writing."""
         path = self._part / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         opened = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
         self._open[name] = opened
         return opened

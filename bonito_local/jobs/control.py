@@ -10,19 +10,21 @@ import os
 import signal
 import time
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 from bonito_local.errors import JobError
-from bonito_local.jobs.folder import is_running, log_path, open_job, store_path
+from bonito_local.jobs.folder import LOCK, check_own, is_running, log_path, open_job, store_path
 from bonito_local.jobs.generation import Generation, from_json
 from bonito_local.jobs.journal import Wish
 from bonito_local.jobs.ledger import OUTCOMES, Outcome
 from bonito_local.jobs.state import job_state
 from bonito_local.jobs.store import Store
+from bonito_local.passages import JOB_FOLDER
 
 RETRYABLE: tuple[Outcome, ...] = tuple(name for name in OUTCOMES if name != "accepted")
 _LOOK_SECONDS = 0.1
+_LOCKS = Path("/proc/locks")
 
 
 def read_request(output: Path) -> Generation:
@@ -69,7 +71,7 @@ def _kill(output: Path) -> bool:
     """Kill the worker of a job, where it is sure which process that is, unless it is writing."""
     job = job_state(output)
     writing = job.progress is not None and job.progress.phase == "writing"
-    if job.run is None or writing or not _has_open(job.run.pid, store_path(output)):
+    if job.run is None or writing or not _holds(job.run.pid, output / JOB_FOLDER / LOCK):
         return False
     os.kill(job.run.pid, signal.SIGKILL)
     while is_running(output):
@@ -77,14 +79,18 @@ def _kill(output: Path) -> bool:
     return _settle_cancelled(output)
 
 
-def _has_open(pid: int, path: Path) -> bool:
-    """Whether a process of this machine, by that number, has the file open."""
-    with suppress(OSError):
-        for link in Path(f"/proc/{pid}/fd").iterdir():
-            with suppress(FileNotFoundError):  # closed meanwhile
-                if link.samefile(path):
-                    return True
-    return False
+def _holds(process: int, lock: Path) -> bool:
+    """Whether a process of this machine, by that number, holds the lock of a job.
+
+    The system's list of locks says it: which files a process has open, it may keep to itself.
+    """
+    try:
+        found = lock.stat()
+        lines = _LOCKS.read_text().splitlines()
+    except OSError:
+        return False
+    inode = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}:{found.st_ino}"
+    return any(line.split()[4:6] == [str(process), inode] for line in lines)
 
 
 def _settle_cancelled(output: Path) -> bool:
@@ -109,6 +115,7 @@ def retry(output: Path, outcomes: Sequence[Outcome] = ("failed",)) -> int:
 
 def read_log(output: Path) -> str:
     """What detached workers of a job said; empty if there were none."""
+    check_own(output)
     try:
         return log_path(output).read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

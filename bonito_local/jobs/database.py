@@ -17,6 +17,7 @@ from pathlib import Path
 
 from bonito_local.errors import JobError
 from bonito_local.jobs.migrations import migrate
+from bonito_local.private import make_folder
 
 BUSY_SECONDS = 10.0
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -33,7 +34,7 @@ class Database:
         self._open: list[sqlite3.Connection] = []
         with self.errors():
             if create:
-                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(path.parent)
             _see_that_it_is_there(path, create)
             migrate(self._db)
 

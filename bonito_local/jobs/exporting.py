@@ -19,6 +19,7 @@ from bonito_local.jobs.output import write_output
 from bonito_local.jobs.own_tasks import held_task
 from bonito_local.jobs.store import Store
 from bonito_local.passages import JOB_FOLDER
+from bonito_local.private import make_folder
 
 _LOCK = ".export.lock"
 
@@ -99,7 +100,7 @@ def _claimed(folder: Path) -> Iterator[None]:
             raise OutputError(f"{folder} is a file.", "Name a folder for the dataset.")
         if (folder / JOB_FOLDER).exists():
             raise OutputError(f"{folder} holds a job.", "Name another folder for an export.")
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         lock = ProcessLock(folder / _LOCK)
         # One that another export took away with its end is no lock.
         if not lock.acquire() or not (folder / _LOCK).exists():

@@ -11,15 +11,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bonito_local.errors import JobError, OutputError
+from bonito_local.errors import JobError, OutputError, reason
 from bonito_local.jobs.lock import ProcessLock, is_held
 from bonito_local.passages import JOB_FOLDER
+from bonito_local.private import NotPrivateError, check, make_folder
 
 if TYPE_CHECKING:
     from bonito_local.jobs.store import Store
 
 STORE = "store.sqlite"
 LOCK = "lock"
+LOG = "log"
+_BESIDE = ("-wal", "-shm", "-journal")  # what SQLite keeps beside a store
 
 
 @contextmanager
@@ -34,6 +37,7 @@ def open_job(output: Path) -> Iterator[Store]:
     from bonito_local.jobs.store import Store
 
     folder = _claim(output)
+    check_own(output)
     lock = ProcessLock(folder / LOCK)
     try:
         if not lock.acquire():
@@ -56,8 +60,28 @@ def open_job(output: Path) -> Iterator[Store]:
         lock.release()
 
 
+def check_own(output: Path) -> None:
+    """See that what is in the folder of a job belongs to the user alone.
+
+    Raises:
+        JobError: a link, or what others may write to, is in place of one of its files.
+    """
+    folder = output / JOB_FOLDER
+    names = (STORE, *(f"{STORE}{end}" for end in _BESIDE), LOCK, LOG)
+    try:
+        check([folder / name for name in names], folder)
+    except NotPrivateError as error:
+        raise JobError(
+            f"The job in {output} is not yours alone: {error}.",
+            "Find out who made it; name a new folder for a new dataset.",
+        ) from error
+    except (OSError, ValueError) as error:
+        raise JobError(f"The job in {output} cannot be opened: {reason(error)}.") from error
+
+
 def is_running(output: Path) -> bool:
     """Whether a living process works on the job in `output`, or waits to."""
+    check_own(output)
     return is_held(output / JOB_FOLDER / LOCK)
 
 
@@ -68,7 +92,7 @@ def store_path(output: Path) -> Path:
 
 def log_path(output: Path) -> Path:
     """Where detached workers of the job that writes to `output` say what they do."""
-    return output / JOB_FOLDER / "log"
+    return output / JOB_FOLDER / LOG
 
 
 def _claim(output: Path) -> Path:
@@ -89,11 +113,11 @@ def _claim(output: Path) -> Path:
                     f"{output} exists and was not made by bonito-local.",
                     "Name a new or an empty folder for the dataset.",
                 )
-        output.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
+        make_folder(output)
+        make_folder(folder)
+    except (OSError, ValueError) as error:
         raise OutputError(
-            f"{output} cannot be written to: {error.strerror}.",
+            f"{output} cannot be written to: {reason(error)}.",
             "Name a folder on a disk with space that you may write to.",
         ) from error
     return folder

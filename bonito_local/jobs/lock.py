@@ -5,8 +5,11 @@ It is SQLite's, which locks alike on Linux, macOS and Windows; the file stays em
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
+
+from bonito_local.private import create
 
 # Longer than `is_held` looks, so that looking never makes a taker fail.
 _LOOKING_SECONDS = 1.0
@@ -27,7 +30,7 @@ class ProcessLock:
         """
         # Not touched where it exists: closing a file frees this process's locks on it (POSIX).
         if not self._path.exists():
-            self._path.touch(mode=0o600)
+            os.close(create(self._path))
         db = sqlite3.connect(self._path, timeout=_LOOKING_SECONDS, isolation_level=None)
         try:
             db.execute("BEGIN EXCLUSIVE")

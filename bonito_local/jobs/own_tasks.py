@@ -23,6 +23,7 @@ from bonito_local.errors import (
 )
 from bonito_local.jobs.journal import Journal
 from bonito_local.jobs.tomlfile import read_toml
+from bonito_local.private import make_folder
 from bonito_local.tasks import CONTEXT, LABELS, MARKERS, TASK_TYPES, TaskType, task_type
 
 _KEYS = ("name", "meaning", "instructions", "labels", "example", "checks")
@@ -175,7 +176,7 @@ def write_task(task: TaskType, path: Path) -> None:
         if table:
             lines += ["", f"[{name}]", *(f"{key} = {_quoted(of)}" for key, of in table.items())]
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
         path.write_text("\n".join(lines) + "\n", encoding="utf-8")
         path.chmod(0o600)
     except OSError as error:

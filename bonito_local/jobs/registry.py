@@ -17,6 +17,7 @@ from pathlib import Path
 from platformdirs import user_state_path
 
 from bonito_local.errors import JobError
+from bonito_local.private import check, create, make_folder
 
 _SCHEMA = (
     """CREATE TABLE IF NOT EXISTS jobs (
@@ -41,7 +42,8 @@ def state_folder() -> Path:
     """Where the list and the engines' locks are kept, made if missing."""
     folder = user_state_path("bonito-local")
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
+        check((), folder)
     except OSError as error:
         raise _unusable(folder, error) from error
     return folder
@@ -102,8 +104,10 @@ class Registry:
     def _open(self) -> Iterator[sqlite3.Connection]:
         path = state_folder() / "jobs.sqlite"
         try:
+            # Not opened where it is there: closing a file frees this process's locks on it (POSIX).
             if not path.exists():
-                path.touch(mode=0o600)
+                os.close(create(path))
+            check([path], path.parent)
             db = sqlite3.connect(path, timeout=10)
             try:
                 # A list that is lost is no loss: it need not wait for the disk.

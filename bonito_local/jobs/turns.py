@@ -14,6 +14,7 @@ from bonito_local.jobs.folder import is_running
 from bonito_local.jobs.lock import ProcessLock
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.registry import Registry, state_folder
+from bonito_local.private import make_folder
 
 _LOOK_SECONDS = 0.3
 
@@ -52,7 +53,7 @@ def _wait(
     folder = state_folder() / "engines"
     lock = ProcessLock(folder / f"{engine}.lock")
     try:
-        folder.mkdir(mode=0o700, exist_ok=True)
+        make_folder(folder)
         while not stop():
             ahead = takewhile(lambda path: path != output.resolve(), registry.waiting(engine))
             # A process that died while it waited holds its job no more: it is passed over.

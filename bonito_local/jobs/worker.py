@@ -15,12 +15,14 @@ import time
 from contextlib import chdir, closing
 from pathlib import Path
 
-from bonito_local.errors import BonitoError, JobError
+from bonito_local.errors import BonitoError, JobError, writing
 from bonito_local.jobs.folder import is_running, log_path, store_path
 from bonito_local.jobs.progress import Progress
 from bonito_local.jobs.registry import Registry
 from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.store import Store
+from bonito_local.passages.ahead import stopped_by
+from bonito_local.private import create
 
 _LINE_SECONDS = 60.0
 _START_SECONDS = 60.0
@@ -50,7 +52,8 @@ def start(output: Path, *, again: bool = True) -> int:
     _children[:] = [child for child in _children if child.poll() is None]
     # -P: a module in the folder the user works in must not be taken for one of ours.
     command = [sys.executable, "-P", "-m", "bonito_local.jobs.worker", str(output.resolve())]
-    log = os.open(log_path(output), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    with writing(f"The log of {output} cannot be written", "Free some space, and try again."):
+        log = create(log_path(output), os.O_WRONLY | os.O_APPEND)
     try:
         child = _Child(
             [*command, "again"] if again else command,
@@ -115,7 +118,8 @@ def main(output: Path, again: bool) -> int:
             front = Front(
                 shown.show, _say, signals.stop, interrupt, _say, again=again, detached=True
             )
-            summary = generate(wanted, front)
+            with stopped_by(signals.stop):
+                summary = generate(wanted, front)
     except BonitoError as error:
         _say(f"failed: {error}")
         return error.exit_code

@@ -22,6 +22,7 @@ from bonito_local.models.conversion import Conversion
 from bonito_local.models.fetching import Step, Tell, check_room
 from bonito_local.models.hub import HubFile, Repo
 from bonito_local.models.merging import Merging, Recipe
+from bonito_local.private import make_folder
 
 
 def pull(
@@ -70,7 +71,7 @@ def _staged(name: str) -> Iterator[tuple[Path, Path]]:
     out = store.target(name)
     folder = store.staging(name)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with FileLock(folder.parent / f"{name}.lock", timeout=0):
             yield folder, out
             shutil.rmtree(folder, ignore_errors=True)

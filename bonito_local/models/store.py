@@ -19,6 +19,7 @@ from platformdirs import user_data_path
 from bonito_local.backends.llamacpp.gguf_file import read_header
 from bonito_local.convert.manifest import FileRecord, describe, manifest_path, read_manifest
 from bonito_local.errors import ConvertError, ModelError, UsageError
+from bonito_local.private import make_folder
 
 VARIABLE = "BONITO_LOCAL_MODELS"
 SUFFIX = ".gguf"
@@ -67,7 +68,7 @@ def target(name: str) -> Path:
             f"Choose another name, or take that away: `bonito-local models remove {name}`.",
         )
     try:
-        folder().mkdir(parents=True, exist_ok=True)
+        make_folder(folder())
     except OSError as error:
         raise ModelError(
             f"The folder {folder()} cannot be made: {error.strerror}.",

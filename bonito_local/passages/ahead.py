@@ -6,15 +6,18 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from queue import Full, Queue
+from queue import Empty, Full, Queue
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.discover import TABLES
-from bonito_local.passages.documents import MAX_BYTES, unreadable
+from bonito_local.passages.documents import MAX_BYTES
 from bonito_local.passages.kinds import HEAD, kind_of
+from bonito_local.passages.opening import open_document, unreadable
 from bonito_local.passages.process import Readers
 from bonito_local.passages.types import Document, Problem, ReadOptions, Text
 
@@ -24,18 +27,48 @@ _AHEAD_BYTES = 64_000_000  # of files; one that is larger is read alone
 _ROWS = 64  # of a table that wait
 _LOOK_SECONDS = 0.1
 
+_PIECE = 1 << 20  # bytes of a table that are hashed together
+
+Stop = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
+
+
+_stop: ContextVar[Stop] = ContextVar("stop", default=_never)
+
+
+@contextmanager
+def stopped_by(stop: Stop) -> Iterator[None]:
+    """Let whoever waits for a document in the block be interrupted once `stop()` is true.
+
+    Some documents take half a minute, and the largest tables minutes until the first row.
+    """
+    token = _stop.set(stop)
+    try:
+        yield
+    finally:
+        _stop.reset(token)
+
+
 Opened = str | Text | Problem  # a document's SHA-256 in hex, then its text or its rows
 
 
-def opened(document: Document, options: ReadOptions, readers: Readers) -> Iterator[Opened]:
-    """Yield a document's SHA-256, and then what a reader process makes of it.
+def opened(
+    document: Document, options: ReadOptions, readers: Readers, stop: Stop = _never
+) -> Iterator[Opened]:
+    """Yield a document's SHA-256, and then what a reader process makes of it; less at `stop`.
 
     Raises:
         DocumentError: it cannot be read, or not to its end.
     """
     if document.kind in TABLES and _is_table(document):
         data = None
-        yield _file_sha256(document.path)
+        digest = _file_sha256(document.path, stop)
+        if stop():
+            return
+        yield digest
     else:
         data = _bytes(document.path)
         yield hashlib.sha256(data).hexdigest()
@@ -90,7 +123,7 @@ class _Reading:
     def run(self, readers: Readers) -> None:
         """Read it, in a thread of the pool."""
         try:
-            for item in opened(self.document, self._options, readers):
+            for item in opened(self.document, self._options, readers, self.dropped.is_set):
                 self._put(item)
                 if self.dropped.is_set():
                     return
@@ -98,11 +131,23 @@ class _Reading:
             self._put(None)
 
     def items(self) -> Iterator[Opened]:
-        """Yield what `opened` yields, in the thread that wants it; raise what it raises."""
-        while (item := self._waiting.get()) is not None:
+        """Yield what `opened` yields, in the thread that wants it; raise what it raises.
+
+        Raises:
+            KeyboardInterrupt: the user stops the run; see `stopped_by`.
+        """
+        while (item := self._next()) is not None:
             yield item
         if self.future:
             self.future.result()
+
+    def _next(self) -> Opened | None:
+        while True:
+            try:
+                return self._waiting.get(timeout=_LOOK_SECONDS)
+            except Empty:
+                if _stop.get()():
+                    raise KeyboardInterrupt from None
 
     def _put(self, item: Opened | None) -> None:
         while not self.dropped.is_set():
@@ -160,10 +205,13 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _file_sha256(path: Path) -> str:
+def _file_sha256(path: Path, stop: Stop) -> str:
+    digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        with os.fdopen(open_document(path), "rb") as file:
+            while not stop() and (piece := file.read(_PIECE)):
+                digest.update(piece)
+            return digest.hexdigest()
     except OSError as error:
         raise unreadable(error) from error
 
@@ -171,7 +219,7 @@ def _file_sha256(path: Path) -> str:
 def _is_table(document: Document) -> bool:
     """Whether a table's first bytes are of no other kind of document."""
     try:
-        with document.path.open("rb") as file:
+        with os.fdopen(open_document(document.path), "rb") as file:
             head = file.read(HEAD)
     except OSError as error:
         raise unreadable(error) from error
@@ -180,12 +228,15 @@ def _is_table(document: Document) -> bool:
 
 def _bytes(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise DocumentError(
-                f"The file is too large to be read whole ({size / 1e6:.0f} MB).",
-                f"Split it into files of at most {MAX_BYTES // 1_000_000} MB.",
-            )
-        return path.read_bytes()
+        with os.fdopen(open_document(path), "rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            # One byte more tells a file that grows meanwhile.
+            data = file.read(MAX_BYTES + 1) if size <= MAX_BYTES else b""
+            if max(size, len(data)) > MAX_BYTES:
+                raise DocumentError(
+                    f"The file is too large to be read whole ({size / 1e6:.0f} MB).",
+                    f"Split it into files of at most {MAX_BYTES // 1_000_000} MB.",
+                )
+            return data
     except OSError as error:
         raise unreadable(error) from error

@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bonito_local.errors import UsageError
+from bonito_local.errors import DocumentError, UsageError
 from bonito_local.passages import JOB_FOLDER
 from bonito_local.passages.kinds import HEAD, OLE, kind_of
+from bonito_local.passages.opening import open_document
 from bonito_local.passages.types import Document, Problem
 
 PLAIN = frozenset({".txt", ".text"})
@@ -54,33 +55,50 @@ def check_paths(paths: Sequence[Path]) -> None:
             raise UsageError(f"{path} does not exist.", "Check its spelling.") from error
         except OSError as error:
             raise UsageError(f"{path} cannot be opened: {_reason(error)}.") from error
+        except ValueError as error:
+            raise UsageError("A path with a zero byte in it names no file.") from error
 
 
 def _find(paths: Sequence[Path]) -> Iterator[Document | Problem]:
     seen: set[Path] = set()
     for path in paths:
-        for found in _in_folder(path) if path.is_dir() else [_one(path)]:
+        for found in _in_folder(path) if stat.S_ISDIR(_mode(path)) else [_one(path, _real(path))]:
             if isinstance(found, Document):
-                real = found.path.resolve()
-                if real in seen:
+                if found.path in seen:
                     continue
-                seen.add(real)
+                seen.add(found.path)
             yield found
 
 
-def _one(path: Path) -> Document | Problem:
+def _real(path: Path) -> Path:
+    """Return the path without links; it is this one that is opened later, and no link in it."""
+    # Not Path.resolve, which raises for links that lead to each other (Python 3.11, 3.12).
+    return Path(os.path.realpath(path))
+
+
+def _mode(path: Path, *, links: bool = True) -> int:
+    """Return what a path leads to, as `stat` has it; 0 where it cannot be looked at."""
+    try:
+        return path.stat(follow_symlinks=links).st_mode
+    except (OSError, ValueError):
+        return 0
+
+
+def _one(path: Path, real: Path) -> Document | Problem:
     kind = path.suffix.lower()
     try:
-        mode = path.stat().st_mode
+        mode = real.stat().st_mode
         if not stat.S_ISREG(mode):
             return Problem(str(path), "This is not an ordinary file.", "Copy its text into one.")
-        shown = kind if kind in KINDS else _kind_by_content(path)
+        shown = kind if kind in KINDS else _kind_by_content(real)
+    except DocumentError as error:
+        return Problem(str(path), error.title, error.remedy)
     except OSError as error:
         return Problem(str(path), f"The file cannot be read: {_reason(error)}.")
     if not shown:
         what = f"{kind} files are" if kind else "Files without a suffix and without text are"
         return Problem(str(path), f"{what} not a kind of document that can be read.", _REMEDY)
-    return Document(path, str(path), shown)
+    return Document(real, str(path), shown)
 
 
 def _kind_by_content(path: Path) -> str:
@@ -88,31 +106,31 @@ def _kind_by_content(path: Path) -> str:
 
     Raises:
         OSError: it cannot be read.
+        DocumentError: it cannot be opened as a document.
     """
-    with path.open("rb") as file:
+    with os.fdopen(open_document(path), "rb") as file:
         head = file.read(HEAD)
     return kind_of(head, "") if head else ".txt"
 
 
-def _is_readable(path: Path) -> bool:
+def _is_readable(path: Path, kind: str) -> bool:
     """Whether a file in a folder is a document, by its suffix or, without a known one, by content.
 
     A text with a suffix that is not known may be a program: it is not read.
     """
-    kind = path.suffix.lower()
     if kind in KINDS:
         return True
-    if kind in _PROGRAMS or not path.is_file():
+    if kind in _PROGRAMS or not stat.S_ISREG(_mode(path)):
         return False
     try:
         shown = _kind_by_content(path)
-    except OSError:
+    except (OSError, DocumentError):
         return False
     return bool(shown) if not kind else shown in _UNMISTAKEN
 
 
 def _in_folder(folder: Path) -> Iterator[Document | Problem]:
-    root = folder.resolve()
+    root = _real(folder)
     others: Counter[str] = Counter()
     unreadable: list[Problem] = []
     empty = True
@@ -122,6 +140,7 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         unreadable.append(Problem(str(error.filename), problem))
 
     for parent, folders, files in os.walk(folder, onerror=report):
+        real_parent = _real(Path(parent))
         folders[:] = sorted(
             name
             for name in folders
@@ -131,7 +150,7 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         unreadable.clear()
         for name in folders:
             link = Path(parent, name)
-            if link.is_symlink():
+            if stat.S_ISLNK(_mode(link, links=False)):
                 yield Problem(
                     str(link), "Links to folders are not followed.", "Name the folder itself."
                 )
@@ -143,14 +162,17 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
             if name.startswith((".", "~$")) or _DATASETS_OWN.fullmatch(name):
                 continue
             empty = False
-            if kind in KINDS and path.is_symlink() and not _leads_into(path, root):
+            is_link = stat.S_ISLNK(_mode(path, links=False))
+            real = _real(path) if is_link else real_parent / name
+            leads_out = not real.is_relative_to(root)
+            if kind in KINDS and leads_out:
                 yield Problem(
                     str(path), "The link leads out of the folder.", "Name the document itself."
                 )
-            elif (path.is_symlink() and not _leads_into(path, root)) or not _is_readable(path):
+            elif leads_out or not _is_readable(real, kind):
                 others[kind or "no suffix"] += 1
             else:
-                yield _one(path)
+                yield _one(path, real)
     yield from unreadable
     for kind, count in sorted(others.items()):
         yield Problem(
@@ -160,14 +182,9 @@ def _in_folder(folder: Path) -> Iterator[Document | Problem]:
         yield Problem(str(folder), "The folder holds no documents.", _REMEDY)
 
 
-def _leads_into(link: Path, root: Path) -> bool:
-    # Not Path.resolve, which raises for links that lead to each other (Python 3.11, 3.12).
-    return Path(os.path.realpath(link)).is_relative_to(root)
-
-
 def _is_ours(folder: Path) -> bool:
     """Whether a job or an export of bonito-local wrote the folder."""
-    if (folder / JOB_FOLDER).is_dir():
+    if stat.S_ISDIR(_mode(folder / JOB_FOLDER)):
         return True
     try:
         with (folder / "export.json").open("rb") as file:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, assemble
@@ -13,6 +15,7 @@ from bonito_local.passages.kinds import HEAD, kind_of, kind_within
 from bonito_local.passages.markdown import markdown_blocks
 from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer
+from bonito_local.passages.opening import open_document, unreadable
 from bonito_local.passages.plain import decode, plain_blocks
 from bonito_local.passages.tables import read_rows
 from bonito_local.passages.types import Document, Problem, Text
@@ -46,9 +49,10 @@ def read_table(document: Document, column: str | None) -> Iterator[Text | Proble
     Raises:
         DocumentError: it cannot be read, or holds no text.
     """
+    opened = open_document(document.path)
     try:
-        left = max(_TABLE_ALLOWED, _TABLE_RATIO * document.path.stat().st_size)
-        for row in read_rows(document.path, document.source, document.kind, column):
+        left = max(_TABLE_ALLOWED, _TABLE_RATIO * os.fstat(opened).st_size)
+        for row in read_rows(_same(document.path, opened), document.source, document.kind, column):
             if isinstance(row, Problem):
                 yield row
                 continue
@@ -61,14 +65,14 @@ def read_table(document: Document, column: str | None) -> Iterator[Text | Proble
             yield assemble(_flat(plain_blocks(row[1])), row=row[0])
     except OSError as error:
         raise unreadable(error) from error
+    finally:
+        os.close(opened)
 
 
-def unreadable(error: OSError) -> DocumentError:
-    """Return what a user is told of a file that cannot be opened or read."""
-    reason = (error.strerror or str(error)).lower()
-    return DocumentError(
-        f"The file cannot be read: {reason}.", "Check its permissions and its disk."
-    )
+def _same(path: Path, opened: int) -> Path:
+    """Return a path that leads to the open file, whatever the one it was opened by leads to now."""
+    by_number = Path(f"/proc/self/fd/{opened}")
+    return by_number if by_number.exists() else path
 
 
 def _blocks(data: bytes, kind: str, eyes: Recognizer | None, notes: Notes | None) -> list[Block]:

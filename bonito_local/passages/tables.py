@@ -7,7 +7,8 @@ import csv
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -38,11 +39,12 @@ def read_rows(path: Path, source: str, kind: str, column: str | None) -> Iterato
     Raises:
         DocumentError: there is no such column, it holds no text, or the file is broken.
     """
-    readers = {
+    readers: dict[str, Callable[[Path, str | None], Iterator[Row | str]]] = {
         ".jsonl": _json_rows,
         ".ndjson": _json_rows,
         ".parquet": _parquet_rows,
         ".arrow": _arrow_rows,
+        ".tsv": partial(_csv_rows, delimiter="\t"),
     }
     rows = readers.get(kind, _csv_rows)(path, column)
     read = broken = 0
@@ -131,9 +133,8 @@ def _joined(where: str, row: int, record: object, places: Sequence[Place]) -> Ro
     return row, texts[0] or "" if len(texts) == 1 else joined(texts)
 
 
-def _csv_rows(path: Path, column: str | None) -> Iterator[Row | str]:
+def _csv_rows(path: Path, column: str | None, delimiter: str = "") -> Iterator[Row | str]:
     csv.field_size_limit(_MAX_CELL)
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ""
     with path.open(encoding=_encoding(path), errors="replace", newline="") as file:
         before = 0
         if named := _SEPARATOR.fullmatch(file.readline(_LONGEST_SEPARATOR)):

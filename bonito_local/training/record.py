@@ -14,6 +14,7 @@ from bonito_local import __version__, airgap
 from bonito_local.backends.checkpoint import read_checkpoint
 from bonito_local.errors import TrainingError
 from bonito_local.exports.staging import write_private
+from bonito_local.private import make_folder
 from bonito_local.training import checkpoint
 from bonito_local.training.compute import Compute
 from bonito_local.training.config import TrainConfig
@@ -110,7 +111,7 @@ def begin(config: TrainConfig, data: Sequence[Path], processes: Processes) -> Re
                 f"{config.output} holds an adapter that was not made here.", "Name another output."
             )
         if processes.first:
-            config.output.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(config.output)
         processes.wait()
         return fresh
     if other := _difference(before, fresh):

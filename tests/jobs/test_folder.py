@@ -6,7 +6,7 @@ import pytest
 from scripted import passages
 
 from bonito_local.errors import JobError, OutputError
-from bonito_local.jobs.folder import open_job
+from bonito_local.jobs.folder import is_running, open_job
 
 
 def test_a_new_output_is_for_the_user_alone(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_file_is_left_alone(tmp_path: Path) -> None:
 def test_one_process_at_a_time_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from bonito_local.jobs.folder import open_job\n"
+        "from bonito_local.jobs.folder import is_running, open_job\n"
         "with open_job(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "out")]
@@ -67,3 +67,26 @@ def test_one_process_at_a_time_and_a_dead_one_holds_nothing(tmp_path: Path) -> N
 def test_two_in_one_process_are_refused_too(tmp_path: Path) -> None:
     with open_job(tmp_path), pytest.raises(JobError, match="Another process is running"):
         open_job(tmp_path).__enter__()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
+@pytest.mark.parametrize("name", ["store.sqlite", "store.sqlite-wal", "lock", "log"])
+def test_a_job_that_somebody_else_prepared_is_refused(name: str, tmp_path: Path) -> None:
+    """Whoever may write to its store reads what comes into it; a link has it written elsewhere."""
+    out = tmp_path / "out"
+    with open_job(out):
+        pass
+    path = out / ".job" / name
+    path.unlink(missing_ok=True)
+    (tmp_path / "elsewhere").touch()
+    path.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(JobError, match=r"not yours alone.*a link"), open_job(out):
+        pass
+    path.unlink()
+    path.touch()
+    path.chmod(0o666)
+    with pytest.raises(JobError, match=r"not yours alone.*other users may write"), open_job(out):
+        pass
+    with pytest.raises(JobError, match="not yours alone"):
+        is_running(out)
+    assert (tmp_path / "elsewhere").read_bytes() == b""

@@ -18,6 +18,7 @@ from bonito_local.backends.llamacpp.measuring import Measurement, Mix
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.llamacpp.speeds import folder
 from bonito_local.backends.llamacpp.tuning import Tuning
+from bonito_local.private import make_folder
 
 
 def recall(model_sha256: str, mix: Mix) -> Tuning | None:
@@ -40,7 +41,7 @@ def remember(model_sha256: str, mix: Mix, tuning: Tuning, model: Path) -> Path |
     try:
         of = {"name": model.name, "bytes": model.stat().st_size, "sha256": model_sha256}
         told = {"machine": machine(), "model": of, "mix": asdict(mix), **asdict(tuning)}
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(told, indent=2))
         fresh.replace(path)

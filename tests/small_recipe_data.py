@@ -57,18 +57,12 @@ def write(folder: Path) -> Path:
     """Write every source that `rows.py` and `measure.py` read; returns the folder."""
     article = squad()
     texts = [p["context"] for a in article["data"] for p in a["paragraphs"]][:6]
-    qed = {
-        "paragraph_text": texts[0],
-        "answer_text": ["Ada Winter"],
-        "question_text": "who built the alderby library",
-        "title_text": "Alderby",
-    }
     tatqa = [{"paragraphs": [{"text": t} for t in texts], "questions": [], "table": {"uid": "1"}}]
-    summary = {"source": [texts[1]], "paper_id": "1", "target": ["A bridge was built and sold."]}
+    target = "A bridge was built in the town and sold."
+    summary = {"source": [texts[1]], "paper_id": "1", "target": [target]}
     files = {
         "train/squad-train-v1.1.json": json.dumps(article),
         "train/squad-dev-v1.1.json": json.dumps(article),
-        "train/qed/nq-train-0.jsonlines": json.dumps(qed),
         "train/tatqa/tatqa_dataset_dev.json": json.dumps(tatqa),
         "train/tatqa/tatqa_dataset_test_gold.json": json.dumps(tatqa),
         "train/scitldr/train.jsonl": json.dumps(summary),
@@ -80,8 +74,4 @@ def write(folder: Path) -> Path:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-    reviews = folder / "train/rotten_tomatoes"
-    reviews.mkdir(parents=True)
-    (reviews / "rt-polarity.pos").write_text("a warm and funny film for all .\n", "latin-1")
-    (reviews / "rt-polarity.neg").write_text("a dull film that never ends .\n", "latin-1")
     return folder

@@ -1,91 +1,74 @@
-"""Measures a Bonito GGUF on SQuAD dev, which it never saw: form, labels, variety and answers.
+"""Measures a GGUF of bonito-small on SQuAD dev, which it never saw.
 
-Rows are drawn as the product draws them by default. The answers to SQuAD's own questions are
-drawn greedily, in one of the mix's instructions.
+It writes a row for a sentence of each passage and then reads its own question: what parses, what
+is quoted from the sentence, and what comes out the same again. It also answers SQuAD's own
+questions. All is drawn greedily.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections import Counter
+from collections.abc import Sequence
 from contextlib import closing
-from itertools import islice
 from pathlib import Path
 from random import Random
 
+import outputs
 import sources
 from evaluate import f1
-from mixture import TEMPLATES
+from windows import Passage, cut, is_evidence
 
 from bonito_local.backends.base import Request, Sample, Sampling
 from bonito_local.backends.llamacpp.engine import LlamaCpp
-from bonito_local.passages.split import Lengths, split_text
-from bonito_local.passages.types import Section, Text
-from bonito_local.tasks import CONTEXT, PIPE, format_prompt, parse_completion, task_type
 
-LABELS = {
-    "ynqa": ("yes", "no"),
-    "te": ("yes", "no"),
-    "paraphrase_id": ("yes", "no"),
-    "nli": ("entailment", "contradiction", "neutral"),
-    "sentiment": ("positive", "negative"),
-}
+_GREEDY = Sampling(temperature=0.0, max_tokens=96)
+_EXQA = {"Answer", "Question"}
+_SAME = 0.8  # F1 of two answers that say the same
 
 
-def complete(engine: LlamaCpp, prompts: list[str], sampling: Sampling) -> list[str]:
+def complete(engine: LlamaCpp, prompts: Sequence[str]) -> list[str]:
     """Return a completion of each prompt, in order."""
     requests = (
-        Request(str(at), prompt, sampling, (Sample(0, at),)) for at, prompt in enumerate(prompts)
+        Request(str(at), prompt, _GREEDY, (Sample(0, at),)) for at, prompt in enumerate(prompts)
     )
     done = {int(c.request_id): c.text for c in engine.generate(requests)}
     return [done[at] for at in range(len(prompts))]
 
 
-def passages(paragraphs: list[sources.Paragraph], count: int, engine: LlamaCpp) -> list[str]:
-    """Return the first passage of each of `count` paragraphs, as the product splits them."""
-    limit = int(engine.metadata.get("bonito.passage_tokens", 192))
-    drawn: list[str] = []
-    for paragraph in paragraphs[:count]:
-        text = paragraph.text
-        spans = split_text(
-            Text(text, (Section(0, 0, len(text)),)), engine.count_tokens, Lengths(limit)
-        )
-        drawn += islice((text[s.start : s.end] for s in spans if not s.left_out), 1)
-    return drawn
+def read(engine: LlamaCpp, asked: Sequence[tuple[str, str]]) -> list[str]:
+    """Return the model's answers to questions, each on a text."""
+    begun = [outputs.prompt(t) + outputs.begun("answer", Question=q) for t, q in asked]
+    return [outputs.parse(text).get("Answer", "") for text in complete(engine, begun)]
 
 
-def measure(engine: LlamaCpp, texts: list[str], task: str) -> dict[str, float]:
-    """Return rates over one task type's completions."""
-    completions = complete(engine, [format_prompt(task_type(task), t) for t in texts], Sampling())
-    pairs = [parse_completion(c, t) for c, t in zip(completions, texts, strict=True)]
-    parsed = [(t, c, p) for t, c, p in zip(texts, completions, pairs, strict=True) if p]
-    instructions = Counter(c.split(PIPE)[0].strip() for _, c, _ in parsed)
-    result = {
-        "parsed": len(parsed) / len(texts),
-        "distinct": len(instructions) / max(1, len(parsed)),
+def extractive(engine: LlamaCpp, chosen: Sequence[tuple[str, str]]) -> dict[str, float]:
+    """Return rates over rows that the model writes, each for a sentence of a text."""
+    begun = [outputs.prompt(t) + outputs.begun("exqa", Sentence=s) for t, s in chosen]
+    rows = [outputs.parse(text) for text in complete(engine, begun)]
+    whole = [(*c, row) for c, row in zip(chosen, rows, strict=True) if row.keys() == _EXQA]
+    answers = read(engine, [(text, row["Question"]) for text, _, row in whole])
+    quoted = sum(row["Answer"] in sentence for _, sentence, row in whole)
+    same = sum(f1(a, row["Answer"]) >= _SAME for a, (_, _, row) in zip(answers, whole, strict=True))
+    return {
+        "parsed": len(whole) / max(1, len(chosen)),
+        "quoted": quoted / max(1, len(whole)),
+        "read_the_same": same / max(1, len(whole)),
     }
-    if task == "exqa":
-        result["verbatim"] = sum(p.response in t for t, _, p in parsed) / max(1, len(parsed))
-    for label in LABELS.get(task, ()):
-        share = sum(p.response == label for _, _, p in parsed) / max(1, len(parsed))
-        result[label] = share
-    return {name: round(value, 3) for name, value in result.items()}
 
 
-def squad_f1(engine: LlamaCpp, paragraphs: list[sources.Paragraph], count: int) -> float:
-    """Return the mean token F1 of answers to SQuAD's own questions."""
-    rng = Random(1)
-    limit = int(engine.metadata.get("bonito.passage_tokens", 192))
-    fitting = [p for p in paragraphs if p.questions and engine.count_tokens(p.text) <= limit]
-    asked = [(p.text, rng.choice(p.questions)) for p in fitting[:count]]
-    ask = TEMPLATES["exqa"][0]
-    kind = task_type("exqa")
-    prompts = [f"{format_prompt(kind, t)}{ask.replace('{q}', q.text)}\n{PIPE}\n" for t, q in asked]
-    assert ask.startswith(CONTEXT)
-    answers = complete(engine, prompts, Sampling(temperature=0.0, max_tokens=48))
-    scores = [f1(a, q.answer) for a, (_, q) in zip(answers, asked, strict=True)]
-    return sum(scores) / max(1, len(scores))
+def yes_no(engine: LlamaCpp, chosen: Sequence[tuple[str, str]], label: str) -> dict[str, float]:
+    """Return rates over yes-no questions that the model writes for one answer."""
+    begun = [outputs.prompt(t) + outputs.begun("ynqa", Sentence=s, Answer=label) for t, s in chosen]
+    rows = [outputs.parse(text) for text in complete(engine, begun)]
+    asked = [
+        (t, row["Question"]) for (t, _), row in zip(chosen, rows, strict=True) if "Question" in row
+    ]
+    same = sum(answer == label for answer in read(engine, asked))
+    return {
+        "parsed": len(asked) / max(1, len(chosen)),
+        "read_the_same": same / max(1, len(asked)),
+    }
 
 
 def main() -> None:
@@ -93,18 +76,29 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--passages", type=int, default=500)
-    parser.add_argument("--tasks", default="exqa,ynqa")
     args = parser.parse_args()
+    rng = Random(0)
     paragraphs = list(sources.squad(args.data_dir / "train/squad-dev-v1.1.json"))
-    Random(0).shuffle(paragraphs)
-    results: dict[str, object] = {"model": args.model.name}
+    rng.shuffle(paragraphs)
+    passages: list[Passage] = [p for p in (cut(p, rng) for p in paragraphs) if p is not None]
+    passages = passages[: args.passages]
+    chosen = [
+        (passage.text, rng.choice(sentences))
+        for passage in passages
+        if (sentences := [s for s in passage.sentences if is_evidence(s)])
+    ]
+    asked = [(p.text, rng.choice(p.asked)) for p in passages if p.asked]
     with closing(LlamaCpp(args.model)) as engine:
-        texts = passages(paragraphs, args.passages, engine)
-        results["passages"] = len(texts)
-        for task in args.tasks.split(","):
-            results[task] = measure(engine, texts, task)
-        results["squad_dev_f1"] = round(squad_f1(engine, paragraphs, args.passages), 3)
-    print(json.dumps(results, indent=1))
+        results: dict[str, dict[str, float]] = {
+            "exqa": extractive(engine, chosen),
+            "yes": yes_no(engine, chosen, "yes"),
+            "no": yes_no(engine, chosen, "no"),
+        }
+        answers = read(engine, [(text, a.question) for text, a in asked])
+    scores = [f1(answer, a.answer) for answer, (_, a) in zip(answers, asked, strict=True)]
+    results["squad_dev"] = {"questions": len(asked), "f1": sum(scores) / max(1, len(scores))}
+    rounded = {task: {k: round(v, 3) for k, v in r.items()} for task, r in results.items()}
+    print(json.dumps({"model": args.model.name, "passages": len(passages), **rounded}, indent=1))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ mkdir -p "$out"
 [ -s "$out/base/config.json" ] ||
     bonito-local convert "$base" --to checkpoint -o "$out/base"
 [ -s "$out/rows.jsonl" ] ||
-    python "$here/rows.py" --data-dir "$data" --out "$out/rows.jsonl" --rows "${ROWS:-50000}"
+    python "$here/rows.py" --data-dir "$data" --out "$out/rows.jsonl" --rows "${ROWS:-40000}"
 [ -s "$out/qlora.toml" ] || cat > "$out/qlora.toml" <<TOML
 base = "base"
 data = "rows.jsonl"
@@ -21,17 +21,17 @@ rank = ${RANK:-32}
 alpha = ${RANK:-32}
 learning_rate = 1e-3
 max_grad_norm = 1.0
-batch = 24
-steps = ${STEPS:-560}
+batch = 32
+steps = ${STEPS:-1050}
 input_tokens = 480
 output_tokens = 160
-micro_tokens = 2048
+micro_tokens = 3072
 weights = "base"        # the base is 4-bit already: no second rounding
 share_prompts = true
-save_every = 70
+save_every = 25
 seed = 1
 TOML
-bonito-local train bonito "$out/qlora.toml"
+OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE} bonito-local train bonito "$out/qlora.toml"
 python "$here/build_gguf.py" --base "$out/base" --adapter "$out/adapter" --out "$out/bonito-small.gguf"
 python "$here/measure.py" --data-dir "$data" --model "$out/bonito-small.gguf" \
     --passages "${PASSAGES:-500}" | tee "$out/measured.json"

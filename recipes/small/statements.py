@@ -25,7 +25,10 @@ _ADJUNCT = re.compile(
     r"^(?P<head>.+ [a-z]+) (?P<tail>(?:in|on|during|after|before|since|from|at|by) "
     r"(?:\d[\d,.]*|(?:the )?[A-Z][\w.'-]*(?: (?:of |the )?[A-Z\d][\w.'-]*){0,3}))$"
 )
-_LOOSE = re.compile(r" (?:in|on|during|after|before|since|from|at|by|when|while|as|for|if|to) ")
+_LOOSE = re.compile(
+    r" (?:with|alongside|against|of|in|on|during|after|before|since|from|at|by|when|while|as|for|if"
+    r"|to) "
+)
 _NUMBER = re.compile(
     r"^(?:about |around |over |nearly |more than |at least |approximately )?"
     r"(?:\d[\d,.]*(?: (?:million|billion|thousand))?|one|two|three|four|five|six|seven|eight|nine|"
@@ -99,6 +102,8 @@ def forms(question: str, answer: str, verbs: Verbs) -> Forms | None:
     """Return the yes-no forms of a question and an answer, where its form is known."""
     text = question.strip().rstrip("? ").strip()
     answer = answer.strip().rstrip(".,;")
+    if len(re.findall(r"\b(?:wh(?:at|en|ere|o|y|ich)|how)\b", text, re.I)) > 1:
+        return None
     if not answer or len(text.split()) > 20 or len(answer.split()) > 8 or '"' in text:
         return None
     for make in (_how_many, _when, _where, _called, _who_is, _who_did, _what_did):
@@ -223,6 +228,8 @@ def _who_is(text: str, answer: str, verbs: Verbs) -> Forms | None:
         return None
     if match["what"] == "Who" and not answer[:1].isupper() and not answer.startswith("the "):
         return None
+    if not answer[:1].isalpha():  # "Were 12 % the losses?"
+        return None
     if match["rest"].startswith(("a ", "an ")) and match["what"] != "Who":
         return None
     return Forms(
@@ -276,12 +283,15 @@ def kind_of(answer: str) -> str:
     if re.fullmatch(r"(?:in |the )?\d{4}s?", answer):
         return "year"
     if re.search(rf"{_MONTH}|\d{{4}}", answer):
-        return "date"
-    if re.search(r"\d", answer) or _NUMBER.match(answer):
+        return "date" if re.search(r"\d", answer) else "month"
+    if _NUMBER.match(answer):
         return "number"
+    if re.search(r"^\D{0,2}\d|^(?:over|about|nearly) \D?\d", answer, re.I):
+        return next((sign for sign in ("%", "percent", "$", "€", "£") if sign in answer), "amount")
     if answer[:1].isupper():
         return "name"
-    return "phrase"
+    article = re.match(r"(?:the|an?) ", answer)
+    return f"{article[0] if article else ''}phrase{'s' if answer.endswith('s') else ''}"
 
 
 def wrong_answer(answer: str, others: Sequence[str], rng: random.Random) -> str | None:
@@ -298,7 +308,8 @@ def wrong_answer(answer: str, others: Sequence[str], rng: random.Random) -> str 
     if fitting:
         return rng.choice(fitting)
     if kind == "year" and (year := re.search(r"\d{4}", answer)):
-        other = int(year[0]) + rng.choice((-31, -12, -7, -4, -2, 3, 5, 9, 14))
+        steps = (-30, -20, -10, 10, 20) if answer.endswith("s") else (-31, -12, -7, -4, -2, 3, 5, 9)
+        other = int(year[0]) + rng.choice(steps)
         return answer.replace(year[0], str(other))
     if kind == "number" and (number := re.fullmatch(r"\d{1,3}", answer)):
         return str(max(2, int(number[0]) + rng.choice((-5, -3, 2, 4, 7, 10, int(number[0])))))

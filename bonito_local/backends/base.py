@@ -53,6 +53,26 @@ class Shape:
     span_of: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a completion: any text, one of the `choices`, or words that `span_of` holds."""
+
+    name: str
+    choices: tuple[str, ...] = ()
+    span_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """What a guided completion of lines must look like.
+
+    The prompt ends with the first line's name and a colon. Each line after it begins with its own.
+    The completion ends where the last line does.
+    """
+
+    lines: tuple[Line, ...]
+
+
 class Framed(str):
     """A prompt whose `head` and `tail` are a chat template's.
 
@@ -84,7 +104,7 @@ class Request:
     prompt: str
     sampling: Sampling
     samples: tuple[Sample, ...]
-    shape: Shape | None = None
+    shape: Shape | Lines | None = None
 
 
 @dataclass(frozen=True, slots=True)

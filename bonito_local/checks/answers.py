@@ -7,6 +7,7 @@ import re
 from bonito_local.checks.candidate import Candidate, Check
 from bonito_local.checks.options import chosen, find_options
 from bonito_local.checks.text import content, digits, holds, normalize, numbers, words
+from bonito_local.passages.sentences import sentences
 from bonito_local.tasks import defuse
 
 _ASKING = frozenset(
@@ -34,7 +35,8 @@ def in_passage(text: str, passage: str) -> bool:
 
 def question_in(asked: str) -> str:
     """Return the question of an instruction without its passage; all of it where it asks none."""
-    parts = re.split(r"[\n.:!]", asked.replace("?", "?\n"))
+    parts = [sentence.text for line in asked.split("\n") for sentence in sentences(line)]
+    parts = [part for whole in parts for part in re.split(r": |(?<=\?)\s", whole)]
     questions = [part for part in parts if part.endswith("?") and part.strip(" \t?")]
     # "Is it new? Yes or no?" asks the longer of the two.
     return max(questions, key=len).strip() if questions else asked.strip()

@@ -15,7 +15,8 @@ class Candidate:
     """What the checks look at.
 
     `asked` and `said` are the instruction and the response as the model wrote them, without
-    the passage. `labels` are the user's own, where there are any.
+    the passage. `labels` are the user's own, where there are any; `place` is where the passage
+    stands in its document.
     """
 
     task: TaskType
@@ -27,6 +28,7 @@ class Candidate:
     said: str
     thresholds: Thresholds
     labels: tuple[str, ...]
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def candidate(
     completion: str,
     thresholds: Thresholds,
     labels: tuple[str, ...],
+    place: str = "",
 ) -> Candidate:
     """Put together what the checks need of a row."""
     sides = completion.split(PIPE)
@@ -65,4 +68,5 @@ def candidate(
         without_passage(said, passage),
         thresholds,
         labels,
+        place,
     )

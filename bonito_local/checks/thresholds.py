@@ -10,6 +10,8 @@ from bonito_local.errors import UsageError, did_you_mean
 
 MOST_RANK = 100
 INSTRUCT_RANK = 3
+MOST_RETRIES = 10
+INSTRUCT_RETRIES = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class Thresholds:
         retrieval_rank: a row's question, searched for among all passages of the job, must find its
             own among so many results; 0 does not search. None: 3 for models that are asked by
             instructions, else 0.
+        round_trip: a row's question is put to the model again, and the row is rejected where the
+            answer is another. None: for models that are asked by instructions.
+        retries: how often a row that fails is written anew, about another sentence. None: 2 for
+            models that are asked by instructions, else 0.
+        stand_alone: questions must be clear without their page. None: for models that are asked
+            by instructions.
         near_duplicate: rows at least this alike are duplicates; 0 looks for the same text only.
         evaluation_words: a run of words that an evaluation set has too gives it away.
         language: what rows are written in: "en", or "" for any.
@@ -43,6 +51,9 @@ class Thresholds:
     repetition: float = 0.5
     paraphrase_overlap: float = 0.95
     retrieval_rank: int | None = None
+    round_trip: bool | None = None
+    retries: int | None = None
+    stand_alone: bool | None = None
     near_duplicate: float = 0.8
     evaluation_words: int = 13
     language: str = "en"
@@ -50,9 +61,14 @@ class Thresholds:
 
     def settled(self, instruct: bool) -> Thresholds:
         """Return these with what depends on whether the model is asked by instructions."""
-        if self.retrieval_rank is not None:
-            return self
-        return replace(self, retrieval_rank=INSTRUCT_RANK if instruct else 0)
+        rank, retries = (INSTRUCT_RANK, INSTRUCT_RETRIES) if instruct else (0, 0)
+        return replace(
+            self,
+            retrieval_rank=rank if self.retrieval_rank is None else self.retrieval_rank,
+            round_trip=instruct if self.round_trip is None else self.round_trip,
+            stand_alone=instruct if self.stand_alone is None else self.stand_alone,
+            retries=retries if self.retries is None else self.retries,
+        )
 
     def changed(self) -> str:
         """What differs from the defaults, as JSON; empty where nothing does."""
@@ -79,6 +95,8 @@ def check_thresholds(thresholds: Thresholds, reasons: Iterable[str]) -> None:
             raise UsageError(f"checks.{field.name} is {value}.", "Use 1 or more.")
         if field.name in _SHARES and not 0 <= value <= 1:
             raise UsageError(f"checks.{field.name} is {value}.", "Use 0 to 1.")
+    if thresholds.retries is not None and not 0 <= thresholds.retries <= MOST_RETRIES:
+        raise UsageError(f"checks.retries is {thresholds.retries}.", f"Use 0 to {MOST_RETRIES}.")
     rank = thresholds.retrieval_rank
     if rank is not None and not 0 <= rank <= MOST_RANK:
         raise UsageError(f"checks.retrieval_rank is {rank}.", f"Use 0 to {MOST_RANK}.")

@@ -22,7 +22,7 @@ from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.output import keep_air_gap
 from bonito_local.jobs.planning import read_documents
 from bonito_local.jobs.progress import Notify, Progress, Stop
-from bonito_local.jobs.prompts import BONITO, Asking, asking, longest_passage
+from bonito_local.jobs.prompts import BONITO, longest_passage, writer_of
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.selection import select_by, selection
 from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
@@ -34,6 +34,7 @@ from bonito_local.passages.discover import check_paths
 from bonito_local.passages.ocr import check_ocr
 from bonito_local.passages.reader import check_lengths
 from bonito_local.passages.types import Problem
+from bonito_local.writing.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +174,8 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 stop=stop,
             )
             with closing(open_engine(wanted, model, plan)) as backend:
-                asked = asking(wanted.prompt, metadata(backend), wanted.guided)
-                spec = _spec(backend, wanted, model, asked)
+                writer = writer_of(wanted.prompt, metadata(backend), wanted.guided)
+                spec = _spec(backend, wanted, model, writer)
                 if not spec.instruct:
                     _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
@@ -193,7 +194,7 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                     )
                 try:
                     run_job(
-                        store, backend, spec, passages, notify, stop, wanted.reading, judge, asked
+                        store, backend, spec, passages, notify, stop, wanted.reading, judge, writer
                     )
                 except KeyboardInterrupt:
                     stopped = True
@@ -213,14 +214,14 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
         return Summary(ledger, written[0].total, store.problems(), ended)
 
 
-def _spec(backend: Backend, wanted: Generation, model: Model, asked: Asking) -> JobSpec:
+def _spec(backend: Backend, wanted: Generation, model: Model, writer: Writer) -> JobSpec:
     return JobSpec(
         tasks=wanted.tasks,
         sampling=wanted.sampling,
         model=model.file.name,
         model_sha256=model.file.sha256,
         backend=wanted.backend,
-        passage_tokens=longest_passage(backend, wanted, asked),
+        passage_tokens=longest_passage(backend, wanted, writer),
         target_tokens=wanted.target_tokens,
         overlap_tokens=wanted.overlap_tokens,
         keep_repeats=wanted.keep_repeats,
@@ -230,7 +231,7 @@ def _spec(backend: Backend, wanted: Generation, model: Model, asked: Asking) -> 
         checks=wanted.checks,
         engine=wanted.engine,
         adapter_sha256=model.adapter_sha256,
-        instruct=asked is not BONITO,
+        instruct=writer is not BONITO,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.backends.cluster.options import ClusterOptions, check_cluster
+from bonito_local.bounds import check_range, user_path
 from bonito_local.checks.rules import REASONS
 from bonito_local.checks.thresholds import Thresholds, check_thresholds
 from bonito_local.errors import BonitoError, UsageError, did_you_mean
@@ -23,7 +24,7 @@ from bonito_local.jobs.exportspec import Export, check_export
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
 from bonito_local.jobs.prompts import STYLES
-from bonito_local.jobs.spec import check_sampling, parse_tasks
+from bonito_local.jobs.spec import check_plan, check_sampling, parse_tasks
 from bonito_local.jobs.tomlfile import read_toml
 
 # Key -> what its value is, as the error about another one says.
@@ -75,6 +76,9 @@ _KEYS: dict[str, dict[str, str]] = {
         "skip": _TEXTS,
         "near_duplicate": _NUMBER,
         "retrieval_rank": _WHOLE,
+        "round_trip": _FLAG,
+        "retries": _WHOLE,
+        "stand_alone": _FLAG,
         "evaluation_words": _WHOLE,
         "balance": _FLAG,
         "other_jobs": _TEXTS,
@@ -98,6 +102,8 @@ _KEYS: dict[str, dict[str, str]] = {
     },
     "cluster": {"kind": _TEXT, "address": _TEXT, "actors": _WHOLE},
 }
+MOST_PRIORITY = 1_000_000
+MOST_WORDS = 1_000_000
 _REQUIRED = ("documents", "output", "tasks")
 _TYPES: dict[str, tuple[type, ...]] = {
     _TEXT: (str,),
@@ -125,9 +131,11 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     for key in _REQUIRED:
         if not values.get(key):
             raise UsageError(f"{key} is missing.", f"Add {key} = {_example(key)}")
-    for key in ("limit", "passage_tokens", "target_tokens"):
-        if (number := values.get(key)) is not None and number < 1:
-            raise UsageError(f"splitting.{key} is {number}.", "Use 1 or more, or leave it out.")
+    lengths = (values.get(key) for key in ("limit", "passage_tokens", "target_tokens"))
+    check_plan(*lengths, values.get("overlap_tokens", 0))
+    check_range("priority", values.get("priority", 0), -MOST_PRIORITY, MOST_PRIORITY)
+    for key in (key for key in values if key.endswith("_words")):
+        check_range(f"checks.{key}", values[key], 1, MOST_WORDS, f"Use 1 to {MOST_WORDS:,}.")
     drawn = {name: values[name] for name in _KEYS["sampling"] if name in values}
     sampling = Sampling(**drawn | {"stop": tuple(values.get("stop", ()))})
     check_sampling(sampling)
@@ -142,9 +150,9 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     cluster = ClusterOptions(**{name: values[name] for name in _KEYS["cluster"] if name in values})
     check_cluster(cluster)
     return Generation(
-        paths=tuple(Path(name).expanduser() for name in values["documents"]),
+        paths=tuple(map(user_path, values["documents"])),
         tasks=tasks,
-        output=folder / Path(values["output"]).expanduser(),
+        output=folder / user_path(values["output"]),
         model=values.get("model", DEFAULT_MODEL),
         backend=values.get("backend", "llamacpp"),
         sampling=sampling,
@@ -166,8 +174,8 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
         priority=values.get("priority", 0),
         checks=checks,
         balance=values.get("balance", False),
-        other_jobs=tuple(Path(name).expanduser() for name in values.get("other_jobs", ())),
-        evaluation=tuple(Path(name).expanduser() for name in values.get("evaluation", ())),
+        other_jobs=tuple(map(user_path, values.get("other_jobs", ()))),
+        evaluation=tuple(map(user_path, values.get("evaluation", ()))),
         folder=folder,
         exports=_exports(values),
     )

@@ -31,7 +31,9 @@ class Judge:
     labels: tuple[str, ...] = ()
     evaluation: EvaluationSet | None = None
 
-    def result(self, key: int, task: TaskType, passage: str, completion: Completion) -> Result:
+    def result(
+        self, key: int, task: TaskType, passage: str, completion: Completion, place: str = ""
+    ) -> Result:
         """Return how the sample with id `key` ended, but for duplicates: the store knows those."""
         result = Result(
             key,
@@ -47,7 +49,7 @@ class Judge:
         if pair is None:
             return replace(result, outcome="unparseable", reason="")
         result = replace(result, instruction=pair.instruction, response=pair.response)
-        reason = check(task, pair, passage, completion.text, self.thresholds, self.labels)
+        reason = check(task, pair, passage, completion.text, self.thresholds, self.labels, place)
         if reason is None and completion.finish_reason == "length":
             reason = "cut off at the token limit"
         if reason is None and self.evaluation and self.evaluation.holds(pair, passage):

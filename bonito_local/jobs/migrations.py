@@ -195,6 +195,16 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 tokenize = 'porter unicode61 remove_diacritics 2')""",
         ),
     ),
+    (
+        "0009_evidence",
+        (
+            # Where in the passage the sentence stands that a row is about.
+            "ALTER TABLE samples ADD COLUMN evidence_start INTEGER",
+            "ALTER TABLE samples ADD COLUMN evidence_end INTEGER",
+            # What the row's question was answered when it was asked again.
+            "ALTER TABLE samples ADD COLUMN reread TEXT",
+        ),
+    ),
 )
 
 

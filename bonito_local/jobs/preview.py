@@ -19,7 +19,7 @@ from typing import Any
 
 from bonito_local.backends.base import Backend, Completion, Request, Sample
 from bonito_local.backends.cluster.options import ClusterOptions
-from bonito_local.backends.registry import open_backend
+from bonito_local.backends.registry import capabilities, open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, JobError
@@ -27,15 +27,16 @@ from bonito_local.jobs.engine import check_engine, engine_plan, give_up_network,
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
-from bonito_local.jobs.prompts import BONITO, Asking, asking, longest_passage
+from bonito_local.jobs.prompts import BONITO, longest_passage, writer_of
 from bonito_local.jobs.seeds import sample_seed
+from bonito_local.jobs.store import place
 from bonito_local.models.fit import metadata, untrained_tasks
 from bonito_local.passages.discover import TABLES, find_documents
 from bonito_local.passages.ocr import check_ocr
 from bonito_local.passages.reader import check_lengths, read_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
-from bonito_local.tasks import TaskType
+from bonito_local.writing.writer import Assignment, Writer
 
 _PER_DOCUMENT = 3  # passages shown of one, so that several documents are seen
 _MOST_PASSAGES = 24
@@ -135,13 +136,13 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     model = check_engine(wanted)
     plan = replace(engine_plan(wanted, model), tune=False)
     with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
-        asked = asking(wanted.prompt, metadata(backend), wanted.guided)
-        for task in untrained_tasks(backend, wanted.tasks) if asked is BONITO else ():
+        writer = writer_of(wanted.prompt, metadata(backend), wanted.guided)
+        for task in untrained_tasks(backend, wanted.tasks) if writer is BONITO else ():
             yield "note", {"text": f"{model.file.name} was not trained on {task.short}."}
         passages: list[Passage] = []
         counts: Counter[str] = Counter()
         sizes: Counter[str] = Counter()
-        for item in _read(wanted, backend, asked):
+        for item in _read(wanted, backend, writer):
             if isinstance(item, _Whole):
                 counts[item.kind] += item.passages
                 sizes[item.kind] += item.bytes
@@ -156,11 +157,13 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
         if not passages and rows:
             raise JobError("No passage could be read.", "Choose documents that hold text.")
         evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
-        judge = Judge(wanted.checks, wanted.labels, evaluation)
+        checks = wanted.checks.settled(writer is not BONITO)
+        judge = Judge(checks, wanted.labels, evaluation)
         started = time.monotonic()
-        for at, task, completion in _draw(wanted, backend, asked, passages, rows):
-            text = passages[at].text
-            result = judge.result(at, task, text, asked.written(task, text, completion))
+        for at, assignment, completion in _draw(wanted, backend, writer, passages, rows):
+            task, text = assignment.task, assignment.passage
+            written = writer.written(assignment, completion)
+            result = judge.result(at, task, text, written, assignment.heading)
             yield (
                 "row",
                 {
@@ -180,10 +183,10 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _read(
-    wanted: Generation, backend: Backend, asked: Asking
+    wanted: Generation, backend: Backend, writer: Writer
 ) -> Iterator[Passage | Problem | _Whole]:
     """A few passages of each document, until there are enough."""
-    most = longest_passage(backend, wanted, asked)
+    most = longest_passage(backend, wanted, writer)
     lengths = Lengths(most, wanted.target_tokens, wanted.overlap_tokens)
     check_lengths(lengths)
     check_ocr(wanted.ocr)
@@ -209,8 +212,8 @@ def _read(
 
 
 def _draw(
-    wanted: Generation, backend: Backend, asked: Asking, passages: list[Passage], rows: int
-) -> Iterator[tuple[int, TaskType, Completion]]:
+    wanted: Generation, backend: Backend, writer: Writer, passages: list[Passage], rows: int
+) -> Iterator[tuple[int, Assignment, Completion]]:
     """One row each of passages far apart, the tasks in turn, drawn as the job would."""
     count = min(rows, len(passages) * len(wanted.tasks))
     requests = {}
@@ -218,18 +221,17 @@ def _draw(
         index = at * len(passages) // count
         task = wanted.tasks[at % len(wanted.tasks)]
         passage = passages[index]
-        sampling = replace(wanted.sampling, n=1)
-        seed = sample_seed(sampling.seed, passage.sha256, task.short, 0)
-        shape = shape_of(task, passage.text, wanted.labels) if wanted.guided else None
-        prompt = asked.prompt(task, passage.text)
-        requests[str(at)] = (
-            index,
-            task,
-            Request(str(at), prompt, sampling, (Sample(0, seed),), shape),
-        )
+        seed = sample_seed(wanted.sampling.seed, passage.sha256, task.short, 0)
+        assignment = Assignment(task, passage.text, place(passage.source, passage.heading))
+        ask = writer.ask(assignment)
+        sampling = replace(wanted.sampling, n=1, stop=wanted.sampling.stop + ask.stop)
+        held = ask.shape if capabilities(wanted.backend).guided else None
+        shape = shape_of(task, passage.text, wanted.labels) if wanted.guided else held
+        request = Request(str(at), ask.prompt, sampling, (Sample(0, seed),), shape)
+        requests[str(at)] = index, assignment, request
     for completion in backend.generate(request for _, _, request in requests.values()):
-        index, task, _ = requests[completion.request_id]
-        yield index, task, completion
+        index, assignment, _ = requests[completion.request_id]
+        yield index, assignment, completion
 
 
 if __name__ == "__main__":

@@ -30,12 +30,13 @@ from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.output import write_output
 from bonito_local.jobs.own_tasks import remember
 from bonito_local.jobs.progress import Notify, Progress, Stop
-from bonito_local.jobs.prompts import Asking, asking
+from bonito_local.jobs.prompts import writer_of
 from bonito_local.jobs.scoretable import Unscored
 from bonito_local.jobs.selection import Selection, select_by
 from bonito_local.jobs.store import Store
 from bonito_local.models.fit import metadata
 from bonito_local.tasks import CONTEXT, PIPE, TaskType
+from bonito_local.writing.writer import Writer
 
 _AGAIN = Sampling(n=3, temperature=0.7, top_p=0.95)
 _BATCH = 32  # rows scored together, and kept together
@@ -81,13 +82,13 @@ def _score(store: Store, job: Generation, notify: Notify, stop: Stop) -> None:
         )
     plan = replace(engine_plan(job, model), n=_AGAIN.n, tune=False)
     with closing(open_backend(job.backend, model.file.path, plan)) as backend:
-        asked = asking(job.prompt, metadata(backend))
+        writer = writer_of(job.prompt, metadata(backend))
         after = done = 0
         with closing(open_scorer(job.backend, backend)) as scorer:
             while not stop() and (rows := store.unscored(after, _BATCH)):
                 notify(Progress("scoring", done=done, planned=planned))
                 store.set_scores(
-                    zip(rows, score_rows(backend, scorer, asked, types, rows), strict=True)
+                    zip(rows, score_rows(backend, scorer, writer, types, rows), strict=True)
                 )
                 after, done = rows[-1].id, done + len(rows)
 
@@ -95,16 +96,17 @@ def _score(store: Store, job: Generation, notify: Notify, stop: Stop) -> None:
 def score_rows(
     backend: Backend,
     scorer: Scorer,
-    asked: Asking,
+    writer: Writer,
     types: Mapping[str, TaskType],
     rows: Sequence[Unscored],
 ) -> list[dict[str, float]]:
     """Return each row's scores by name; where it does not fit the context, agreement alone."""
     prompts = [
-        asked.beginning(types[row.task], row.passage, row.completion.split(PIPE)[0]) for row in rows
+        writer.beginning(types[row.task], row.passage, row.completion.split(PIPE)[0])
+        for row in rows
     ]
     agreed = _agreements(backend, rows, prompts)
-    likely = list(scorer.score(_texts(asked, types, rows, prompts)))
+    likely = list(scorer.score(_texts(writer, types, rows, prompts)))
     return [_scores(agreed[at], *likely[2 * at : 2 * at + 2]) for at in range(len(rows))]
 
 
@@ -132,7 +134,7 @@ def alike(one: str, other: str) -> float:
 
 
 def _texts(
-    asked: Asking,
+    writer: Writer,
     types: Mapping[str, TaskType],
     rows: Sequence[Unscored],
     prompts: Sequence[str],
@@ -141,7 +143,7 @@ def _texts(
     for row, prompt in zip(rows, prompts, strict=True):
         yield prompt, row.response
         instruction = without_passage(row.completion.split(PIPE)[0], row.passage)
-        yield asked.beginning(types[row.task], "", f"{instruction}\n"), row.response
+        yield writer.beginning(types[row.task], "", f"{instruction}\n"), row.response
 
 
 def _scores(

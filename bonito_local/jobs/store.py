@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from bonito_local.checks.sketch import Sketch
 from bonito_local.errors import OtherSettingsError
@@ -34,6 +36,17 @@ class Pending:
     hash: str
     text: str
     attempt: int = 0
+    place: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a sample ended before it was written anew."""
+
+    number: int
+    outcome: Outcome
+    reason: str
+    completion: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,9 @@ class Result:
     """How one sample ended.
 
     `digest` and, where near-duplicates or the passage are looked for, `sketch` and `search` are
-    set where the outcome is accepted.
+    set where the outcome is accepted. `evidence` is where the sentence stands that the row is
+    about (start and end in the passage), `reread` what its question was answered the second time,
+    `earlier` how it ended before.
     """
 
     id: int
@@ -55,6 +70,17 @@ class Result:
     digest: bytes | None = None
     sketch: Sketch | None = None
     search: Search | None = None
+    evidence: tuple[int, int] | None = None
+    reread: str | None = None
+    earlier: tuple[Attempt, ...] = ()
+
+
+def place(source: str, heading: str) -> str:
+    """Return where a passage stands, as a person would say it: document > heading > heading."""
+    row = re.fullmatch(r"row \d+", heading)
+    name = re.sub(r"[-_\s]+", " ", PurePath(source).stem).strip()
+    named = name if re.search(r"[^\W\d_]{2}", name) else ""
+    return " > ".join(filter(None, [named, "" if row else heading]))
 
 
 class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
@@ -147,16 +173,18 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
         while True:
             with self.errors():
                 page = self._db.execute(
-                    """SELECT s.id, s.passage, s.task, s.sample, p.hash, p.text, s.attempt
+                    """SELECT s.id, s.passage, s.task, s.sample, p.hash, p.text, s.attempt,
+                           d.source, p.heading
                        FROM samples s JOIN passages p ON p.id = s.passage
+                       JOIN documents d ON d.id = p.document
                        WHERE s.outcome = 'pending' AND (s.passage, s.task, s.sample) > (?, ?, ?)
                        ORDER BY s.passage, s.task, s.sample LIMIT ?""",
                     (*after, _PAGE),
                 ).fetchall()
             if not page:
                 return
-            for row in page:
-                yield Pending(*row)
+            for *sample, source, heading in page:
+                yield Pending(*sample, place(source, heading))
             after = page[-1][1:4]
 
     def record(self, results: Iterable[Result]) -> Counter[str]:
@@ -182,10 +210,13 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
                             (why, other),
                         ).rowcount
                         ends.update({"accepted": -moved, "duplicate": moved})
+                self._keep_earlier(result)
+                start, end = result.evidence or (None, None)
                 ends[outcome] += self._db.execute(
                     """UPDATE samples SET outcome = ?, reason = ?, completion = ?,
                        instruction = ?, response = ?, prompt_tokens = ?, completion_tokens = ?,
-                       digest = ? WHERE id = ? AND outcome = 'pending'""",
+                       digest = ?, evidence_start = ?, evidence_end = ?, reread = ?
+                       WHERE id = ? AND outcome = 'pending'""",
                     (
                         outcome,
                         storable(reason),
@@ -195,10 +226,30 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
                         result.prompt_tokens,
                         result.completion_tokens,
                         result.digest if outcome in ("accepted", "duplicate") else None,
+                        start,
+                        end,
+                        None if result.reread is None else storable(result.reread),
                         result.id,
                     ),
                 ).rowcount
         return ends
+
+    def _keep_earlier(self, result: Result) -> None:
+        """Keep how a sample ended before it was written anew, as `ask_again` does."""
+        if not result.earlier or not self._is_pending(result.id):
+            return
+        self._db.executemany(
+            """INSERT OR REPLACE INTO earlier (sample, attempt, outcome, reason, completion)
+               VALUES (?, ?, ?, ?, ?)""",
+            [
+                (result.id, one.number, one.outcome, one.reason, storable(one.completion))
+                for one in result.earlier
+            ],
+        )
+        self._db.execute(
+            "UPDATE samples SET attempt = ? WHERE id = ?",
+            (result.earlier[-1].number + 1, result.id),
+        )
 
     def _is_pending(self, number: int) -> bool:
         found = self._db.execute(
@@ -225,7 +276,8 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
                 asked += self._db.execute(
                     """UPDATE samples SET outcome = 'pending', reason = '', completion = NULL,
                        instruction = NULL, response = NULL, prompt_tokens = NULL,
-                       completion_tokens = NULL, digest = NULL,
+                       completion_tokens = NULL, digest = NULL, evidence_start = NULL,
+                       evidence_end = NULL, reread = NULL,
                        attempt = attempt + (outcome != 'failed') WHERE outcome = ?""",
                     (outcome,),
                 ).rowcount

@@ -1,28 +1,44 @@
-"""Forms: what a model that follows instructions is asked to write of a passage, one a task type.
+"""Forms: what a model that follows instructions is asked to write, one for each task type.
 
-A form is a file in `prompts/`. The model fills in a JSON object, with the sentence that holds the
-answer first; instruction and response are put together from its fields. Labels and the order of
-options are drawn by the passage's hash, so that a model's leanings do not decide them.
+A form is a file in `prompts/`. The model is given a sentence of the passage and writes lines of the
+form `Name: text`; instruction and response are put together from them. Which sentence, which label
+and which wording of the instruction is drawn by the passage's hash and the sample's number, so that
+a model's leanings do not decide it.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 import random
 import re
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
-from bonito_local.tasks import CONTEXT
+from bonito_local.backends.base import Line, Lines
+from bonito_local.tasks import CONTEXT, TASK_TYPES
+from bonito_local.writing.contrast import changed
+from bonito_local.passages.sentences import Sentence, candidates
+from bonito_local.writing.writer import Assignment
 
 _LETTERS = "abcdefgh"
-_FIELD = r'"%s"\s*:\s*"((?:[^"\\]|\\.)*)'
+_PLACES = {task.short: place for place, task in enumerate(TASK_TYPES)}
+_INLINE = re.compile(r"\b(?:Question|Answer|Sentence|Statement|Wrong):")
+_WRONG = "wrong"  # the line that holds wrong options, apart by bars
+_FEWEST_WRONG = 2
 
-Fields = Mapping[str, str | list[str]]
+Fields = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a row is to be: its label, its sentence, and the sentence as the model is shown it."""
+
+    label: str
+    sentence: Sentence | None = None
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,77 +47,145 @@ class Form:
 
     Attributes:
         asks: the request for each label, by label; the one of a form without labels by "".
-        keys: fields of the JSON object that the model writes, in order.
-        instruction: the row's instruction; `{key}` stands for a field, `{options}` for the
-            answer among the wrong ones.
+        lines: names of the lines that the model writes, in order.
+        instructions: wordings of the row's instruction; `{name}` stands for a line's text,
+            `{sentence}` for the sentence, `{options}` for the answer among the wrong ones.
         response: the row's response; `{letter}` stands for the right option's and `{label}` for
             the label.
+        sentence: whether the row is about one sentence of the passage.
+        changed: labels for which the model is given the sentence with one thing changed.
+        spans: lines that hold words of the "sentence" or the "passage" and nothing else.
+        choices: lines that hold one of these texts.
+        check: how the row's answer is asked for again, one of the conversation's `checks`.
     """
 
     asks: Mapping[str, str]
-    keys: tuple[str, ...]
-    instruction: str
+    lines: tuple[str, ...]
+    instructions: tuple[str, ...]
     response: str
+    sentence: bool = True
+    changed: tuple[str, ...] = ()
+    spans: Mapping[str, str] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    check: str = ""
+
+    def choose(self, assignment: Assignment) -> Choice:
+        """Return the label that the row is to have, and the sentence that it is to be about.
+
+        Each sample and attempt is about another. Where no sentence can be changed, the label is
+        one that needs no change.
+        """
+        labels = list(self.asks)
+        place = _PLACES.get(assignment.task.short, 0)
+        label = labels[(assignment.number + place + assignment.sample) % len(labels)]
+        found = candidates(assignment.passage) if self.sentence else []
+        if not found:
+            return Choice(label if label not in self.changed else _first(labels, self.changed))
+        turn = (place + assignment.attempt) * assignment.of + assignment.sample
+        order = [found[(turn + step) % len(found)] for step in range(len(found))]
+        if label in self.changed:
+            for sentence in order:
+                draw = random.Random(f"{assignment.number} {sentence.start}")
+                if false := changed(sentence.text, assignment.passage, draw):
+                    return Choice(label, sentence, false)
+            label = _first(labels, self.changed)
+        return Choice(label, order[0], order[0].text)
+
+    def request(self, choice: Choice) -> str:
+        """Return what is asked for."""
+        return request(self.asks[choice.label], choice.shown)
 
     @property
-    def opening(self) -> str:
+    def lead(self) -> str:
         """What the model's answer begins with: it is put there for it."""
-        return f'{{"{self.keys[0]}": "'
+        return f"{self.lines[0].capitalize()}:"
 
-    def label(self, passage: str) -> str:
-        """Return the label drawn for a passage; empty where the form has none."""
-        return list(self.asks)[_seed(passage) % len(self.asks)]
+    def shape(self, assignment: Assignment) -> Lines:
+        """Return what the lines may hold."""
+        passage = " ".join(assignment.passage.split())
+        texts = {"passage": passage, "sentence": self.choose(assignment).shown or passage}
+        return Lines(
+            tuple(
+                Line(
+                    name.capitalize(),
+                    self.choices.get(name, ()),
+                    texts[self.spans[name]] if name in self.spans else None,
+                )
+                for name in self.lines
+            )
+        )
 
-    def request(self, passage: str) -> str:
-        """Return what is asked about a passage."""
-        return self.asks[self.label(passage)]
+    def fields(self, written: str) -> Fields | None:
+        """Return the texts of the lines, by name; None where one lacks or is empty.
 
-    def row(self, passage: str, written: str) -> tuple[str, str] | None:
-        """Return instruction and response of what a model wrote, or None where fields lack.
-
-        `written` is the answer without its `opening`.
+        `written` is the answer without its `lead`.
         """
-        fields = _read(self.opening + written, self.keys)
+        names = "|".join(self.lines)
+        parts = re.split(
+            rf"^[\s*#-]*({names})[*\s]*:[*\s]*", f"{self.lead}{written}", flags=re.I | re.M
+        )
+        fields: dict[str, str] = {}
+        for name, text in zip(parts[1::2], parts[2::2], strict=True):
+            if text := " ".join(text.split("\n\n")[0].split()):
+                fields.setdefault(name.lower(), text)
+        if set(fields) != set(self.lines) or any(map(_INLINE.search, fields.values())):
+            return None
+        if _WRONG in fields and len(_options(fields[_WRONG])) < _FEWEST_WRONG:
+            return None
+        return fields
+
+    def row(self, assignment: Assignment, written: str) -> tuple[str, str] | None:
+        """Return instruction and response of what a model wrote, or None where lines lack."""
+        fields = self.fields(written)
         if fields is None:
             return None
-        slots = {name: value for name, value in fields.items() if isinstance(value, str)}
-        slots["label"] = self.label(passage)
-        wrong = fields.get("wrong")
-        if isinstance(wrong, list):
-            options = [slots["answer"], *wrong[:3]]
-            random.Random(_seed(passage)).shuffle(options)
-            slots["letter"] = _LETTERS[options.index(slots["answer"])]
+        choice = self.choose(assignment)
+        about = choice.sentence.text if choice.sentence else ""
+        slots = {**fields, "label": choice.label, "sentence": about}
+        draw = random.Random(f"{assignment.number} {assignment.task.short} {assignment.sample}")
+        if _WRONG in fields:
+            right = fields[self.lines[self.lines.index(_WRONG) - 1]]
+            options = [right, *_options(fields[_WRONG])[:3]]
+            draw.shuffle(options)
+            slots["letter"] = _LETTERS[options.index(right)]
             slots["options"] = "\n".join(
                 f"({letter}) {option}" for letter, option in zip(_LETTERS, options, strict=False)
             )
-        return _fill(self.instruction, slots), _fill(self.response, slots)
+        return _fill(draw.choice(self.instructions), slots), _fill(self.response, slots)
+
+
+def request(ask: str, sentence: str) -> str:
+    """Return a request about a sentence; about the whole text where it is empty."""
+    return f"{ask}\nSentence: {sentence}" if sentence else ask
+
+
+def _first(labels: Sequence[str], but: Container[str]) -> str:
+    return next(label for label in labels if label not in but)
 
 
 @functools.cache
 def form(task: str) -> Form | None:
     """Return the form of one of the 16 task types by its short name; None for others."""
     file = files("bonito_local.writing").joinpath("prompts", f"{task}.toml")
-    if not file.is_file():
+    if task not in _PLACES or not file.is_file():
         return None
-    data = tomllib.loads(file.read_text("utf-8"))
+    data: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
     ask = data["ask"]
     return Form(
         asks={"": ask} if isinstance(ask, str) else ask,
-        keys=tuple(data["keys"]),
-        instruction=data["instruction"],
+        lines=tuple(data["lines"]),
+        instructions=tuple(data["instructions"]),
         response=data["response"],
+        sentence=data.get("sentence", True),
+        changed=tuple(data.get("changed", ())),
+        spans=data.get("spans", {}),
+        choices={name: tuple(texts) for name, texts in data.get("choices", {}).items()},
+        check=data.get("check", ""),
     )
 
 
-def system_prompt() -> str:
-    """Return what every request begins with."""
-    return (
-        files("bonito_local.writing").joinpath("prompts", "system.txt").read_text("utf-8").strip()
-    )
-
-
-def _seed(passage: str) -> int:
-    return int.from_bytes(hashlib.sha256(passage.strip().encode("utf-8", "replace")).digest()[:4])
+def _options(text: str) -> list[str]:
+    return [option for part in text.split("|") if (option := part.strip(" .;"))]
 
 
 def _fill(template: str, slots: Mapping[str, str]) -> str:
@@ -112,37 +196,3 @@ def _fill(template: str, slots: Mapping[str, str]) -> str:
         lambda match: match[0] if match[0] == CONTEXT else slots[match[0][1:-1]],
         template,
     )
-
-
-def _read(text: str, keys: tuple[str, ...]) -> Fields | None:
-    """Return the fields of the JSON object that `text` begins with; None where one lacks."""
-    try:
-        value, _ = json.JSONDecoder(strict=False).raw_decode(text)
-    except (ValueError, RecursionError):
-        value = _salvage(text, keys)
-    if not isinstance(value, dict):
-        return None
-    fields: dict[str, str | list[str]] = {}
-    for key in keys:
-        field = value.get(key)
-        if key == "wrong":
-            if not isinstance(field, list) or len(field) < 2:
-                return None
-            fields[key] = [str(one).strip() for one in field if not isinstance(one, dict | list)]
-        elif isinstance(field, str | int | float) and str(field).strip():
-            fields[key] = str(field).strip()
-        else:
-            return None
-    return fields
-
-
-def _salvage(text: str, keys: tuple[str, ...]) -> dict[str, str]:
-    """Return the fields that can be told in broken JSON; texts alone, whole ones."""
-    values: dict[str, str] = {}
-    for key in keys:
-        if match := re.search(_FIELD % re.escape(key) + '"', text, re.DOTALL):
-            try:
-                values[key] = json.loads(f'"{match[1]}"', strict=False)
-            except ValueError:
-                values[key] = match[1]
-    return values

@@ -13,8 +13,9 @@ from tokenizers import Tokenizer
 from bonito_local.backends.checkpoint import read_checkpoint
 from bonito_local.backends.cluster.vocabulary import open_vocabulary
 from bonito_local.errors import ModelError
-from bonito_local.jobs.prompts import BonitoAsking, asking
+from bonito_local.jobs.prompts import writer_of
 from bonito_local.models.catalog import resolve_model
+from bonito_local.writing.bonito import BonitoWriter
 
 
 @pytest.fixture(scope="module")
@@ -145,13 +146,13 @@ def test_a_cluster_plans_by_tokenizer_json_alone(folder: Path) -> None:
 
 
 def test_a_cluster_asks_an_instruct_checkpoint_as_one_process_does(folder: Path) -> None:
-    assert isinstance(asking("auto", open_vocabulary("vllm", folder).metadata), BonitoAsking)
+    assert isinstance(writer_of("auto", open_vocabulary("vllm", folder).metadata), BonitoWriter)
     template = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
     (folder / "chat_template.jinja").write_text(template)
     metadata = open_vocabulary("vllm", folder).metadata
     assert metadata["tokenizer.chat_template"] == template
     assert metadata == read_checkpoint(folder).metadata
-    assert not isinstance(asking("auto", metadata), BonitoAsking)
+    assert not isinstance(writer_of("auto", metadata), BonitoWriter)
 
 
 def test_a_model_is_of_a_format_that_the_backend_takes(folder: Path, tiny_gguf: Path) -> None:

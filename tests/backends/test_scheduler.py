@@ -22,6 +22,13 @@ def prompt(name: str, size: int, limit: int, n: int, head: int | None = None) ->
     return Prompt(Request(name, "", Sampling(), samples), tokens, limit, deque(samples))
 
 
+def admit(scheduler: Scheduler, waiting: Prompt) -> Sequence:
+    """Start a prompt that has not to wait."""
+    admission = scheduler.admit(waiting)
+    assert admission is not None
+    return admission.sequence
+
+
 def step(scheduler: Scheduler) -> tuple[list[int], list[tuple[int, int]]]:
     """Do what an engine does with a plan; returns slots drawn, and (slot, tokens) filled."""
     scheduler.forks()
@@ -35,11 +42,11 @@ def step(scheduler: Scheduler) -> tuple[list[int], list[tuple[int, int]]]:
 
 def test_slots_are_filled_before_anything_is_drawn() -> None:
     scheduler = Scheduler(slots=4, budget=32)
-    scheduler.admit(prompt("a", 11, 5, 1))
+    admit(scheduler, prompt("a", 11, 5, 1))
     assert step(scheduler) == ([], [(0, 10)])
     assert step(scheduler) == ([0], [])
-    scheduler.admit(prompt("b", 71, 5, 1))
-    scheduler.admit(prompt("c", 21, 5, 1))
+    admit(scheduler, prompt("b", 71, 5, 1))
+    admit(scheduler, prompt("c", 21, 5, 1))
     assert step(scheduler) == ([], [(1, 32)])
     assert step(scheduler) == ([], [(1, 32)])
     assert step(scheduler) == ([], [(1, 6), (2, 20)])
@@ -48,8 +55,8 @@ def test_slots_are_filled_before_anything_is_drawn() -> None:
 
 def test_a_prefix_is_cut_the_same_whatever_goes_before() -> None:
     scheduler = Scheduler(slots=4, budget=32)
-    scheduler.admit(prompt("a", 21, 5, 1))
-    scheduler.admit(prompt("b", 71, 5, 1))
+    admit(scheduler, prompt("a", 21, 5, 1))
+    admit(scheduler, prompt("b", 71, 5, 1))
     assert step(scheduler) == ([], [(0, 20), (1, 32)])
     assert step(scheduler) == ([], [(1, 32)])
     assert step(scheduler) == ([], [(1, 6)])
@@ -57,20 +64,20 @@ def test_a_prefix_is_cut_the_same_whatever_goes_before() -> None:
 
 def test_gaps_are_closed_from_the_top() -> None:
     scheduler = Scheduler(slots=6, budget=64)
-    live = [scheduler.admit(prompt(str(i), 5, 5, 1)) for i in range(5)]
+    live = [admit(scheduler, prompt(str(i), 5, 5, 1)) for i in range(5)]
     step(scheduler)
     assert scheduler.moves() == []  # slot 5 is free, above all
     scheduler.finish(live[1])
     scheduler.finish(live[2])
     assert [(m.source, m.sequence.slot) for m in scheduler.moves()] == [(4, 1), (3, 2)]
     assert step(scheduler) == ([0, 1, 2], [])
-    assert scheduler.admit(prompt("5", 9, 5, 1)).slot == 3
+    assert admit(scheduler, prompt("5", 9, 5, 1)).slot == 3
 
 
 def test_samples_share_the_prefix_and_go_before_new_prompts() -> None:
     scheduler = Scheduler(slots=2, budget=64)
     first = prompt("1", 41, 20, 4, head=3)
-    source = scheduler.admit(first)
+    source = admit(scheduler, first)
     assert scheduler.forks() == []  # nothing to share yet
     assert scheduler.free == 1
     step(scheduler)
@@ -83,7 +90,7 @@ def test_samples_share_the_prefix_and_go_before_new_prompts() -> None:
     assert scheduler.finish(scheduler.live[1])
     assert [(s.slot, s.sample.index) for s in scheduler.live] == [(0, 2), (1, 3)]
     assert not scheduler.finish(scheduler.live[0])
-    assert scheduler.admit(prompt("2", 5, 5, 1, head=0)).slot == 0
+    assert admit(scheduler, prompt("2", 5, 5, 1, head=0)).slot == 0
     assert not scheduler.finish(scheduler.live[0])
     assert (scheduler.free, len(scheduler.live)) == (1, 1)
 
@@ -91,36 +98,36 @@ def test_samples_share_the_prefix_and_go_before_new_prompts() -> None:
 def test_a_prompt_goes_where_most_of_it_is_cached() -> None:
     scheduler = Scheduler(slots=3, budget=64)
     for name, head in (("1", 4), ("2", 9), ("3", 6)):
-        scheduler.admit(prompt(name, 20, 5, 1, head))
+        admit(scheduler, prompt(name, 20, 5, 1, head))
     step(scheduler)
     for sequence in list(scheduler.live):
         scheduler.finish(sequence)
-    fourth = scheduler.admit(prompt("4", 30, 5, 1, head=8))
+    fourth = admit(scheduler, prompt("4", 30, 5, 1, head=8))
     assert (fourth.slot, fourth.cached) == (1, 8)
-    fifth = scheduler.admit(prompt("5", 30, 5, 1, head=8))
+    fifth = admit(scheduler, prompt("5", 30, 5, 1, head=8))
     assert (fifth.slot, fifth.cached) == (2, 6)
-    again = scheduler.admit(prompt("1", 20, 5, 1, head=4))
+    again = admit(scheduler, prompt("1", 20, 5, 1, head=4))
     assert (again.slot, again.cached) == (0, 19)  # all but the token to draw from
 
 
 def test_the_last_token_of_a_budget_is_used_and_low_slots_are_taken_first() -> None:
     scheduler = Scheduler(slots=4, budget=32)
-    scheduler.admit(prompt("1", 32, 5, 3))
-    scheduler.admit(prompt("2", 9, 5, 1))
+    admit(scheduler, prompt("1", 32, 5, 3))
+    admit(scheduler, prompt("2", 9, 5, 1))
     assert step(scheduler) == ([], [(0, 31), (1, 8)])  # one token was left for the second
     assert [fork.sequence.slot for fork in scheduler.forks()] == [2, 3]
 
 
 def test_a_slot_that_was_moved_through_holds_nothing_of_before() -> None:
     scheduler = Scheduler(slots=3, budget=64)
-    first, second, third = (scheduler.admit(prompt(name, 20, 5, 1, head=4)) for name in "123")
+    first, second, third = (admit(scheduler, prompt(name, 20, 5, 1, head=4)) for name in "123")
     step(scheduler)
     scheduler.finish(second)  # its slot would be taken up again by the same prompt
     assert [(m.source, m.sequence.slot) for m in scheduler.moves()] == [(2, 1)]
     scheduler.finish(first)
     assert [(m.source, m.sequence.slot) for m in scheduler.moves()] == [(1, 0)]
     assert third.slot == 0
-    again = scheduler.admit(prompt("2", 20, 5, 1, head=4))
+    again = admit(scheduler, prompt("2", 20, 5, 1, head=4))
     assert (again.slot, again.cached) == (1, 0)
 
 
@@ -129,12 +136,30 @@ def test_a_prompt_needs_its_tokens_and_the_most_it_may_draw() -> None:
     assert (made.prefix, made.need) == (19, 25)
 
 
+def test_a_prompt_takes_a_copy_of_what_a_live_one_begins_with() -> None:
+    scheduler = Scheduler(slots=3, budget=64)
+    first = admit(scheduler, prompt("1", 100, 5, 1, head=90))
+    second = prompt("2", 100, 5, 1, head=90)
+    assert scheduler.admit(second) is None  # the first fills it
+    assert step(scheduler) == ([], [(0, 64)])
+    assert scheduler.admit(second) is None
+    assert step(scheduler) == ([], [(0, 35)])
+    admission = scheduler.admit(second)
+    assert admission is not None
+    assert admission.source is first
+    assert (admission.sequence.slot, admission.sequence.cached) == (1, 90)
+    # So few tokens are computed sooner than copied.
+    third = scheduler.admit(prompt("3", 100, 5, 1, head=20))
+    assert third is not None
+    assert (third.source, third.sequence.cached) == (None, 0)
+
+
 def test_one_slot_keeps_nothing() -> None:
     scheduler = Scheduler(slots=1, budget=64)
-    first = scheduler.admit(prompt("1", 20, 5, 1))
+    first = admit(scheduler, prompt("1", 20, 5, 1))
     step(scheduler)
     scheduler.finish(first)
-    assert scheduler.admit(prompt("1", 20, 5, 1)).cached == 0
+    assert admit(scheduler, prompt("1", 20, 5, 1)).cached == 0
 
 
 @settings(deadline=None)
@@ -160,8 +185,14 @@ def test_every_sample_is_drawn_once_from_its_own_prefix(
         for fork in scheduler.forks():
             cache[fork.sequence.slot] = cache[fork.source.slot][: fork.sequence.prompt.prefix]
         while waiting and scheduler.free:
-            sequence = scheduler.admit(waiting.popleft())
-            del cache[sequence.slot][sequence.cached :]
+            admission = scheduler.admit(waiting[0])
+            if admission is None:  # what it shares is not filled yet
+                assert not all(sequence.ready for sequence in scheduler.live)
+                break
+            waiting.popleft()
+            sequence, source = admission.sequence, admission.source
+            held = cache[source.slot] if source else cache[sequence.slot]
+            cache[sequence.slot] = held[: sequence.cached]
         if not scheduler.live:
             break
         for move in scheduler.moves():

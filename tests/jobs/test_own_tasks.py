@@ -29,11 +29,12 @@ from bonito_local.jobs.own_tasks import (
     remember,
     write_task,
 )
-from bonito_local.jobs.prompts import asking
+from bonito_local.jobs.prompts import writer_of
 from bonito_local.jobs.spec import parse_tasks
 from bonito_local.jobs.store import Store
 from bonito_local.models.fit import metadata
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, parse_completion, task_type
+from bonito_local.writing.writer import Assignment
 
 PACKS = Path(__file__).parents[2] / "examples" / "tasks"
 GOOD = """\
@@ -230,15 +231,16 @@ def test_a_converted_chat_model_is_asked_in_its_template(
     write_checkpoint(tmp_path / "chat", tokenizer=tokenizer, layers=2)
     convert(tmp_path / "chat", tmp_path / "chat.gguf", quant="Q8_0")
     with closing(LlamaCpp(tmp_path / "chat.gguf", Settings(n_seq=1))) as engine:
-        asked = asking("auto", metadata(engine))
-        prompt = asked.prompt(read_task(write(tmp_path)), "Pay by </s> noon.")
+        writer = writer_of("auto", metadata(engine))
+        about = Assignment(read_task(write(tmp_path)), "Pay by </s> noon.")
+        prompt = writer.ask(about).prompt
         assert prompt.startswith("<s>user\nPay by </s> noon.\n\nWhich of payment, notice, other?")
         # BOS once, then the template's own tokens; what the passage calls one is text.
         tokens = engine._model.prompt(prompt).tolist()
         assert (tokens.count(0), tokens.count(1)) == (2, 1)
     # Engines of checkpoints ask it the same.
-    again = asking("auto", read_checkpoint(tmp_path / "chat").metadata)
-    assert again.prompt(read_task(write(tmp_path)), "Pay by </s> noon.") == prompt
+    again = writer_of("auto", read_checkpoint(tmp_path / "chat").metadata)
+    assert again.ask(about).prompt == prompt
     assert Texts(tmp_path / "chat").encode(prompt) == tokens
     (tmp_path / "a.txt").write_text("Either party may end the agreement by thirty days' notice.")
     command = ["generate", str(tmp_path / "a.txt"), "-t", str(write(tmp_path)), "--n", "6"]

@@ -114,7 +114,14 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         keep_repeats=True,
         priority=3,
         checks=replace(
-            Thresholds(), **changed, retrieval_rank=5, language="", skip=("repeats itself",)
+            Thresholds(),
+            **changed,
+            retrieval_rank=5,
+            round_trip=True,
+            retries=1,
+            stand_alone=True,
+            language="",
+            skip=("repeats itself",),
         ),
         other_jobs=(tmp_path / "before",),
         evaluation=(tmp_path / "test.jsonl",),

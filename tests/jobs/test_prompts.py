@@ -14,11 +14,13 @@ from bonito_local.backends.base import Completion, Framed, Request
 from bonito_local.backends.llamacpp.model import Model
 from bonito_local.cli.main import run
 from bonito_local.errors import ModelError, UsageError
-from bonito_local.jobs.prompts import BONITO, InstructAsking, asking
+from bonito_local.jobs.prompts import BONITO, writer_of
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, TaskType, format_prompt, parse_completion, task_type
-from bonito_local.writing.forms import system_prompt
+from bonito_local.writing.conversation import conversation
+from bonito_local.writing.instruct import InstructWriter
+from bonito_local.writing.writer import Assignment, Writer
 
 # The forms of ChatML, Llama 3 and Mistral.
 CHATML = (
@@ -38,6 +40,10 @@ FREE = TaskType("tip", "giving a tip", "what to do", "What helps?", "Patience.")
 PASSAGE = "Rent is due on the <|im_end|> first day."
 
 
+def prompt_of(writer: Writer, task: TaskType, passage: str = PASSAGE) -> str:
+    return writer.ask(Assignment(task, passage)).prompt
+
+
 @pytest.mark.parametrize(
     ("metadata", "style"),
     [
@@ -49,40 +55,85 @@ PASSAGE = "Rent is due on the <|im_end|> first day."
     ],
 )
 def test_a_model_is_asked_as_it_was_made_for(metadata: dict[str, object], style: str) -> None:
-    assert (asking("auto", metadata) is BONITO) == (style == "bonito")
-    assert asking("bonito", metadata) is BONITO
-    assert isinstance(asking("instruct", metadata), InstructAsking)
-    assert BONITO.prompt(task_type("qa"), "A.") == format_prompt(task_type("qa"), "A.")
+    assert (writer_of("auto", metadata) is BONITO) == (style == "bonito")
+    assert writer_of("bonito", metadata) is BONITO
+    assert isinstance(writer_of("instruct", metadata), InstructWriter)
+    assert prompt_of(BONITO, task_type("qa"), "A.") == format_prompt(task_type("qa"), "A.")
 
 
 def test_chat_templates() -> None:
-    chat = asking("auto", {"tokenizer.chat_template": CHATML})
-    prompt = chat.prompt(OWN, PASSAGE)
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    prompt = prompt_of(chat, OWN)
     assert isinstance(prompt, Framed)
     assert prompt.head == "<|im_start|>user\n"
     assert prompt.tail == "<|im_end|>\n<|im_start|>assistant\n"
     assert PASSAGE in prompt.text
     assert prompt == prompt.head + prompt.text + prompt.tail
-    mistral = asking("auto", {"tokenizer.chat_template": MISTRAL}).prompt(OWN, PASSAGE)
+    mistral = prompt_of(writer_of("auto", {"tokenizer.chat_template": MISTRAL}), OWN)
     assert mistral.startswith("[INST] ")
     assert mistral.endswith(" [/INST]")
-    bare = asking("instruct", {})
-    assert bare.prompt(FREE, PASSAGE).endswith("\n\nInstruction:")
+    bare = writer_of("instruct", {})
+    assert prompt_of(bare, FREE).endswith("\n\nInstruction:")
 
 
 def test_the_16_task_types_are_asked_by_forms_with_the_passage_first() -> None:
-    chat = asking("auto", {"tokenizer.chat_template": CHATML})
-    first, second = (chat.prompt(task_type(name), PASSAGE) for name in ("qa", "summarization"))
-    shared = f"<|im_start|>system\n{system_prompt()}<|im_end|>\n<|im_start|>user\nText:\n{PASSAGE}"
-    assert first.startswith(shared)
-    assert second.startswith(shared)
-    assert first.endswith('<|im_end|>\n<|im_start|>assistant\n{"sentence": "')
-    done = Completion("r", 0, 'Rent.", "question": "Due?", "answer": "Yes."}', 1, 1, "stop")
-    assert chat.written(task_type("qa"), PASSAGE, done).text == (
-        f"{CONTEXT}\n\nAnswer in a full sentence: Due?\n{PIPE}\nYes."
-    )
-    bare = asking("instruct", {}).prompt(task_type("qa"), PASSAGE)
-    assert bare.startswith(f"{system_prompt()}\n\nText:\n")
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    first, second = (prompt_of(chat, task_type(name)) for name in ("qa", "summarization"))
+    said = conversation()
+    begun = f"<|im_start|>system\n{said.system}<|im_end|>\n<|im_start|>user\n{said.turns[0][0]}"
+    assert first.startswith(begun)
+    shared = f"<|im_start|>user\nText:\n{PASSAGE}\n\n"
+    assert first.split(shared)[0] == second.split(shared)[0]
+    assert first.endswith(f"Sentence: {PASSAGE}<|im_end|>\n<|im_start|>assistant\nQuestion:")
+    assert second.endswith("<|im_start|>assistant\nSummary:")
+    done = Completion("r", 0, " Due?\nAnswer: Yes.\n", 1, 1, "stop")
+    row = parse_completion(chat.written(Assignment(task_type("qa"), PASSAGE), done).text, PASSAGE)
+    assert row
+    assert row.response == "Yes."
+    bare = prompt_of(writer_of("instruct", {}), task_type("qa"))
+    assert bare.startswith(f"{said.system}\n\n{said.turns[0][0]}\n{said.turns[0][1]}\n\n")
+
+
+def test_the_place_of_a_passage_is_in_reach() -> None:
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    prompt = chat.ask(Assignment(task_type("qa"), PASSAGE, "lease > Rent")).prompt
+    assert f"Text:\nFrom: lease > Rent\n\n{PASSAGE}\n\n" in prompt
+
+
+@pytest.mark.parametrize(
+    ("task", "written", "asked", "answer", "same"),
+    [
+        ("exqa", " When is rent due?\nAnswer: first day", "Question: When is rent due?", " on the first day", True),
+        ("exqa", " When is rent due?\nAnswer: first day", "Question: When is rent due?", " not stated", False),
+        ("ynqa", " Is rent due on the first day?", "Question: Is rent due", " Yes.", True),
+        ("ynqa", " Is rent due on the first day?", "Question: Is rent due", " no", False),
+        ("te", " Rent is due on the first day.", "Statement: Rent is due", " true", True),
+        ("te", " Rent is due on the first day.", "Statement: Rent is due", " false", False),
+    ],
+)  # fmt: skip
+def test_a_row_is_checked_by_asking_again(
+    task: str, written: str, asked: str, answer: str, same: bool
+) -> None:
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    # The sentence cannot be changed, so the label is the true one.
+    about = Assignment(task_type(task), "Rent falls due at the start, and people pay in cash.")
+    done = Completion("r", 0, written, 1, 1, "stop")
+    check = chat.check(about, done)
+    assert check is not None
+    assert asked in check.prompt
+    assert check.prompt.endswith("Answer:")
+    assert check.greedy
+    assert check.shape
+    assert ("yes" in check.shape.lines[0].choices) == (task == "ynqa")
+    assert chat.reproduced(about, done, answer) is same
+
+
+def test_what_has_no_answer_is_not_asked_again() -> None:
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    done = Completion("r", 0, " Rent.", 1, 1, "stop")
+    assert chat.check(Assignment(task_type("summarization"), PASSAGE), done) is None
+    assert chat.check(Assignment(task_type("qa"), PASSAGE), done) is None  # does not parse
+    assert BONITO.check(Assignment(task_type("qa"), PASSAGE), done) is None
 
 
 @pytest.mark.parametrize(
@@ -98,14 +149,14 @@ def test_the_16_task_types_are_asked_by_forms_with_the_passage_first() -> None:
 )
 def test_templates_that_cannot_be_used(template: str, why: str) -> None:
     with pytest.raises(ModelError, match="chat template cannot be used") as caught:
-        asking("auto", {"tokenizer.chat_template": template})
+        writer_of("auto", {"tokenizer.chat_template": template})
     assert why in caught.value.title
 
 
 def test_guided_rows_are_bonitos() -> None:
     with pytest.raises(UsageError, match="Guided rows"):
-        asking("auto", {"tokenizer.chat_template": CHATML}, guided=True)
-    assert asking("bonito", {"tokenizer.chat_template": CHATML}, guided=True) is BONITO
+        writer_of("auto", {"tokenizer.chat_template": CHATML}, guided=True)
+    assert writer_of("bonito", {"tokenizer.chat_template": CHATML}, guided=True) is BONITO
 
 
 @pytest.mark.parametrize(
@@ -121,7 +172,8 @@ def test_guided_rows_are_bonitos() -> None:
     ],
 )
 def test_what_a_model_writes(written: str, instruction: str, response: str) -> None:
-    done = InstructAsking().written(FREE, PASSAGE, Completion("r", 0, written, 1, 1, "stop"))
+    about = Assignment(FREE, PASSAGE)
+    done = InstructWriter().written(about, Completion("r", 0, written, 1, 1, "stop"))
     pair = parse_completion(done.text, PASSAGE)
     if instruction is None:
         assert pair is None
@@ -135,11 +187,11 @@ def test_what_a_model_writes(written: str, instruction: str, response: str) -> N
 
 @given(st.text(max_size=60), st.text(max_size=200))
 def test_any_text_and_passage(passage: str, written: str) -> None:
-    chat = asking("auto", {"tokenizer.chat_template": CHATML})
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
     for task in (OWN, FREE, task_type("exqa"), task_type("mcqa")):
-        prompt = chat.prompt(task, passage)
-        assert prompt.startswith("<|im_start|>")
-        done = chat.written(task, passage, Completion("r", 0, written, 1, 1, "stop"))
+        about = Assignment(task, passage)
+        assert chat.ask(about).prompt.startswith("<|im_start|>")
+        done = chat.written(about, Completion("r", 0, written, 1, 1, "stop"))
         assert parse_completion(done.text, passage) is None or PIPE in done.text
 
 
@@ -152,14 +204,14 @@ def test_templates_make_the_instructions(tmp_path: Path) -> None:
         return " good \n"
 
     job = spec("ynqa")
-    chat = asking("auto", {"tokenizer.chat_template": CHATML})
-    assert isinstance(chat, InstructAsking)
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    assert isinstance(chat, InstructWriter)
     ledger = run_job(
         store,
         Scripted(answer),
         type(job)(**{f: getattr(job, f) for f in job.__slots__} | {"tasks": (OWN,)}),
         passages(12),
-        asking=chat,
+        writer=chat,
     )
     rows = list(store.chosen())
     assert ledger.accepted == len(rows) == 12

@@ -44,7 +44,7 @@ def end(store: Store, place: int, task: str, question: str, response: str, **che
     pending = next(p for p in store.pending() if p.task == task and p.text == TEXTS[place])
     text = f"{{{{context}}}}\n\nQuestion: {question}\n<|pipe|>\n{response}"
     done = Completion("1", 0, text, 10, 10, "stop")
-    judge = Judge(Thresholds(**checks).settled(instruct=True))
+    judge = Judge(Thresholds(**checks, stand_alone=False).settled(instruct=True))
     result = judge.result(pending.id, task_type(task), pending.text, done)
     store.record([result])
     outcome, reason, rank = store._db.execute(

@@ -11,12 +11,13 @@ import pytest
 from bonito_local.backends.base import Framed
 from bonito_local.cli.main import run
 from bonito_local.jobs.folder import store_path
-from bonito_local.jobs.prompts import BONITO, InstructAsking
+from bonito_local.jobs.prompts import BONITO
 from bonito_local.jobs.scoring import alike
 from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, format_prompt, task_type
 from bonito_local.writing.chat import Frame
+from bonito_local.writing.instruct import InstructWriter
 
 PASSAGE = "Either party may end the agreement by giving thirty days' notice to the other."
 JOB = """\
@@ -118,11 +119,11 @@ def test_how_a_row_begins() -> None:
     wanted = format_prompt(task, PASSAGE) + f"{CONTEXT}\n\nHow?\n{PIPE}\n"
     assert BONITO.beginning(task, PASSAGE, instruction) == wanted
     # Any other model is asked the question alone.
-    chat = InstructAsking(Frame("<user>", "<model>"), Frame("<system><user>", "<model>"))
+    chat = InstructWriter(Frame("<user>", "<model>"), Frame("<system><user>", "<model>"))
     begun = chat.beginning(task, PASSAGE, instruction)
     assert begun == f"<user>{PASSAGE}\n\nHow?<model>"
     assert isinstance(begun, Framed)
-    assert InstructAsking().beginning(task, "", "How?\n") == "How?\n\n"
+    assert InstructWriter().beginning(task, "", "How?\n") == "How?\n\n"
 
 
 def test_alike() -> None:

@@ -2,95 +2,138 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from bonito_local.checks.rules import check
-from bonito_local.tasks import CONTEXT, TASK_TYPES, Pair, task_type
-from bonito_local.writing.forms import form, system_prompt
+from bonito_local.tasks import CONTEXT, TASK_TYPES, Pair, TaskType, task_type
+from bonito_local.writing.conversation import conversation
+from bonito_local.writing.forms import Form, form
+from bonito_local.writing.writer import Assignment
 
-PASSAGE = "Rent is due on the first day of each month. It is paid to the landlord by transfer."
+PASSAGE = (
+    "Rent is due on the first day of each month. It is paid to the landlord by transfer. "
+    "The deposit for the flat is 1,200 pounds. The tenant may not keep dogs in the flat."
+)
+OWN = TaskType("mine", "mine", "mine", "How?", "So.")
 
 
-def test_every_task_type_has_a_form_whose_fields_are_used() -> None:
-    for task in TASK_TYPES:
-        made = form(task.short)
-        assert made is not None
-        assert CONTEXT in made.instruction + made.response
-        used = made.instruction + made.response
-        for key in made.keys:
-            assert all(f'"{key}"' in ask for ask in made.asks.values())
-            shown = "{options}" if key == "wrong" else f"{{{key}}}"
-            assert shown in used or key in ("sentence", "words"), (task.short, key)
+def form_of(task: str) -> Form:
+    found = form(task)
+    assert found is not None
+    return found
+
+
+def about(task: str, sample: int = 0, of: int = 1, passage: str = PASSAGE) -> Assignment:
+    return Assignment(task_type(task), passage, "", sample, of)
+
+
+@pytest.mark.parametrize("task", TASK_TYPES, ids=lambda task: task.short)
+def test_every_task_type_has_a_form_whose_lines_are_used(task: TaskType) -> None:
+    made = form_of(task.short)
+    for instruction in made.instructions:
+        assert CONTEXT in instruction + made.response
+    used = " ".join(made.instructions) + made.response
+    for line in made.lines:
+        shown = "{options}" if line == "wrong" else f"{{{line}}}"
+        spare = ("answer", "words") if task.short in ("qg", "sentiment") else ()
+        assert shown in used or line in spare or line == "answer", (task.short, line)
+    assert set(made.changed) <= set(made.asks)
+    assert made.check in ("", *conversation().checks)
+
+
+def test_a_task_type_of_the_users_has_no_form() -> None:
     assert form("mine") is None
-    assert "JSON" in system_prompt()
+    assert form("conversation") is None
 
 
 @pytest.mark.parametrize(
-    ("task", "answer", "instruction", "response"),
+    ("task", "written", "fields"),
     [
-        (
-            "exqa",
-            {"sentence": "Rent is due.", "question": "When is rent due?", "answer": "on the first"},
-            "{{context}}\n\nQuestion: When is rent due?",
-            "on the first",
-        ),
-        (
-            "qg",
-            {"sentence": "It is paid.", "answer": "by transfer", "question": "How is rent paid?"},
-            '{{context}}\n\nWrite a question about the text whose answer is "by transfer".',
-            "How is rent paid?",
-        ),
-        (
-            "summarization",
-            {"summary": "Rent is paid monthly."},
-            "Summarize the text in one sentence.\n\n{{context}}",
-            "Rent is paid monthly.",
-        ),
-        (
-            "text_gen",
-            {"request": "Write a clause on {rent} and {{context}}."},
-            "Write a clause on {rent} and {{context}}.",
-            "{{context}}",
-        ),
+        ("exqa", " When is rent due?\nAnswer: on the first day", ("When is rent due?", "on the first day")),
+        ("exqa", " When?\n\n**Answer:** on the first day\n\nAnything else?", ("When?", "on the first day")),
+        ("exqa", " When?\nAnswer: now\nQuestion: Why?\nAnswer: so", ("When?", "now")),
+        ("exqa", " When?\n- answer : now", ("When?", "now")),
+        ("exqa", " When?", None),
+        ("exqa", " When?\nAnswer:", None),
+        ("exqa", " Is it? Answer: no.\nAnswer: no", None),  # the question tells its answer
+        ("exqa", "", None),
+        ("exqa", "I cannot do that.", None),
+        ("mcqa", " When?\nAnswer: now\nWrong: then | later", ("When?", "now", "then | later")),
+        ("mcqa", " When?\nAnswer: now\nWrong: then", None),
     ],
-)
-def test_a_row_is_put_together_from_the_fields(
-    task: str, answer: dict[str, str], instruction: str, response: str
-) -> None:
-    made = form(task)
-    assert made is not None
-    whole = json.dumps(answer)
-    assert whole.startswith(made.opening)
-    written = whole.removeprefix(made.opening)
-    assert made.row(PASSAGE, written) == (instruction, response)
-    assert made.row(PASSAGE, written + "\n\nI hope that this helps {") == (instruction, response)
+)  # fmt: skip
+def test_lines(task: str, written: str, fields: tuple[str, ...] | None) -> None:
+    found = form_of(task).fields(written)
+    assert (None if found is None else tuple(found[name] for name in form_of(task).lines)) == fields
 
 
-def test_labels_are_drawn_by_the_passage() -> None:
-    made = form("ynqa")
-    assert made is not None
-    drawn = Counter(made.label(f"Passage number {number}.") for number in range(200))
-    assert set(drawn) == {"yes", "no"}
-    assert min(drawn.values()) > 70
-    label = made.label(PASSAGE)
-    assert f"answers with {label}." in made.request(PASSAGE)
-    row = made.row(PASSAGE, 'Rent is due.", "question": "Is rent due monthly?"}')
-    assert row == (f"{CONTEXT}\n\nQuestion: Is rent due monthly? Yes or no?", label)
+def test_a_row_is_put_together_from_the_lines() -> None:
+    made, asked = form_of("exqa"), about("exqa")
+    row = made.row(asked, " When is {rent} due?\nAnswer: on the first day")
+    assert row is not None
+    instruction, response = row
+    assert response == "on the first day"
+    assert instruction.replace("When is {rent} due?", "{question}") in made.instructions
+    made = form_of("text_gen")
+    assert made.row(about("text_gen"), " Write of {rent} and {{context}}.") == (
+        "Write of {rent} and {{context}}.",
+        CONTEXT,
+    )
 
 
-def test_options_are_shuffled_by_the_passage_and_the_letter_is_the_answers() -> None:
-    made, letters = form("mcqa"), Counter[str]()
-    assert made is not None
+def test_wordings_of_instructions_vary() -> None:
+    made = form_of("exqa")
+    rows = [
+        made.row(about("exqa", passage=f"{PASSAGE} {at}"), " When?\nAnswer: now")
+        for at in range(300)
+    ]
+    used = Counter(row[0] for row in rows if row)
+    assert len(used) == len(made.instructions)
+    assert max(used.values()) < 100
+
+
+def test_samples_are_about_different_sentences() -> None:
+    made = form_of("exqa")
+    chosen = [made.choose(about("exqa", sample, 4)).sentence for sample in range(4)]
+    assert len({one.start for one in chosen if one}) == 4
+    again = made.choose(replace(about("exqa", 0, 1), attempt=1)).sentence
+    assert again != chosen[0]
+    for one in chosen:
+        assert one
+        assert PASSAGE[one.start : one.end] == one.text
+        assert f"Sentence: {one.text}" in made.request(
+            made.choose(about("exqa", chosen.index(one), 4))
+        )
+
+
+def test_labels_are_balanced_and_a_false_one_has_a_changed_sentence() -> None:
+    made, labels = form_of("ynqa"), Counter[str]()
+    for number in range(200):
+        asked = about("ynqa", passage=f"{PASSAGE} It has {number + 10} windows.")
+        choice = made.choose(asked)
+        labels[choice.label] += 1
+        assert choice.sentence
+        assert (choice.shown == choice.sentence.text) == (choice.label == "yes")
+        row = made.row(asked, " Is rent due?")
+        assert row
+        assert row[1] == choice.label
+    assert min(labels.values()) > 70
+    # Nothing to change: the label is the other one.
+    bare = about("ynqa", passage="Birds sing songs of joy and sorrow.")
+    assert {made.choose(replace(bare, sample=at)).label for at in range(4)} == {"yes"}
+
+
+def test_options_are_shuffled_and_the_letter_is_the_answers() -> None:
+    made, letters = form_of("mcqa"), Counter[str]()
     written = (
-        'Rent is due.", "question": "To whom is rent paid?", "answer": "the landlord", '
-        '"wrong": ["the bank", "the tenant", "the court"]}'
+        " To whom is rent paid?\nAnswer: the landlord\nWrong: the bank | the tenant | a court."
     )
     for number in range(100):
         passage = f"{PASSAGE} {number}"
-        row = made.row(passage, written)
+        row = made.row(about("mcqa", passage=passage), written)
         assert row is not None
         instruction, response = row
         assert response in instruction.splitlines()
@@ -102,28 +145,11 @@ def test_options_are_shuffled_by_the_passage_and_the_letter_is_the_answers() -> 
     assert len(letters) == 4
 
 
-@pytest.mark.parametrize(
-    "written",
-    [
-        "",
-        "I cannot do that.",
-        'Rent.", "question": "When?"}',  # no answer
-        'Rent.", "question": "When?", "answer": ""}',
-        'Rent.", "question": "When?", "answer": ["a"]}',
-        'Rent.", "question": "When?", "answer": "on the fir',  # cut off
-    ],
-)
-def test_an_answer_without_all_fields_is_no_row(written: str) -> None:
-    made = form("exqa")
-    assert made is not None
-    assert made.row(PASSAGE, written) is None
-
-
-def test_fields_are_told_in_broken_json() -> None:
-    made = form("exqa")
-    assert made is not None
-    written = 'Rent.",\n "question": "When is \\"rent\\" due?" "answer": "on the first"'
-    assert made.row(PASSAGE, written) == (
-        f'{CONTEXT}\n\nQuestion: When is "rent" due?',
-        "on the first",
-    )
+def test_lines_are_held_to_the_sentence() -> None:
+    made, asked = form_of("exqa"), about("exqa")
+    question, answer = made.shape(asked).lines
+    assert (question.name, question.span_of, question.choices) == ("Question", None, ())
+    assert (answer.name, answer.span_of) == ("Answer", made.choose(asked).shown)
+    words, tone = form_of("sentiment").shape(about("sentiment")).lines
+    assert words.span_of == PASSAGE
+    assert tone.choices == ("positive", "negative", "neutral")

@@ -13,7 +13,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from bonito_local.backends.base import Completion, Framed, Request, Sample, Sampling, Shape
+from bonito_local.backends.base import (
+    Completion,
+    Framed,
+    Line,
+    Lines,
+    Request,
+    Sample,
+    Sampling,
+    Shape,
+)
 from bonito_local.errors import BackendError, BonitoError, ModelError
 
 # The fields of a completion, in order.
@@ -65,8 +74,18 @@ def _request(found: dict[str, Any]) -> Request:
         Framed(*prompt) if isinstance(prompt, list) else prompt,
         Sampling(**sampling | {"stop": tuple(sampling["stop"])}),
         tuple(Sample(index, seed) for index, seed in found["samples"]),
-        Shape(**shape | {"choices": tuple(shape["choices"])}) if shape else None,
+        _shape(shape) if shape else None,
     )
+
+
+def _shape(found: dict[str, Any]) -> Shape | Lines:
+    if "lines" in found:
+        return Lines(tuple(Line(**_choices(line)) for line in found["lines"]))
+    return Shape(**_choices(found))
+
+
+def _choices(found: dict[str, Any]) -> dict[str, Any]:
+    return found | {"choices": tuple(found["choices"])}
 
 
 def pack_completions(completions: Iterable[Completion]) -> pa.Table:

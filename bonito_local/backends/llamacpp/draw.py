@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bonito_local.backends.llamacpp.guide import Guide
+from bonito_local.backends.llamacpp.lines import LinesGuide
 from bonito_local.backends.llamacpp.lookup import Lookup
 from bonito_local.backends.llamacpp.sampler import Sampler
 
@@ -18,7 +19,7 @@ class Draw:
 
     sampler: Sampler
     token: int
-    guide: Guide | None
+    guide: Guide | LinesGuide | None
     lookup: Lookup | None
     draft: list[int] = field(default_factory=list)
     count: int = 0
@@ -31,13 +32,15 @@ class Draw:
         return self.sampler.pick(logits)
 
     def add(self, token: int, piece: bytes, stops: tuple[str, ...]) -> bool:
-        """Take a token and its text; true if one of `stops` was met, and cut off."""
+        """Take a token and its text; true if the text ends there, one of `stops` cut off."""
         self.token = token
         self.text += piece
         if self.lookup:
             self.lookup.append(token)
         if self.guide:
             self.guide.accept(piece)
+            if self.guide.ended:
+                return True
         return bool(stops) and _cut(self.text, len(piece), stops)
 
 

@@ -14,7 +14,7 @@ from time import perf_counter
 
 import numpy as np
 
-from bonito_local.backends.base import Completion, FinishReason, Request, too_long
+from bonito_local.backends.base import Completion, FinishReason, Lines, Request, Shape, too_long
 from bonito_local.backends.llamacpp.bindings import (
     Batch,
     first_error,
@@ -23,6 +23,7 @@ from bonito_local.backends.llamacpp.bindings import (
 from bonito_local.backends.llamacpp.context import Context
 from bonito_local.backends.llamacpp.draw import Draw
 from bonito_local.backends.llamacpp.guide import Guide
+from bonito_local.backends.llamacpp.lines import LinesGuide
 from bonito_local.backends.llamacpp.lookup import Lookup
 from bonito_local.backends.llamacpp.sampler import Sampler
 from bonito_local.backends.llamacpp.scheduler import Chunk, Prompt, Scheduler, Sequence
@@ -122,8 +123,15 @@ class Generation:
         while (
             self._waiting and self.scheduler.free and self._waiting[0].need <= self.context.capacity
         ):
-            sequence = self.scheduler.admit(self._waiting.popleft())
-            self.context.remove(sequence.slot, sequence.cached)
+            admission = self.scheduler.admit(self._waiting[0])
+            if admission is None:
+                break
+            self._waiting.popleft()
+            sequence, source = admission.sequence, admission.source
+            if source:
+                self.context.copy(source.slot, sequence.slot, sequence.cached)
+            else:
+                self.context.remove(sequence.slot, sequence.cached)
             self._begin(sequence)
         for move in self.scheduler.moves():
             slot = move.sequence.slot
@@ -137,9 +145,14 @@ class Generation:
         self._draws[sequence.slot] = Draw(
             Sampler(prompt.request.sampling, sequence.sample.seed),
             int(tokens[-1]),
-            Guide(self.model.vocabulary, shape, prompt.limit) if shape else None,
+            self._guide(shape, prompt.limit),
             Lookup(tokens.tolist()) if self.settings.draft else None,
         )
+
+    def _guide(self, shape: Shape | Lines | None, limit: int) -> Guide | LinesGuide | None:
+        if isinstance(shape, Lines):
+            return LinesGuide(self.model.vocabulary, shape)
+        return Guide(self.model.vocabulary, shape, limit) if shape else None
 
     def _step(self) -> list[Completion]:
         step = self.scheduler.plan()

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from bonito_local.backends.base import Shape
 from bonito_local.errors import BackendError
 
-_NEVER = -np.inf
+NEVER = -np.inf
 _ROOM = 64  # tokens kept free for the response, at most a quarter of all
 _LAST = 8  # tokens before the limit at which a span ends where it can
 
@@ -78,7 +78,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Way:
     """Texts that the response may follow from here on: where it stands, where it may end."""
 
     text: bytes
@@ -89,6 +89,8 @@ class _Way:
 class Guide:
     """The masks of one completion, token by token: `mask`, draw, `accept`."""
 
+    ended = False  # the text's end is a token
+
     def __init__(self, vocabulary: Vocabulary, shape: Shape, limit: int) -> None:
         """Guide a completion of at most `limit` tokens."""
         self._vocabulary = vocabulary
@@ -98,21 +100,21 @@ class Guide:
         self._room = min(_ROOM, limit // 4)
         self._part: Literal["instruction", "break", "response"] = "instruction"
         self._text = b""  # of this part
-        self._ways: list[_Way] = []
+        self._ways: list[Way] = []
 
     def mask(self, logits: npt.NDArray[np.float32]) -> None:
         """Make what may not come next impossible, in place."""
         if self._part == "response":
             self._mask_response(logits)
         elif self._part == "break":
-            _keep(logits, self._vocabulary.spell(b"\n"))
+            keep(logits, self._vocabulary.spell(b"\n"))
         elif self._left <= self._room + len(spelled := self._vocabulary.spell(self._rest())):
-            _keep(logits, spelled[:1])
+            keep(logits, spelled[:1])
         elif self._text.endswith(self._marker[:-1]):
             # Nothing of the response may hide in the token that ends the marker.
-            _keep(logits, self._vocabulary.prefixes(self._marker[-1:] + b"\n"))
+            keep(logits, self._vocabulary.prefixes(self._marker[-1:] + b"\n"))
         else:
-            logits[self._vocabulary.end] = _NEVER
+            logits[self._vocabulary.end] = NEVER
             if self._marker.startswith(self._text.strip()):  # nothing is said yet
                 self._ban_marker(logits)
 
@@ -121,12 +123,7 @@ class Guide:
         self._left -= 1
         self._text += piece
         if self._part == "response":
-            moved = [
-                _Way(way.text, way.at + len(piece), way.ends)
-                for way in self._ways
-                if way.text.startswith(piece, way.at)
-            ]
-            self._ways = moved
+            self._ways = follow(self._ways, piece)
         elif self._part == "break":
             self._begin_response(b"")
         else:
@@ -142,10 +139,10 @@ class Guide:
         if shape.span_of is not None:
             whole = shape.span_of.encode()
             starts, ends = word_edges(shape.span_of)
-            self._ways = [_Way(whole, start, ends) for start in starts]
+            self._ways = [Way(whole, start, ends) for start in starts]
         else:
             texts = [choice.encode() for choice in shape.choices]
-            self._ways = [_Way(text, 0, frozenset({len(text)})) for text in texts]
+            self._ways = [Way(text, 0, frozenset({len(text)})) for text in texts]
 
     def _mask_response(self, logits: npt.NDArray[np.float32]) -> None:
         vocabulary = self._vocabulary
@@ -153,18 +150,16 @@ class Guide:
             # A marker begun would be a second one, and without any text it is no response.
             self._ban_marker(logits)
             if not self._text.strip():
-                logits[vocabulary.end] = _NEVER
+                logits[vocabulary.end] = NEVER
             return
         may_end = bool(self._text) and any(way.at in way.ends for way in self._ways)
         if may_end and self._left <= _LAST:
-            _keep(logits, vocabulary.end)
+            keep(logits, vocabulary.end)
             return
-        texts = {way.text[way.at : way.at + 64] for way in self._ways}
-        allowed = {token for text in texts for token in vocabulary.prefixes(text)}
-        _keep(logits, [*allowed, *(vocabulary.end if may_end else ())])
+        keep(logits, [*onward(self._ways, vocabulary), *(vocabulary.end if may_end else ())])
 
     def _ban_marker(self, logits: npt.NDArray[np.float32]) -> None:
-        logits[self._vocabulary.making(self._marker[:2], self._text[-1:])] = _NEVER
+        logits[self._vocabulary.making(self._marker[:2], self._text[-1:])] = NEVER
 
     def _rest(self) -> bytes:
         """What of the marker, between line breaks, does not stand at the text's end yet."""
@@ -185,8 +180,24 @@ def word_edges(text: str) -> tuple[list[int], frozenset[int]]:
     return starts, frozenset(ends)
 
 
-def _keep(logits: npt.NDArray[np.float32], tokens: Iterable[int]) -> None:
+def follow(ways: Iterable[Way], piece: bytes) -> list[Way]:
+    """The ways that go on with `piece`, behind it."""
+    return [
+        Way(way.text, way.at + len(piece), way.ends)
+        for way in ways
+        if way.text.startswith(piece, way.at)
+    ]
+
+
+def onward(ways: Iterable[Way], vocabulary: Vocabulary) -> set[int]:
+    """The tokens that one of the ways goes on with."""
+    texts = {way.text[way.at : way.at + 64] for way in ways}
+    return {token for text in texts for token in vocabulary.prefixes(text)}
+
+
+def keep(logits: npt.NDArray[np.float32], tokens: Iterable[int]) -> None:
+    """Make all other tokens impossible."""
     places = np.fromiter(tokens, np.int64)
     kept = logits[places]
-    logits.fill(_NEVER)
+    logits.fill(NEVER)
     logits[places] = kept

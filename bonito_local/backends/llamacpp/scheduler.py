@@ -4,7 +4,8 @@ Pure bookkeeping, without an engine. A prompt of P tokens has its first P-1 put 
 cache once, in chunks (the prefix); each of its samples then starts from the last one. A
 sample beyond the first takes a copy of the prefix to a slot of its own, or goes on from
 the prefix in the slot of a sample that has ended. A slot keeps its cells until the next
-prompt comes, and what both begin with (the task type, say) is not computed again.
+prompt comes, and what both begin with (the task type, say) is not computed again. A prompt
+that begins like one that is live takes a copy of those cells, and waits until they are filled.
 
 llama.cpp computes slots together only where they are neighbours, and many at once are far
 cheaper than few. So free slots are filled before anything is drawn, and what is live moves
@@ -20,6 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bonito_local.backends.base import Request, Sample
+
+_WORTH_A_COPY = 32  # tokens
 
 
 @dataclass(eq=False, slots=True)
@@ -84,10 +87,18 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """A new sequence whose prefix is to be copied from `source`."""
+    """A new sequence whose first `cached` cells are to be copied from `source`."""
 
     source: Sequence
     sequence: Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A prompt's first sequence, and whose cells it copies (None: those of its own slot)."""
+
+    sequence: Sequence
+    source: Sequence | None = None
 
 
 class Scheduler:
@@ -110,15 +121,24 @@ class Scheduler:
         """Number of free slots."""
         return len(self._free)
 
-    def admit(self, prompt: Prompt) -> Sequence:
-        """Give the prompt's first sample the free slot that holds most of it; there must be one.
+    def admit(self, prompt: Prompt) -> Admission | None:
+        """Start the prompt's first sample where most of it is computed; a slot must be free.
 
-        The caller cuts the slot's cells back to the `cached` of the sequence.
+        Returns None where it has to wait: the cells that it shares with a live sequence are
+        not filled yet. The caller cuts the slot's cells back to the `cached` of the sequence,
+        or copies those of the source.
         """
-        self._prompts.append(prompt)
-        kept = {slot: self._shared(slot, prompt) for slot in self._free}
+        kept = {slot: self._shared(self._held.get(slot), prompt) for slot in self._free}
         slot = max(self._free, key=lambda slot: (kept[slot], -slot))
-        return self._start(prompt, slot, kept[slot])
+        source, shared = self._source(prompt)
+        if source is None or shared < kept[slot] + _WORTH_A_COPY:
+            self._prompts.append(prompt)
+            return Admission(self._start(prompt, slot, kept[slot]))
+        if source.cached < shared:
+            return None
+        slot = min(self._free, key=lambda slot: (kept[slot], slot))
+        self._prompts.append(prompt)
+        return Admission(self._start(prompt, slot, shared), source)
 
     def forks(self) -> list[Fork]:
         """Start waiting samples of prompts whose prefix is cached, while slots are free."""
@@ -176,9 +196,17 @@ class Scheduler:
             self._prompts.remove(prompt)
         return False
 
-    def _shared(self, slot: int, prompt: Prompt) -> int:
-        """How many of the slot's cells are those of the prompt's first tokens."""
-        held = self._held.get(slot)
+    def _source(self, prompt: Prompt) -> tuple[Sequence | None, int]:
+        """The live sequence that shares most of the prompt, and how many tokens that is."""
+        if not self._keeps or not self.live:
+            return None, 0
+        shared = [self._shared(s.prompt.tokens[:-1], prompt) for s in self.live]
+        best = max(range(len(shared)), key=lambda at: (shared[at], self.live[at].ready))
+        return self.live[best], shared[best]
+
+    @staticmethod
+    def _shared(held: npt.NDArray[np.int32] | None, prompt: Prompt) -> int:
+        """How many of the tokens that are held the prompt begins with."""
         if held is None:
             return 0
         length = min(len(held), prompt.prefix)

@@ -1,0 +1,40 @@
+"""Bonito's own prompt: instruction and response come as its model writes them."""
+
+from __future__ import annotations
+
+from bonito_local.backends.base import Completion
+from bonito_local.tasks import PIPE, TaskType, format_prompt
+from bonito_local.passages.sentences import Sentence
+from bonito_local.writing.writer import Ask, Assignment
+
+
+class BonitoWriter:
+    """Asks a model that was trained on Bonito's format."""
+
+    def shared(self, task: TaskType) -> bool:
+        """All samples of a passage and task type have one prompt."""
+        return True
+
+    def ask(self, assignment: Assignment) -> Ask:
+        """Return what Bonito was trained on; the name of an own task type stands for the 16."""
+        return Ask(format_prompt(assignment.task, assignment.passage))
+
+    def written(self, assignment: Assignment, done: Completion) -> Completion:
+        """Return it as it is."""
+        return done
+
+    def evidence(self, assignment: Assignment) -> Sentence | None:
+        """Return None: the model chooses what to write about."""
+        return None
+
+    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
+        """Return None: the format holds no question apart from its instruction."""
+        return None
+
+    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
+        """Return True: nothing was asked."""
+        return True
+
+    def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
+        """Return the prompt, and the instruction as if the model had written it."""
+        return f"{format_prompt(task, passage)}{instruction}{PIPE}\n"

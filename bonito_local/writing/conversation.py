@@ -1,0 +1,65 @@
+"""The conversation that comes before every request: a system prompt and examples of answers."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from bonito_local.writing.forms import form, request
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What is the same for all requests.
+
+    Attributes:
+        system: what the model is told first.
+        turns: what a user asks and what a model answers, in turns.
+        checks: requests for the answer to a question or the truth of a statement, by kind.
+        answers: all that is written in the turns, to know a copy by.
+    """
+
+    system: str
+    turns: tuple[tuple[str, str], ...]
+    checks: Mapping[str, str]
+    answers: tuple[str, ...]
+
+
+@functools.cache
+def conversation() -> Conversation:
+    """Return the conversation that comes with the package."""
+    file = files("bonito_local.writing").joinpath("prompts", "conversation.toml")
+    data: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+    turns, answers = [], []
+    for text in data["texts"]:
+        begun = about(text["text"], text["heading"])
+        for exchange in text["exchanges"]:
+            written = exchange["written"].strip()
+            turns.append((begun + _request(exchange, data["checks"]), written))
+            answers += [line.partition(":")[2].strip() for line in written.splitlines()]
+            begun = ""  # The text stands above already.
+    return Conversation(data["system"], tuple(turns), data["checks"], tuple(answers))
+
+
+def about(passage: str, heading: str) -> str:
+    """Return what a request about a passage begins with."""
+    source = f"From: {heading}\n\n" if heading else ""
+    return f"Text:\n{source}{passage}\n\n"
+
+
+def _request(exchange: Mapping[str, str], checks: Mapping[str, str]) -> str:
+    if "check" in exchange:
+        return question(checks[exchange["check"]], exchange["check"], exchange["about"])
+    asked = form(exchange["task"])
+    if asked is None:
+        raise ValueError(f"No form of {exchange['task']}.")
+    return request(asked.asks[exchange.get("label", "")], exchange.get("sentence", ""))
+
+
+def question(ask: str, kind: str, text: str) -> str:
+    """Return a request for the answer to a question or the truth of a statement."""
+    return f"{ask}\n{'Statement' if kind == 'statement' else 'Question'}: {text}"

@@ -1,0 +1,166 @@
+"""Any model that follows instructions: asked by forms, or by the user's own task types."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+
+from bonito_local.backends.base import Completion, Framed, Line, Lines
+from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
+from bonito_local.writing.agreement import agree
+from bonito_local.writing.chat import Frame
+from bonito_local.writing.conversation import about, conversation, question
+from bonito_local.writing.forms import Form, form
+from bonito_local.passages.sentences import Sentence
+from bonito_local.writing.writer import Ask, Assignment
+
+_WRITE = """\
+Write one training example for a language model, about the text below.
+Its kind is {name}: {meaning}.{labels}
+
+Text:
+{passage}
+
+Write it in this form, with nothing before or after it:
+Instruction: ...
+Response: ...
+
+An example about another text:
+Instruction: {instruction}
+Response: {response}"""
+_PARTS = re.compile(
+    r"\s*(?:[*#\s]*(?:instruction|question)[*\s]*:[*\s]*)?(\S.*?)"
+    r"\n[*#\s]*(?:response|answer)[*\s]*:[*\s]*(\S.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_NEXT = re.compile(r"\n[*#\s]*(?:instruction|question|text)[*\s]*:", re.IGNORECASE)
+_STOPS = ("\nText:", "\nSentence:")  # a model that goes on with another example
+NOT_STATED = "not stated"
+_VERDICTS = {
+    "yes-no": ("yes", "no", NOT_STATED),
+    "statement": ("true", "false", NOT_STATED),
+}
+_TRUTH = {
+    "entailment": "true",
+    "contradiction": "false",
+    "neutral": NOT_STATED,
+    "yes": "true",
+    "no": "false",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class InstructWriter:
+    """Asks in a model's chat template, or in plain text where it has none.
+
+    One of the 16 task types is asked by its form, after the conversation: the passage first, then
+    what to write about one of its sentences. A task type of the user's with templates has its
+    instructions from them, one for each passage, and the model writes the response; else it
+    writes both.
+
+    Attributes:
+        plain: around a request that stands for itself.
+        writer: around a request to fill in a form, after the conversation.
+    """
+
+    plain: Frame = field(default_factory=Frame)
+    writer: Frame = field(default_factory=Frame)
+
+    def shared(self, task: TaskType) -> bool:
+        """Whether it is one of the user's: a form asks about another sentence for each sample."""
+        return _form(task) is None
+
+    def ask(self, assignment: Assignment) -> Ask:
+        """Return the form's request, the template with the passage in it, or what to write."""
+        task, text = assignment.task, defuse(assignment.passage.strip())
+        if asked := _form(task):
+            request = about(text, defuse(assignment.heading)) + asked.request(
+                asked.choose(assignment)
+            )
+            return Ask(self._framed(request, asked.lead), asked.shape(assignment), _STOPS)
+        if task.templates:
+            asked_text = self._instruction(assignment).replace(CONTEXT, text)
+            return Ask(Framed(self.plain.head, asked_text, self.plain.tail or "\n\n"))
+        choices = f" The response is one of: {', '.join(task.labels)}." if task.labels else ""
+        request = _WRITE.format(
+            name=task.name,
+            meaning=task.meaning.rstrip("."),
+            labels=choices,
+            passage=text,
+            instruction=task.instruction,
+            response=task.response,
+        )
+        return Ask(Framed(self.plain.head, request, self.plain.tail or "\n\nInstruction:"))
+
+    def written(self, assignment: Assignment, done: Completion) -> Completion:
+        """Return the instruction, the passage named in it, and the response."""
+        task = assignment.task
+        if done.finish_reason == "failed":
+            return done
+        if asked := _form(task):
+            row = asked.row(assignment, done.text)
+            if row is None:
+                return done
+            instruction, response = row
+        elif task.templates:
+            instruction, response = self._instruction(assignment), done.text.strip()
+        else:
+            parts = _PARTS.fullmatch(done.text)
+            if not parts:
+                return done
+            instruction = parts.group(1).strip()
+            response = _NEXT.split(parts.group(2))[0].strip()
+            if CONTEXT not in instruction:
+                instruction = f"{CONTEXT}\n\n{instruction}"
+        return replace(done, text=f"{instruction}\n{PIPE}\n{response}")
+
+    def evidence(self, assignment: Assignment) -> Sentence | None:
+        """Return the sentence that the form gave the model."""
+        asked = _form(assignment.task)
+        return asked.choose(assignment).sentence if asked else None
+
+    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
+        """Return the row's question or statement as a question about the passage."""
+        asked = _form(assignment.task)
+        fields = asked.fields(done.text) if asked and asked.check else None
+        if asked is None or fields is None:
+            return None
+        text = fields["statement" if asked.check == "statement" else "question"]
+        request = question(conversation().checks[asked.check], asked.check, text)
+        passage = about(defuse(assignment.passage.strip()), defuse(assignment.heading))
+        line = Line("Answer", _VERDICTS.get(asked.check, ()))
+        return Ask(self._framed(passage + request, "Answer:"), Lines((line,)), ("\n",), greedy=True)
+
+    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
+        """Return whether the answer is the row's, by its label or its words."""
+        asked = _form(assignment.task)
+        fields = asked.fields(done.text) if asked else None
+        if asked is None or fields is None:
+            return True
+        label = asked.choose(assignment).label
+        if asked.check in _VERDICTS:
+            wanted = _TRUTH[label] if asked.check == "statement" else label
+            return answer.strip(" .").lower() == wanted
+        return agree(fields["answer"], answer, fields["question"])
+
+    def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
+        """Return the instruction alone, with the passage in it."""
+        request = instruction.strip().replace(CONTEXT, defuse(passage.strip()))
+        return Framed(self.plain.head, request, self.plain.tail or "\n\n")
+
+    def _framed(self, request: str, lead: str) -> Framed:
+        return Framed(self.writer.head, request, (self.writer.tail or "\n") + lead)
+
+    @staticmethod
+    def _instruction(assignment: Assignment) -> str:
+        # By the passage alone: the same when asked again, and as often as the others.
+        task = assignment.task
+        chosen = task.templates[assignment.number % len(task.templates)]
+        if task.labels and LABELS not in chosen:
+            chosen += "\n\nAnswer with one of: {{labels}}."
+        return chosen.replace(LABELS, ", ".join(task.labels))
+
+
+def _form(task: TaskType) -> Form | None:
+    """The form of one of the 16 task types; the user's own have none."""
+    return None if task.own else form(task.short)

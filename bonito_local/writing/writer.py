@@ -1,0 +1,79 @@
+"""What a writer is: how a model is asked for a row, and how what it wrote becomes one."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Protocol
+
+from bonito_local.backends.base import Completion, Lines
+from bonito_local.tasks import TaskType
+from bonito_local.passages.sentences import Sentence
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What one sample is to be about.
+
+    Attributes:
+        heading: where the passage stands in its document; empty where that says nothing.
+        sample: its number among the `of` samples of this passage and task type.
+        attempt: how often it was written before.
+    """
+
+    task: TaskType
+    passage: str
+    heading: str = ""
+    sample: int = 0
+    of: int = 1
+    attempt: int = 0
+
+    @property
+    def number(self) -> int:
+        """The same for the same passage, whatever else is in the job."""
+        digest = hashlib.sha256(self.passage.strip().encode("utf-8", "replace")).digest()
+        return int.from_bytes(digest[:4])
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A prompt, without BOS, and what its completion must look like.
+
+    Attributes:
+        shape: held to while decoding, where the engine can.
+        stop: texts that end the completion.
+        greedy: the likeliest completion is asked for, not one that is drawn.
+    """
+
+    prompt: str
+    shape: Lines | None = None
+    stop: tuple[str, ...] = ()
+    greedy: bool = False
+
+
+class Writer(Protocol):
+    """How a job asks its model."""
+
+    def shared(self, task: TaskType) -> bool:
+        """Whether all samples of a passage and this task type are asked by one prompt."""
+
+    def ask(self, assignment: Assignment) -> Ask:
+        """Return how to ask for a row."""
+
+    def written(self, assignment: Assignment, done: Completion) -> Completion:
+        """Return a completion in Bonito's form, or as it is where it has none."""
+
+    def evidence(self, assignment: Assignment) -> Sentence | None:
+        """Return the sentence that the row is about; None where the model chooses."""
+
+    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
+        """Return how to ask for the row's answer anew; None where there is no such question."""
+
+    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
+        """Return whether the answer to `check` is the row's."""
+
+    def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
+        """Return what to ask for the response to an instruction.
+
+        `{{context}}` in it stands for the passage.
+        """

@@ -12,11 +12,12 @@ from bonito_local.models.fit import passage_tokens
 from bonito_local.writing.bonito import BonitoWriter
 from bonito_local.writing.chat import frame, plain_frame
 from bonito_local.writing.conversation import conversation
+from bonito_local.writing.evidence import EvidenceWriter
 from bonito_local.writing.instruct import InstructWriter
 from bonito_local.writing.writer import Assignment, Writer
 
-Style = Literal["auto", "bonito", "instruct"]
-STYLES: tuple[Style, ...] = ("auto", "bonito", "instruct")
+Style = Literal["auto", "bonito", "instruct", "evidence"]
+STYLES: tuple[Style, ...] = ("auto", "bonito", "instruct", "evidence")
 
 BONITO = BonitoWriter()
 _SENTENCE = "word " * 60
@@ -29,6 +30,8 @@ def writer_of(style: str, metadata: Mapping[str, object], guided: bool = False) 
         ModelError: its chat template cannot be used.
         UsageError: the rows are to be guided, and it is not asked by Bonito's prompt.
     """
+    if style == "evidence" or (style == "auto" and metadata.get("bonito.writer") == "evidence"):
+        return EvidenceWriter()
     template = str(metadata.get("tokenizer.chat_template", ""))
     if style == "auto":
         style = "instruct" if template and not _is_bonito(metadata) else "bonito"

@@ -298,6 +298,8 @@ def _result(job: _Job, entry: _Asked, key: int, completion: Completion) -> Resul
     assignment = replace(entry.assignment, sample=completion.sample)
     written = job.writer.written(assignment, completion)
     result = job.judge.result(key, assignment.task, assignment.passage, written, assignment.heading)
+    if result.outcome == "accepted" and (why := job.writer.fault(assignment, completion)):
+        result = replace(result, outcome="rejected", reason=why)
     sentence = job.writer.evidence(assignment)
     return replace(result, evidence=(sentence.start, sentence.end)) if sentence else result
 

@@ -183,8 +183,10 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
                 ).fetchall()
             if not page:
                 return
-            for *sample, source, heading in page:
-                yield Pending(*sample, place(source, heading))
+            for row in page:
+                key, passage, task, sample, digest, text, attempt, source, heading = row
+                where = place(source, heading)
+                yield Pending(key, passage, task, sample, digest, text, attempt, where)
             after = page[-1][1:4]
 
     def record(self, results: Iterable[Result]) -> Counter[str]:

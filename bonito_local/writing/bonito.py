@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bonito_local.backends.base import Completion
-from bonito_local.tasks import PIPE, TaskType, format_prompt
 from bonito_local.passages.sentences import Sentence
+from bonito_local.tasks import PIPE, TaskType, format_prompt
 from bonito_local.writing.writer import Ask, Assignment
 
 
@@ -25,6 +25,10 @@ class BonitoWriter:
 
     def evidence(self, assignment: Assignment) -> Sentence | None:
         """Return None: the model chooses what to write about."""
+        return None
+
+    def fault(self, assignment: Assignment, done: Completion) -> str | None:
+        """Return None: nothing but the task type was asked for."""
         return None
 
     def check(self, assignment: Assignment, done: Completion) -> Ask | None:

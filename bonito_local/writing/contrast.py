@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from bonito_local.checks.text import words
 
 _SPELLED = (
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -21,7 +24,7 @@ _OPPOSITES = [
         "increases/decreases "
         "higher/lower high/low larger/smaller longer/shorter first/last always/never "
         "included/excluded includes/excludes allowed/forbidden above/below left/right "
-        "morning/evening day/night inside/outside open/closed public/secret early/late "
+        "morning/evening inside/outside open/closed public/secret early/late "
         "cheaper/dearer heavier/lighter better/worse same/opposite accepted/refused "
         "improved/worsened positive/negative successful/unsuccessful written/spoken "
         "north/south east/west older/younger oldest/youngest"
@@ -41,26 +44,45 @@ _CLAUSE = re.compile(
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*")
 
 
-def changed(sentence: str, passage: str, draw: random.Random) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A sentence with one thing changed: `old` was replaced by `new`."""
+
+    text: str
+    old: str
+    new: str
+
+    def kept(self, written: str) -> bool:
+        """Return whether a text that was written from the sentence still has the change."""
+        said = f" {' '.join(words(written))} "
+        new, old = (f" {' '.join(words(text))} " for text in (self.new, self.old))
+        if self.new in self.old:  # a negation that was dropped
+            return " not " not in said and "n't" not in written
+        if self.old in self.new:
+            return " not " in said or "n't " in written
+        return new in said and old not in said
+
+
+def changed(sentence: str, passage: str, draw: random.Random) -> Change | None:
     """Return a sentence with one thing changed that the passage does not say; None if none can be.
 
     A number, a month, a day of the week, a word with an opposite or a name becomes another, in
     that order of preference; else the sentence is negated.
     """
-    ways: tuple[Callable[[str, str, random.Random], Iterator[str]], ...] = (
+    ways: tuple[Callable[[str, str, random.Random], Iterator[Change]], ...] = (
         _other_number,
         _other_word,
         _other_name,
         _negated,
     )
     for way in ways:
-        found = [one for one in way(sentence, passage, draw) if one != sentence]
+        found = [one for one in way(sentence, passage, draw) if one.text != sentence]
         if found:
             return draw.choice(found)
     return None
 
 
-def _other_number(sentence: str, passage: str, draw: random.Random) -> Iterator[str]:
+def _other_number(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
     for match in _NUMBER.finditer(sentence):
         other = _number(match[0], draw)
         if other != match[0] and not re.search(rf"(?<!\d){re.escape(other)}(?!\d)", passage):
@@ -86,13 +108,14 @@ def _number(text: str, draw: random.Random) -> str:
     return f"{other:,}" if "," in text else str(other)
 
 
-def _other_word(sentence: str, passage: str, draw: random.Random) -> Iterator[str]:
+def _other_word(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
     for match in re.finditer(r"\b[a-z]+\b", sentence):
-        if other := _SWAPPED.get(match[0]):
+        other = _SWAPPED.get(match[0])
+        if other and not re.search(rf"\b{other}\b", sentence):
             yield _with(sentence, match, other)
 
 
-def _other_name(sentence: str, passage: str, draw: random.Random) -> Iterator[str]:
+def _other_name(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
     held = {match[0] for match in _NAME.finditer(passage)}
     for match in _NAME.finditer(sentence):
         others = sorted(
@@ -104,11 +127,11 @@ def _other_name(sentence: str, passage: str, draw: random.Random) -> Iterator[st
             yield _with(sentence, match, draw.choice(others))
 
 
-def _negated(sentence: str, passage: str, draw: random.Random) -> Iterator[str]:
+def _negated(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
     match = _NEGATED.search(sentence) or _POSITIVE.search(sentence)
     if match and not _CLAUSE.search(sentence, 0, match.start()):
         yield _with(sentence, match, match[1] if match.re is _NEGATED else f"{match[1]} not")
 
 
-def _with(sentence: str, match: re.Match[str], text: str) -> str:
-    return sentence[: match.start()] + text + sentence[match.end() :]
+def _with(sentence: str, match: re.Match[str], text: str) -> Change:
+    return Change(sentence[: match.start()] + text + sentence[match.end() :], match[0], text)

@@ -18,9 +18,9 @@ from importlib.resources import files
 from typing import Any
 
 from bonito_local.backends.base import Line, Lines
-from bonito_local.tasks import CONTEXT, TASK_TYPES
-from bonito_local.writing.contrast import changed
 from bonito_local.passages.sentences import Sentence, candidates
+from bonito_local.tasks import CONTEXT, TASK_TYPES
+from bonito_local.writing.contrast import Change, changed
 from bonito_local.writing.writer import Assignment
 
 _LETTERS = "abcdefgh"
@@ -34,11 +34,18 @@ Fields = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a row is to be: its label, its sentence, and the sentence as the model is shown it."""
+    """What a row is to be: its label, its sentence, and what is changed in it."""
 
     label: str
     sentence: Sentence | None = None
-    shown: str = ""
+    change: Change | None = None
+
+    @property
+    def shown(self) -> str:
+        """The sentence as the model is shown it; empty where there is none."""
+        if self.change:
+            return self.change.text
+        return self.sentence.text if self.sentence else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ class Form:
                 if false := changed(sentence.text, assignment.passage, draw):
                     return Choice(label, sentence, false)
             label = _first(labels, self.changed)
-        return Choice(label, order[0], order[0].text)
+        return Choice(label, order[0])
 
     def request(self, choice: Choice) -> str:
         """Return what is asked for."""

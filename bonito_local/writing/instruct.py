@@ -6,12 +6,12 @@ import re
 from dataclasses import dataclass, field, replace
 
 from bonito_local.backends.base import Completion, Framed, Line, Lines
+from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
 from bonito_local.writing.agreement import agree
 from bonito_local.writing.chat import Frame
 from bonito_local.writing.conversation import about, conversation, question
-from bonito_local.writing.forms import Form, form
-from bonito_local.passages.sentences import Sentence
+from bonito_local.writing.forms import Fields, Form, form
 from bonito_local.writing.writer import Ask, Assignment
 
 _WRITE = """\
@@ -35,8 +35,11 @@ _PARTS = re.compile(
 )
 _NEXT = re.compile(r"\n[*#\s]*(?:instruction|question|text)[*\s]*:", re.IGNORECASE)
 _STOPS = ("\nText:", "\nSentence:")  # a model that goes on with another example
+COPIED = "copied from the prompt"
+UNCHANGED = "what makes it false is lost"
 NOT_STATED = "not stated"
-_VERDICTS = {
+_FEW = 4  # words that two texts may share by chance
+VERDICTS = {
     "yes-no": ("yes", "no", NOT_STATED),
     "statement": ("true", "false", NOT_STATED),
 }
@@ -119,16 +122,25 @@ class InstructWriter:
         asked = _form(assignment.task)
         return asked.choose(assignment).sentence if asked else None
 
+    def fault(self, assignment: Assignment, done: Completion) -> str | None:
+        """Return why a row cannot be right: a copy of an example, or a change that was lost."""
+        asked = _form(assignment.task)
+        fields = asked.fields(done.text) if asked else None
+        return fault(asked, assignment, fields) if asked and fields else None
+
     def check(self, assignment: Assignment, done: Completion) -> Ask | None:
-        """Return the row's question or statement as a question about the passage."""
+        """Return the row's question or statement as a question about the passage.
+
+        A sentence that was changed makes its label right: models take small changes for true.
+        """
         asked = _form(assignment.task)
         fields = asked.fields(done.text) if asked and asked.check else None
-        if asked is None or fields is None:
+        if asked is None or fields is None or asked.choose(assignment).change:
             return None
         text = fields["statement" if asked.check == "statement" else "question"]
         request = question(conversation().checks[asked.check], asked.check, text)
         passage = about(defuse(assignment.passage.strip()), defuse(assignment.heading))
-        line = Line("Answer", _VERDICTS.get(asked.check, ()))
+        line = Line("Answer", VERDICTS.get(asked.check, ()))
         return Ask(self._framed(passage + request, "Answer:"), Lines((line,)), ("\n",), greedy=True)
 
     def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
@@ -138,7 +150,7 @@ class InstructWriter:
         if asked is None or fields is None:
             return True
         label = asked.choose(assignment).label
-        if asked.check in _VERDICTS:
+        if asked.check in VERDICTS:
             wanted = _TRUTH[label] if asked.check == "statement" else label
             return answer.strip(" .").lower() == wanted
         return agree(fields["answer"], answer, fields["question"])
@@ -159,6 +171,16 @@ class InstructWriter:
         if task.labels and LABELS not in chosen:
             chosen += "\n\nAnswer with one of: {{labels}}."
         return chosen.replace(LABELS, ", ".join(task.labels))
+
+
+def fault(asked: Form, assignment: Assignment, fields: Fields) -> str | None:
+    """Return why a row of these lines cannot be right."""
+    if any(text in conversation().answers and len(text.split()) > _FEW for text in fields.values()):
+        return COPIED
+    change = asked.choose(assignment).change
+    if change and not change.kept(fields[asked.lines[0]]):
+        return UNCHANGED
+    return None
 
 
 def _form(task: TaskType) -> Form | None:

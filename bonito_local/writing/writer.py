@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bonito_local.backends.base import Completion, Lines
-from bonito_local.tasks import TaskType
 from bonito_local.passages.sentences import Sentence
+from bonito_local.tasks import TaskType
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,9 @@ class Writer(Protocol):
 
     def evidence(self, assignment: Assignment) -> Sentence | None:
         """Return the sentence that the row is about; None where the model chooses."""
+
+    def fault(self, assignment: Assignment, done: Completion) -> str | None:
+        """Return why a row cannot be right, by what it was to be; None where nothing tells."""
 
     def check(self, assignment: Assignment, done: Completion) -> Ask | None:
         """Return how to ask for the row's answer anew; None where there is no such question."""

@@ -14,9 +14,9 @@ from bonito_local.writing.contrast import changed
 @pytest.mark.parametrize(
     ("sentence", "possible"),
     [
-        ("Rent is 900 pounds.", {"Rent is 450 pounds.", "Rent is 1350 pounds.", "Rent is 1800 pounds."}),
-        ("It cost 1,000 pounds.", {"It cost 500 pounds.", "It cost 1,500 pounds.", "It cost 2,000 pounds."}),
-        ("The dose is 0.4 units.", {"The dose is 0.2 units.", "The dose is 0.6 units.", "The dose is 0.8 units."}),
+        ("It is 900 miles.", {"It is 450 miles.", "It is 1350 miles.", "It is 1800 miles."}),
+        ("Pay 1,000 now.", {"Pay 500 now.", "Pay 1,500 now.", "Pay 2,000 now."}),
+        ("Take 0.4 units.", {"Take 0.2 units.", "Take 0.6 units.", "Take 0.8 units."}),
         ("Pay before noon.", {"Pay after noon."}),
         ("Dogs may not bark.", {"Dogs may bark."}),
         ("Dogs may bark.", {"Dogs may not bark."}),
@@ -24,10 +24,11 @@ from bonito_local.writing.contrast import changed
         ("If dogs are loud, call us.", {None}),  # the condition is no claim
         ("Birds sing.", {None}),
     ],
-)  # fmt: skip
+)
 def test_one_thing_is_changed(sentence: str, possible: set[str | None]) -> None:
     passage = f"{sentence} The landlord met Bob."
-    found = {changed(sentence, passage, random.Random(seed)) for seed in range(60)}
+    changes = [changed(sentence, passage, random.Random(seed)) for seed in range(60)]
+    found = {change and change.text for change in changes}
     assert found == possible
 
 
@@ -37,18 +38,36 @@ def test_a_month_a_day_and_a_year_become_others_that_the_passage_lacks() -> None
     for seed in range(40):
         other = changed(sentence, passage, random.Random(seed))
         assert other
-        assert other != sentence
-        assert "June" not in other
+        assert other.text != sentence
+        assert "June" not in other.text
     for seed in range(20):
         other = changed(
             "It was built in 1998.", "It was built in 1998, not 2001.", random.Random(seed)
         )
         assert other
-        assert 1990 < int(other[-5:-1]) < 2004
-        assert "1998" not in other
-        assert "2001" not in other
+        assert 1990 < int(other.text[-5:-1]) < 2004
+        assert "1998" not in other.text
 
 
 @given(st.text(max_size=120))
 def test_any_text(sentence: str) -> None:
-    assert changed(sentence, sentence, random.Random(0)) != sentence
+    change = changed(sentence, sentence, random.Random(0))
+    assert change is None or change.text != sentence
+
+
+@pytest.mark.parametrize(
+    ("sentence", "written", "kept"),
+    [
+        ("Rent falls due in June.", "Is rent due in {new}?", True),
+        ("Rent falls due in June.", "Is rent due in June?", False),
+        ("Rent falls due in June.", "Is rent due in {new}, not in June?", False),
+        ("Dogs may bark.", "Dogs must not bark.", True),
+        ("Dogs may bark.", "Dogs are free to bark.", False),
+        ("Dogs may not bark.", "Dogs are free to bark.", True),
+        ("Dogs may not bark.", "Dogs must not bark.", False),
+    ],
+)
+def test_whether_a_text_kept_the_change(sentence: str, written: str, kept: bool) -> None:
+    change = changed(sentence, sentence, random.Random(0))
+    assert change
+    assert change.kept(written.format(new=change.new)) is kept

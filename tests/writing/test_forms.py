@@ -52,8 +52,8 @@ def test_a_task_type_of_the_users_has_no_form() -> None:
 @pytest.mark.parametrize(
     ("task", "written", "fields"),
     [
-        ("exqa", " When is rent due?\nAnswer: on the first day", ("When is rent due?", "on the first day")),
-        ("exqa", " When?\n\n**Answer:** on the first day\n\nAnything else?", ("When?", "on the first day")),
+        ("exqa", " When is it due?\nAnswer: on day 1", ("When is it due?", "on day 1")),
+        ("exqa", " When?\n\n**Answer:** on day 1\n\nAnything else?", ("When?", "on day 1")),
         ("exqa", " When?\nAnswer: now\nQuestion: Why?\nAnswer: so", ("When?", "now")),
         ("exqa", " When?\n- answer : now", ("When?", "now")),
         ("exqa", " When?", None),
@@ -64,7 +64,7 @@ def test_a_task_type_of_the_users_has_no_form() -> None:
         ("mcqa", " When?\nAnswer: now\nWrong: then | later", ("When?", "now", "then | later")),
         ("mcqa", " When?\nAnswer: now\nWrong: then", None),
     ],
-)  # fmt: skip
+)
 def test_lines(task: str, written: str, fields: tuple[str, ...] | None) -> None:
     found = form_of(task).fields(written)
     assert (None if found is None else tuple(found[name] for name in form_of(task).lines)) == fields

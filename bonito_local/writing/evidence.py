@@ -1,0 +1,116 @@
+"""Models that were trained to write the evidence first: a sentence, an answer in it, its question.
+
+The form is that of `recipes/small/outputs.py`: the passage, then lines of `Name: text`, of which
+the model gets the first ones. A GGUF says by `bonito.writer = "evidence"` that it was trained so.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+
+from bonito_local.backends.base import Completion, Line, Lines
+from bonito_local.errors import UsageError
+from bonito_local.passages.sentences import Sentence
+from bonito_local.tasks import PIPE, TaskType, defuse, task_type
+from bonito_local.writing.agreement import agree
+from bonito_local.writing.forms import Form, form
+from bonito_local.writing.instruct import VERDICTS, fault
+from bonito_local.writing.writer import Ask, Assignment
+
+# Task types that are written as another, and put together in their own way.
+_AS = {"qg": "exqa", "te": "nli"}
+# The lines that the model writes, where their order is not the form's.
+_ORDER = {
+    "exqa": ("answer", "question"),
+    "qg": ("answer", "question"),
+    "mcqa": ("answer", "question", "wrong"),
+}
+# What is given before those lines. A label other than these comes from a changed sentence.
+_GIVEN = {
+    "ynqa": "Answer: yes\n",
+    "nli": "Label: entailment\n",
+    "te": "Label: entailment\n",
+}
+_NEUTRAL = "Label: neutral\n"
+EVIDENCE_TASKS = (*_ORDER, "ynqa", "nli", "te", "qa", "summarization")
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceWriter:
+    """Asks for lines, given the passage and one of its sentences."""
+
+    def shared(self, task: TaskType) -> bool:
+        """Return False: each sample is about another sentence."""
+        return False
+
+    def ask(self, assignment: Assignment) -> Ask:
+        """Return the passage, the task type's name, the sentence, and the first line begun."""
+        asked, choice = _form(assignment.task), _form(assignment.task).choose(assignment)
+        name = task_type(_AS.get(assignment.task.short, assignment.task.short)).name
+        sentence = f"Sentence: {choice.shown}\n" if choice.shown else ""
+        given = _GIVEN.get(assignment.task.short, "")
+        if choice.label == "neutral":
+            given = _NEUTRAL
+        begun = f"Task: {name}\n{sentence}{given}{asked.lead}"
+        return Ask(_about(assignment) + begun, asked.shape(assignment), ("\n\n", "\nTask:"))
+
+    def written(self, assignment: Assignment, done: Completion) -> Completion:
+        """Return instruction and response, put together from the lines."""
+        if done.finish_reason == "failed":
+            return done
+        row = _form(assignment.task).row(assignment, done.text)
+        return done if row is None else replace(done, text=f"{row[0]}\n{PIPE}\n{row[1]}")
+
+    def evidence(self, assignment: Assignment) -> Sentence | None:
+        """Return the sentence that the model was given."""
+        return _form(assignment.task).choose(assignment).sentence
+
+    def fault(self, assignment: Assignment, done: Completion) -> str | None:
+        """Return why a row cannot be right: a change that was lost."""
+        asked = _form(assignment.task)
+        fields = asked.fields(done.text)
+        return fault(asked, assignment, fields) if fields else None
+
+    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
+        """Return the row's question for the model to answer; statements are not asked again."""
+        asked = _form(assignment.task)
+        fields = asked.fields(done.text)
+        if not fields or "question" not in fields or asked.choose(assignment).change:
+            return None
+        line = Line("Answer", VERDICTS.get(asked.check, ()))
+        begun = f"Task: answer\nQuestion: {fields['question']}\nAnswer:"
+        return Ask(_about(assignment) + begun, Lines((line,)), ("\n",), greedy=True)
+
+    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
+        """Return whether the answer is the row's, by its label or its words."""
+        asked = _form(assignment.task)
+        fields = asked.fields(done.text)
+        if fields is None:
+            return True
+        if asked.check in VERDICTS:
+            return answer.strip(" .").lower() == asked.choose(assignment).label
+        return agree(fields["answer"], answer, fields["question"])
+
+    def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
+        """Return the passage and the instruction as a question to answer."""
+        question = " ".join(instruction.replace("{{context}}", " ").split())
+        return f"Text:\n{defuse(passage.strip())}\n\nTask: answer\nQuestion: {question}\nAnswer:"
+
+
+def _about(assignment: Assignment) -> str:
+    title = assignment.heading.rpartition(" > ")[2]
+    titled = f"{title}\n\n" if title else ""
+    return f"Text:\n{defuse(titled + assignment.passage.strip())}\n\n"
+
+
+@functools.cache
+def _form(task: TaskType) -> Form:
+    """The form of a task type, with the lines in the order of training."""
+    found = form(task.short)
+    if found is None or task.short not in EVIDENCE_TASKS:
+        raise UsageError(
+            f"This model writes no rows of {task.short}.",
+            f"Use {', '.join(EVIDENCE_TASKS)}, or a model that follows instructions.",
+        )
+    return replace(found, lines=_ORDER.get(task.short, found.lines))

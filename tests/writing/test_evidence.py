@@ -1,0 +1,89 @@
+"""Models that write the evidence first: what they are given, and what comes of their lines."""
+
+from __future__ import annotations
+
+import pytest
+
+from bonito_local.backends.base import Completion
+from bonito_local.errors import UsageError
+from bonito_local.jobs.prompts import writer_of
+from bonito_local.tasks import parse_completion, task_type
+from bonito_local.writing.evidence import EvidenceWriter
+from bonito_local.writing.writer import Assignment
+
+PASSAGE = "The rent of the flat is paid on the first day of each month by transfer."
+WRITER = EvidenceWriter()
+
+
+def about(task: str, passage: str = PASSAGE, sample: int = 0) -> Assignment:
+    return Assignment(task_type(task), passage, "lease > Rent", sample, 2)
+
+
+def done(text: str) -> Completion:
+    return Completion("r", 0, text, 1, 1, "stop")
+
+
+def test_a_model_is_asked_so_by_its_metadata() -> None:
+    metadata = {"bonito.writer": "evidence", "tokenizer.chat_template": "{{ messages }}"}
+    assert isinstance(writer_of("auto", metadata), EvidenceWriter)
+    assert isinstance(writer_of("evidence", {}), EvidenceWriter)
+    assert not isinstance(writer_of("bonito", metadata), EvidenceWriter)
+
+
+@pytest.mark.parametrize(
+    ("task", "begun"),
+    [
+        ("exqa", f"Task: extractive question answering\nSentence: {PASSAGE}\nAnswer:"),
+        ("qg", f"Task: extractive question answering\nSentence: {PASSAGE}\nAnswer:"),
+        ("qa", f"Task: question answering without choices\nSentence: {PASSAGE}\nQuestion:"),
+        ("summarization", "Task: summarization\nSummary:"),
+    ],
+)
+def test_the_lines_that_a_model_is_given(task: str, begun: str) -> None:
+    assert WRITER.ask(about(task)).prompt == f"Text:\nRent\n\n{PASSAGE}\n\n{begun}"
+
+
+def test_a_false_row_is_written_from_a_changed_sentence() -> None:
+    prompts = {}
+    for sample in range(2):
+        asked = about("ynqa", sample=sample)
+        row = WRITER.written(asked, done(" Is it paid on the last day of each month?"))
+        pair = parse_completion(row.text, PASSAGE)
+        assert pair
+        prompts[pair.response] = WRITER.ask(asked).prompt
+        assert (WRITER.check(asked, done(" Is it?")) is None) == (pair.response == "no")
+    assert set(prompts) == {"yes", "no"}
+    assert f"Sentence: {PASSAGE}\nAnswer: yes\nQuestion:" in prompts["yes"]
+    assert "Sentence: The rent of the flat is paid on the last day" in prompts["no"]
+    assert prompts["no"].endswith("\nAnswer: yes\nQuestion:")
+    false = next(about("ynqa", sample=at) for at in (0, 1) if lost(about("ynqa", sample=at)))
+    assert lost(false) == "what makes it false is lost"
+    assert WRITER.fault(false, done(" Is rent paid on the last day?")) is None
+
+
+def lost(assignment: Assignment) -> str | None:
+    return WRITER.fault(assignment, done(" Is rent paid on the first day?"))
+
+
+def test_an_answer_is_asked_again() -> None:
+    asked, written = about("exqa"), done(" by transfer\nQuestion: How is rent paid?")
+    row = parse_completion(WRITER.written(asked, written).text, PASSAGE)
+    assert row
+    assert row.response == "by transfer"
+    assert "How is rent paid?" in row.instruction
+    check = WRITER.check(asked, written)
+    assert check
+    assert check.prompt == (
+        f"Text:\nRent\n\n{PASSAGE}\n\nTask: answer\nQuestion: How is rent paid?\nAnswer:"
+    )
+    assert WRITER.reproduced(asked, written, " transfer")
+    assert not WRITER.reproduced(asked, written, " the first day")
+    found = WRITER.evidence(asked)
+    assert found
+    assert PASSAGE[found.start : found.end] == PASSAGE
+
+
+def test_what_such_a_model_does_not_write() -> None:
+    with pytest.raises(UsageError, match="writes no rows of coref") as caught:
+        WRITER.ask(about("coref"))
+    assert "exqa" in caught.value.remedy

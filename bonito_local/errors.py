@@ -102,7 +102,7 @@ def writing(title: str, remedy: str) -> Iterator[None]:
 def reason(error: OSError | ValueError) -> str:
     """Return what the system says of a file, in a few words, without its name."""
     if isinstance(error, OSError):
-        return (error.strerror or str(error)).lower()
+        return error.strerror or str(error)
     return "its name holds a character that no file's has"
 
 
@@ -110,5 +110,11 @@ def did_you_mean(name: str, known: list[str]) -> str:
     """Return "Did you mean X?" for the nearest known name, or the list of all."""
     import difflib
 
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(known)}."
+    # A server or a folder may list a million; to compare with each takes minutes.
+    few = [other[:_LONGEST_NAME] for other in known[:_MOST_NAMES]]
+    near = difflib.get_close_matches(name.lower()[:_LONGEST_NAME], few, n=1, cutoff=0.6)
+    more = f" and {len(known) - _MOST_SHOWN:,} more" if len(known) > _MOST_SHOWN else ""
+    return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(few[:_MOST_SHOWN])}{more}."
+
+
+_MOST_NAMES, _MOST_SHOWN, _LONGEST_NAME = 1000, 50, 100

@@ -16,6 +16,16 @@ def printable(text: str) -> str:
     return _HARMFUL.sub(_number, text)
 
 
+def one_line(text: str) -> str:
+    r"""Show what is to stand in one line: a line feed, or a tab, in a file's name is \x0a or \x09."""
+    return printable(text).translate(_BREAKS)
+
+
+_BREAKS = {ord(sign): f"\\x{ord(sign):02x}" for sign in "\n\t"} | {
+    ord(sign): f"\\u{ord(sign):04x}" for sign in "\u2028\u2029"
+}
+
+
 def _number(found: re.Match[str]) -> str:
     code = ord(found.group())
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

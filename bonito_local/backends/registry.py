@@ -13,10 +13,12 @@ from typing import Any
 
 from bonito_local.backends.base import Backend, EngineOptions, ModelFormat, Plan
 from bonito_local.backends.likelihood import Scorer
+from bonito_local.bounds import check_range
 from bonito_local.errors import BackendError, UsageError, did_you_mean
 
 FLAGS = ("endpoint", "remote", "adapter", "quantization")  # of `generate`; others: job files only
 DTYPES = ("", "bfloat16", "float16", "float32")
+MOST_GPUS = 1024
 AUTO = "auto"  # not a backend: the one that suits model and machine is chosen
 
 
@@ -254,12 +256,10 @@ def _check_values(options: EngineOptions) -> None:
         raise UsageError(
             f"dtype is {options.dtype!r}.", did_you_mean(options.dtype, list(filter(None, DTYPES)))
         )
-    if options.tensor_parallel < 1:
-        raise UsageError(f"tensor_parallel is {options.tensor_parallel}.", "Use 1 or more GPUs.")
-    if not 0 <= options.memory_fraction <= 1:
-        raise UsageError(
-            f"memory_fraction is {options.memory_fraction}.", "Use more than 0 and at most 1."
-        )
+    gpus = "Use 1 or more GPUs."
+    check_range("tensor_parallel", options.tensor_parallel, 1, MOST_GPUS, gpus)
+    share = "Use more than 0 and at most 1."
+    check_range("memory_fraction", options.memory_fraction, 0, 1, share)
 
 
 def _given(options: EngineOptions) -> list[str]:

@@ -13,7 +13,7 @@ from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.cli.foreground import run_here
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.prompts import STYLES
-from bonito_local.jobs.spec import parse_tasks
+from bonito_local.jobs.spec import check_plan, parse_tasks
 
 _DEFAULT = Sampling()
 _PATH = click.Path(path_type=Path)
@@ -102,6 +102,7 @@ def command(
     to the folder --output. Stop with Ctrl-C: the same command goes on from there, and
     with more documents, tasks or rows per passage it adds to what is there.
     """
+    check_plan(limit, None, None, 0)
     wanted = Generation(
         paths=paths,
         tasks=parse_tasks(task),

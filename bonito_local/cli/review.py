@@ -25,6 +25,7 @@ from bonito_local.jobs.review import Review, open_review
 from bonito_local.jobs.rows import Decision, Filter, Shown
 
 _PAGE = 500
+_LONGEST_RANGE = 40  # characters; Python reads no number of thousands of digits
 
 
 @click.command("review")
@@ -98,7 +99,7 @@ def command(
     with closing(open_review(output)) as review:
         if undo:
             back = len(review.undo())
-            click.echo(f"taken back: {_rows(back)}" if back else "There is nothing to take back.")
+            say(f"taken back: {_rows(back)}" if back else "There is nothing to take back.")
             return
         wanted = Filter(
             outcome or "",
@@ -113,7 +114,7 @@ def command(
             )
         numbers = _numbers(review, wanted, named)
         if acts:
-            click.echo(acts[0](review, numbers))
+            say(acts[0](review, numbers))
         else:
             _show(review, numbers, limit, as_json)
 
@@ -178,6 +179,8 @@ def _numbers(review: Review, wanted: Filter, named: str | None) -> Sequence[int]
 def _ranges(text: str) -> Iterator[tuple[int, int]]:
     for part in text.replace(",", " ").split():
         first, _, last = part.partition("-")
+        if len(part) > _LONGEST_RANGE:
+            raise UsageError(f"{part[:20]!r}... is no number of a row.", "Write 3,8-12.")
         try:
             yield int(first), int(last or first)
         except ValueError as error:
@@ -191,7 +194,7 @@ def _show(review: Review, numbers: Sequence[int], limit: int, as_json: bool) -> 
             say(json.dumps(asdict(row)) if as_json else _readable(row))
     if not as_json:
         made = review.reviewed()
-        click.echo(
+        say(
             f"{len(shown)} of {_rows(len(numbers))} shown; of all, you accepted {made.accepted}, "
             f"rejected {made.rejected}, edited {made.edited}."
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from bonito_local.printable import printable
+from bonito_local.printable import one_line, printable
 
 _KEY = "bonito_local.talk."
 
@@ -54,6 +54,21 @@ def with_levels(command: click.Command) -> click.Command:
 def say(text: str, *, err: bool = False, nl: bool = True) -> None:
     """Print what may hold others' text, none of which reaches the terminal as a command to it."""
     click.echo(printable(text), err=err, nl=nl)
+
+
+def say_line(text: str, *, err: bool = False) -> None:
+    """Print one line, whatever the names in it hold."""
+    say(one_line(text), err=err)
+
+
+def say_styled(text: str) -> None:
+    """Print what has colours; the caller made all in it that is others' printable."""
+    click.echo(text)
+
+
+def redraw(text: str) -> None:
+    """Print a line on stderr in the place of the one there."""
+    click.echo(f"\r\033[K{one_line(text)}", nl=False, err=True)
 
 
 def quiet() -> bool:

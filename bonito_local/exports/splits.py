@@ -74,7 +74,9 @@ def parse_split(text: str) -> Split:
     if not text.strip():
         return Split()
     parts = [part.strip() for part in text.split("/")]
-    usable = len(parts) in _NAMES and all(p.isascii() and p.isdecimal() for p in parts)
+    usable = len(parts) in _NAMES and all(
+        p.isascii() and p.isdecimal() and len(p) <= len("100") for p in parts
+    )
     shares = tuple(int(part) for part in parts) if usable else ()
     if not usable or sum(shares) != 100 or 0 in shares:
         raise UsageError(

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from bonito_local.jobs.registry import Entry
 
 
+_LONGEST_NUMBER = 19
+
+
 def find_job(name: str, *, gone: bool = False) -> Path:
     """The output folder of a job that a user named by its number, folder or job file.
 
@@ -20,7 +23,10 @@ def find_job(name: str, *, gone: bool = False) -> Path:
     Raises:
         UsageError: there is no such job.
     """
-    if name.isdecimal() and not Path(name).exists():
+    if "\0" in name:
+        raise UsageError("There is no job of that name.", "`bonito-local jobs` lists them.")
+    # Python reads no number of thousands of digits.
+    if name.isdecimal() and len(name) < _LONGEST_NUMBER and not Path(name).exists():
         for entry in _entries():
             if entry.id == int(name):
                 return entry.output

@@ -135,7 +135,7 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     check_plan(*lengths, values.get("overlap_tokens", 0))
     check_range("priority", values.get("priority", 0), -MOST_PRIORITY, MOST_PRIORITY)
     for key in (key for key in values if key.endswith("_words")):
-        check_range(f"checks.{key}", values[key], 1, MOST_WORDS, f"Use 1 to {MOST_WORDS:,}.")
+        check_range(f"checks.{key}", values[key], 1, MOST_WORDS, f"Use 1 or more, at most {MOST_WORDS:,}.")
     drawn = {name: values[name] for name in _KEYS["sampling"] if name in values}
     sampling = Sampling(**drawn | {"stop": tuple(values.get("stop", ()))})
     check_sampling(sampling)

@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+from bonito_local.bounds import user_path
 from bonito_local.checks.rules import REASONS
 from bonito_local.checks.thresholds import Thresholds, check_thresholds
 from bonito_local.errors import (
@@ -38,7 +39,7 @@ def find_tasks(name: str, folder: Path | None = None) -> list[TaskType]:
     Raises:
         UsageError: the name is unknown, or a file says something that cannot be.
     """
-    path = (folder or Path()) / Path(name).expanduser()
+    path = (folder or Path()) / user_path(name)
     if name.endswith(".toml"):
         return [read_task(path)]
     built_in = {task.short for task in TASK_TYPES} | {task.name for task in TASK_TYPES}

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from heapq import nlargest
 from itertools import groupby
 
+from bonito_local.bounds import MOST_WHOLE, check_range
 from bonito_local.checks.balance import answer_of
 from bonito_local.errors import UsageError, did_you_mean
 from bonito_local.exports.row import SCORES, Row, Score
@@ -47,8 +48,12 @@ def check_selection(wanted: Selection) -> None:
     for name in (*wanted.least, wanted.by):
         if name not in SCORES:
             raise UsageError(f"There is no score {name!r}.", did_you_mean(name, list(SCORES)))
-    if wanted.best < 0:
-        raise UsageError(f"The best {wanted.best} rows.", "Ask for 1 or more, or 0 for all.")
+    for name, least in wanted.least.items():
+        check_range(f"the least {name}", least, -MOST_SCORE, MOST_SCORE)
+    check_range("best", wanted.best, 0, MOST_WHOLE, "Ask for 1 or more, or 0 for all.")
+
+
+MOST_SCORE = 1e9
 
 
 def selection(store: Journal) -> Selection:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.bounds import MOST_WHOLE, check_range
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import UsageError
 from bonito_local.jobs.own_tasks import find_tasks
@@ -111,17 +111,48 @@ def parse_tasks(names: str, folder: Path | None = None) -> tuple[TaskType, ...]:
 
 def check_sampling(sampling: Sampling) -> None:
     """Raise UsageError for a value no engine can sample with."""
-    if sampling.n < 1:
-        raise UsageError(f"n is {sampling.n}.", "Ask for 1 or more rows per passage and task.")
-    if not (math.isfinite(sampling.temperature) and sampling.temperature >= 0):
-        raise UsageError(
-            f"temperature is {sampling.temperature}.", "Use 0 (greedy) or more; Bonito's is 0.5."
+    rows = f"Ask for 1 or more rows per passage and task, at most {MOST_ROWS:,}."
+    check_range("n", sampling.n, 1, MOST_ROWS, rows)
+    if sampling.temperature != 0:
+        # Engines reckon in 32 bits, in which smaller ones are 0 and larger ones infinite.
+        check_range(
+            "temperature",
+            sampling.temperature,
+            LEAST_TEMPERATURE,
+            MOST_TEMPERATURE,
+            f"Use 0 (greedy), or {LEAST_TEMPERATURE} to {MOST_TEMPERATURE}; Bonito's is 0.5.",
         )
-    if not 0 < sampling.top_p <= 1:
-        raise UsageError(
-            f"top_p is {sampling.top_p}.", "Use more than 0 and at most 1; Bonito's is 0.95."
-        )
-    if sampling.max_tokens < 1:
-        raise UsageError(f"max_tokens is {sampling.max_tokens}.", "Use 1 or more; Bonito's is 256.")
+    least = f"Use more than 0 (at least {LEAST_TOP_P:f}) and at most 1; Bonito's is 0.95."
+    check_range("top_p", sampling.top_p, LEAST_TOP_P, 1, least)
+    tokens = f"Use 1 or more, at most {MOST_TOKENS:,}; Bonito's is 256."
+    check_range("max_tokens", sampling.max_tokens, 1, MOST_TOKENS, tokens)
+    check_range("seed", sampling.seed, -MOST_WHOLE, MOST_WHOLE)
     if "" in sampling.stop:
         raise UsageError("A stop string is empty.", "Remove it.")
+    if len(sampling.stop) > MOST_STOPS or any(len(s) > LONGEST_STOP for s in sampling.stop):
+        raise UsageError(
+            f"There are more than {MOST_STOPS} stop strings, or one is longer than "
+            f"{LONGEST_STOP} characters.",
+            "Name those that matter.",
+        )
+
+
+def check_plan(
+    limit: int | None, passage_tokens: int | None, target_tokens: int | None, overlap: int
+) -> None:
+    """Raise UsageError for a number of passages, or lengths of them, that cannot be."""
+    named = {"limit": limit, "passage_tokens": passage_tokens, "target_tokens": target_tokens}
+    for name, value in named.items():
+        if value is not None:
+            most = MOST_PASSAGES if name == "limit" else MOST_TOKENS
+            hint = f"Use 1 or more, at most {most:,}, or leave it out."
+            check_range(f"splitting.{name}", value, 1, most, hint)
+    check_range("splitting.overlap_tokens", overlap, 0, MOST_TOKENS)
+
+
+MOST_ROWS = 10_000
+LEAST_TEMPERATURE, MOST_TEMPERATURE = 0.001, 100.0
+LEAST_TOP_P = 0.000001
+MOST_TOKENS = 1 << 20
+MOST_PASSAGES = 1_000_000_000
+MOST_STOPS, LONGEST_STOP = 64, 200

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tomllib
 from pathlib import Path
 from typing import Any
 
-from bonito_local.errors import UsageError
+from bonito_local.errors import UsageError, reason
 
 
 def read_toml(path: Path, what: str, remedy: str) -> dict[str, Any]:
@@ -15,11 +17,42 @@ def read_toml(path: Path, what: str, remedy: str) -> dict[str, Any]:
     Raises:
         UsageError: it cannot be read, or is not TOML.
     """
+    text = _text(path, what, remedy)
     try:
-        return tomllib.loads(path.read_bytes().decode("utf-8"))
-    except OSError as error:
-        raise UsageError(f"The {what} {path} cannot be read: {error.strerror}.", remedy) from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deeply.", "Write it plainly.") from error
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(
             f"{path} is not TOML: {error}.", "Text goes in quotes; lists in [ and ]."
         ) from error
+    except ValueError as error:  # a number of thousands of digits, a date that never was
+        raise UsageError(
+            f"{path} holds a number or a date that cannot be.", "Look for one that is too long."
+        ) from error
+
+
+def _text(path: Path, what: str, remedy: str) -> str:
+    try:
+        with path.open("rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode) and not _is_pipe(file.fileno()):
+                raise UsageError(f"The {what} {path} is no file.", remedy)
+            data = file.read(_MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"The {what} {path} cannot be read: {reason(error)}.", remedy) from error
+    if len(data) > _MOST_BYTES:
+        most = f"A {what} has at most {_MOST_BYTES // 1_000_000} MB."
+        raise UsageError(f"{path} is too large.", most)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{path} is not TOML: {error}.", "Text goes in quotes; lists in [ and ]."
+        ) from error
+
+
+def _is_pipe(number: int) -> bool:
+    return stat.S_ISFIFO(os.fstat(number).st_mode)
+
+
+_MOST_BYTES = 16_000_000

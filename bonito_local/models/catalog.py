@@ -12,6 +12,7 @@ from typing import Any
 
 from bonito_local.backends.base import ModelFormat
 from bonito_local.backends.checkpoint import read_checkpoint
+from bonito_local.bounds import user_path
 from bonito_local.errors import ModelError, UsageError, did_you_mean
 from bonito_local.models import store
 
@@ -193,7 +194,7 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
         return ModelFile(name_or_path, Path(name_or_path), "name")
     if (file := locate(name_or_path)) is not None:
         return _model_file(name_or_path, file, formats)
-    path = Path(name_or_path).expanduser()
+    path = user_path(name_or_path)
     if path.is_dir():
         if "checkpoint" not in formats:
             raise ModelError(

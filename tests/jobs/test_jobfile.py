@@ -182,3 +182,66 @@ def test_a_request_goes_through_json(tmp_path: Path) -> None:
     assert from_json(as_json(wanted), wanted.output) == wanted
     odd = Generation((Path("na\udcffme"),), (task_type("qa"),), tmp_path, "m", folder=tmp_path)
     assert from_json(as_json(odd), tmp_path) == odd
+
+
+BIG = "9" * 30
+HOSTILE = {
+    "n": f"[sampling]\nn = {BIG}",
+    "n of a thousand million": "[sampling]\nn = 1000000000",
+    "max_tokens": f"[sampling]\nmax_tokens = {BIG}",
+    "seed": f"[sampling]\nseed = {BIG}",
+    "a temperature that engines hold for 0": "[sampling]\ntemperature = 1e-46",
+    "a temperature that engines hold for infinite": "[sampling]\ntemperature = 1e39",
+    "a temperature of 400 digits": f"[sampling]\ntemperature = 1{'0' * 400}",
+    "top_p that engines hold for 0": "[sampling]\ntop_p = 1e-46",
+    "temperature nan": "[sampling]\ntemperature = nan",
+    "stop strings": f"[sampling]\nstop = {['x'] * 100_000}",
+    "priority": f"priority = {BIG}",
+    "priority of 5,000 digits": f"priority = {'9' * 5000}",
+    "limit": f"[splitting]\nlimit = {BIG}",
+    "passage_tokens": f"[splitting]\npassage_tokens = {BIG}",
+    "target_tokens": f"[splitting]\ntarget_tokens = {BIG}",
+    "overlap": f"[splitting]\noverlap_tokens = {BIG}",
+    "overlap below 0": "[splitting]\noverlap_tokens = -5",
+    "words": f"[checks]\nevaluation_words = {BIG}",
+    "words of the other": f"[checks]\nanswer_words = {BIG}",
+    "actors": f'[cluster]\nkind = "ray"\naddress = "10.0.0.1:1"\nactors = {BIG}',
+    "deep arrays": f"tasks = {'[' * 100_000}",
+    "deep tables": f"[a{'.a' * 50_000}]\nx = 1",
+    "deep inline": f"x = {'{a=' * 20_000}",
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_a_job_file_that_nothing_can_be_made_of_is_one_error(what: str, tmp_path: Path) -> None:
+    head = {"documents": '["d"]', "output": '"o"', "tasks": '["exqa"]', "backend": '"fake"'}
+    extra = HOSTILE[what]
+    head.pop(extra.split(" =")[0], None)
+    text = "\n".join(f"{key} = {value}" for key, value in head.items())
+    (tmp_path / "job.toml").write_text(f"{text}\n{extra}\n")
+    with pytest.raises(UsageError) as raised:
+        read_job(tmp_path / "job.toml")
+    assert len(str(raised.value).replace(str(tmp_path), "")) < 300
+
+
+@pytest.mark.parametrize("key", ["documents", "output", "other_jobs", "evaluation"])
+@pytest.mark.parametrize("path", ["~nosuchuser/x", "a\\u0000b"])
+def test_a_path_that_cannot_be_is_one_error(key: str, path: str, tmp_path: Path) -> None:
+    values = {"documents": '["d"]', "output": '"o"', "tasks": '["exqa"]'}
+    listed = f'"{path}"' if key == "output" else f'["{path}"]'
+    table = "" if key in values else "[checks]\n"
+    values.pop(key, None)
+    text = "\n".join(f"{name} = {value}" for name, value in values.items())
+    placed = f"{text}\n{table}{key} = {listed}\n" if table else f"{key} = {listed}\n{text}\n"
+    (tmp_path / "job.toml").write_text(placed)
+    with pytest.raises(UsageError):
+        read_job(tmp_path / "job.toml")
+
+
+def test_a_job_file_that_is_no_file_is_one_error(tmp_path: Path) -> None:
+    for path in (tmp_path, Path("/dev/zero"), tmp_path / "a\0b.toml"):
+        with pytest.raises(UsageError):
+            read_job(path)
+    (tmp_path / "large.toml").write_bytes(b"#" * 17_000_000)
+    with pytest.raises(UsageError, match="too large"):
+        read_job(tmp_path / "large.toml")

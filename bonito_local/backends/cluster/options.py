@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 
 from bonito_local.backends.llamacpp.machine import logical_cores
+from bonito_local.bounds import check_range
 from bonito_local.errors import UsageError, did_you_mean
 
 _KINDS = ["ray"]
 _MOST_A_CORE = 4  # engines
+MOST_ACTORS = 10_000
 _ADDRESS = re.compile(r"(?P<host>[^\s:/@]+|\[[0-9a-fA-F:]+\]):(?P<port>[0-9]{1,5})")
 
 
@@ -54,14 +56,14 @@ def check_cluster(options: ClusterOptions) -> None:
             "A cluster's address or actors are given, but no cluster.",
             'Add --cluster ray, or kind = "ray" to [cluster].',
         )
+    hint = "Use 1 or more, or 0 for what suits."
+    check_range("actors", options.actors, 0, MOST_ACTORS, hint)
     if options.local and options.actors > (most := _MOST_A_CORE * logical_cores()):
         raise UsageError(
             f"{options.actors} engines on this machine's {logical_cores()} cores would only be in "
             "each other's way.",
             f"Ask for {most} actors at most, or name a cluster of more machines.",
         )
-    if options.actors < 0:
-        raise UsageError(f"actors is {options.actors}.", "Use 1 or more, or 0 for what suits.")
     if options.address:
         found = _ADDRESS.fullmatch(options.address)
         if not found or not 0 < int(found["port"]) < 1 << 16:

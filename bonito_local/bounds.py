@@ -1,0 +1,42 @@
+"""Bounds of what a user, a file or a server may say: numbers, texts and paths.
+
+A number beyond them is refused by name, in one line, before anything is reckoned with it.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from bonito_local.errors import UsageError
+
+MOST_WHOLE = (1 << 63) - 1  # of what SQLite and engines hold
+_SHOWN = 40  # characters of a number that is refused
+
+
+def check_range(name: str, value: float, low: float, high: float, hint: str = "") -> None:
+    """Raise UsageError unless a number lies from `low` to `high`."""
+    # A whole number of 400 digits compares with a float, and overflows where it is made one.
+    if (isinstance(value, float) and not math.isfinite(value)) or not low <= value <= high:
+        raise UsageError(f"{name} is {shown(value)}.", hint or f"Use {low:,} to {high:,}.")
+
+
+def shown(value: float) -> str:
+    """Return a number as an error shows it: one of thousands of digits, by its length."""
+    if isinstance(value, int) and abs(value) >= 1 << 128:
+        return f"a number of about {int(value.bit_length() * 0.30103) + 1:,} digits"
+    return str(value)[:_SHOWN]
+
+
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote; `~` is a home folder.
+
+    Raises:
+        UsageError: no file can have that name, or there is no such user.
+    """
+    if "\0" in text:
+        raise UsageError("A path with a zero byte in it names no file.", "Write it anew.")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{text.split('/')[0]} is no user's home.", "Write it out.") from error

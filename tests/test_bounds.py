@@ -1,0 +1,38 @@
+"""Numbers and paths that nothing can be made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bonito_local.bounds import check_range, user_path
+from bonito_local.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    "value",
+    [float("nan"), float("inf"), float("-inf"), 10**30, 10**5000, -1, 1e308, -(10**400)],
+    ids=range(8),
+)
+def test_a_number_beyond_its_bounds_is_named_in_one_short_line(value: float) -> None:
+    with pytest.raises(UsageError) as raised:
+        check_range("n", value, 0, 100)
+    assert raised.value.title.startswith("n is ")
+    assert len(str(raised.value)) < 120
+
+
+@pytest.mark.parametrize("value", [0, 100, 0.5])
+def test_a_number_within_its_bounds_passes(value: float) -> None:
+    check_range("n", value, 0, 100)
+
+
+def test_a_home_that_there_is_not_and_a_zero_byte_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert user_path("~/x") == Path("/home/me/x")
+    with pytest.raises(UsageError, match="~nosuchuser is no user's home"):
+        user_path("~nosuchuser/x")
+    with pytest.raises(UsageError, match="zero byte"):
+        user_path("a\0b")

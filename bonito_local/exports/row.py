@@ -16,11 +16,12 @@ class Row:
     `id` names the row within its job and in another job of the same passages: it stays as
     long as the text the model wrote does. `passage` is what the row is about; it stands in
     document `source` (with SHA-256 `source_sha256`) on `page`, at characters `start` to
-    `end`, under `heading`. `seed` is the sample's own, `sample` its index among the
-    passage's n. `outcome` and `reason` are what the checks said; `agreement`, `support` and
-    `gain` are the model's own scores of it, where it was asked. `decision`,
-    `decision_reason`, `score`, `tags` and `note` are what a person did; `edited` tells that a
-    person wrote `input` or `output`.
+    `end`, under `heading`. `evidence` is the sentence that the row is about, at characters
+    `evidence_start` to `evidence_end`; empty where the model chose. `seed` is the sample's own,
+    `sample` its index among the passage's n. `outcome` and `reason` are what the checks said;
+    `agreement`, `support` and `gain` are the model's own scores of it, where it was asked.
+    `decision`, `decision_reason`, `score`, `tags` and `note` are what a person did; `edited`
+    tells that a person wrote `input` or `output`.
     """
 
     id: str
@@ -34,6 +35,9 @@ class Row:
     start: int
     end: int
     heading: str
+    evidence: str
+    evidence_start: int | None
+    evidence_end: int | None
     passage_sha256: str
     model: str
     model_sha256: str
@@ -62,11 +66,13 @@ COLUMNS: tuple[str, ...] = tuple(Row.__slots__)
 # All that is left of a row that is to be shared without saying where it came from.
 SHARED = ("input", "output", "task_type")
 # Beside a row in a trainer's own format: everything but its texts.
-PROVENANCE = tuple(name for name in COLUMNS if name not in ("input", "output", "passage"))
+PROVENANCE = tuple(
+    name for name in COLUMNS if name not in ("input", "output", "passage", "evidence")
+)
 # What a person looks at in a spreadsheet, and what comes back from it.
 REVIEWED = (
     *("id", "task_type", "input", "output", "decision", "decision_reason", "score", "tags"),
-    *("note", "outcome", "reason", *SCORES, "source", "page", "heading", "passage"),
+    *("note", "outcome", "reason", *SCORES, "source", "page", "heading", "evidence", "passage"),
 )
 
 MEANINGS: tuple[tuple[str, str], ...] = (
@@ -77,6 +83,10 @@ MEANINGS: tuple[tuple[str, str], ...] = (
     ("`source`, `source_sha256`", "the document, and the hash of its bytes"),
     ("`page`, `start`, `end`", "where the passage stands in the document's text, in characters"),
     ("`heading`", "the headings above it, or the row of a table"),
+    (
+        "`evidence`, `evidence_start`, `evidence_end`",
+        "the sentence the row is about, and where it stands in the document's text",
+    ),
     ("`model`, `model_sha256`, `quantization`, `backend`", "what wrote the row"),
     ("`temperature`, `top_p`, `max_tokens`", "how it was drawn"),
     ("`seed`, `sample`", "the row's own seed, and its index among the passage's rows"),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby
+from textwrap import shorten
 
 from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample
 from bonito_local.backends.registry import BACKENDS
-from bonito_local.errors import BackendError
+from bonito_local.errors import BackendError, ModelError
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
@@ -28,6 +30,7 @@ from bonito_local.writing.writer import Ask, Assignment, Writer
 
 NOT_REPRODUCED = "the answer is not reproduced"
 _ANSWER_TOKENS = 48
+_ENOUGH = 20  # answers that cannot be read, before the job ends
 _NOTIFY_SECONDS = 0.1
 
 
@@ -155,18 +158,24 @@ def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: S
             seconds=last - start,
         )
 
+    unread: list[str] | None = []  # what was written, while nothing of it could be read
     try:
-        for completion in _completions(backend, requests):
-            first = _take(asked, completion, recorder, job, requests.following)
-            # Samples of one request share its prefill.
-            prompt_tokens += completion.prompt_tokens if first else 0
-            completion_tokens += completion.completion_tokens
-            last = time.monotonic()
-            if last - notified >= _NOTIFY_SECONDS:
-                notify(so_far())
-                notified = last
-            if stop():
-                break
+        with closing(_completions(backend, requests)) as completions:
+            for completion in completions:
+                first, result = _take(asked, completion, recorder, job, requests.following)
+                # Samples of one request share its prefill.
+                prompt_tokens += completion.prompt_tokens if first else 0
+                completion_tokens += completion.completion_tokens
+                last = time.monotonic()
+                if last - notified >= _NOTIFY_SECONDS:
+                    notify(so_far())
+                    notified = last
+                if stop():
+                    break
+                if unread is not None and job.writer is not BONITO:
+                    unread = [*unread, completion.text] if _unread(result) else None
+                    if unread and len(unread) == _ENOUGH:
+                        raise _formless(unread)
     finally:
         recorder.close()
     if asked and not stop():
@@ -177,7 +186,21 @@ def _generate(store: Store, backend: Backend, job: _Job, notify: Notify, stop: S
     notify(so_far())
 
 
-def _completions(backend: Backend, requests: _Requests) -> Iterator[Completion]:
+def _unread(result: Result) -> bool:
+    return result.outcome == "unparseable"
+
+
+def _formless(written: list[str]) -> ModelError:
+    first = " ".join(written[0].split())
+    return ModelError(
+        f"The model does not keep to the form: none of its first {_ENOUGH} answers can be read. "
+        f"It wrote: {shorten(first, 160, placeholder=' ...') or 'nothing'}",
+        "Use a model that follows instructions, or --prompt bonito for one that was trained on "
+        "Bonito's format; `bonito-local models list` names some. The same command goes on.",
+    )
+
+
+def _completions(backend: Backend, requests: _Requests) -> Generator[Completion, None, None]:
     """Yield completions until nothing follows from them any more."""
     while True:
         completions = backend.generate(requests)
@@ -259,8 +282,11 @@ def _take(
     recorder: Recorder,
     job: _Job,
     following: deque[Request],
-) -> bool:
-    """Judge one completion, and record it or ask on; return whether it is its request's first."""
+) -> tuple[bool, Result]:
+    """Judge one completion, and record it or ask on.
+
+    Returns whether it is its request's first, and how the row stands.
+    """
     entry = asked.get(completion.request_id)
     key = entry.samples.pop(completion.sample, None) if entry else None
     if entry is None or key is None:
@@ -280,7 +306,7 @@ def _take(
             assignment = replace(entry.assignment, sample=completion.sample)
             if ask := job.writer.check(assignment, completion):
                 following.append(_check(job, asked, entry, ask, (result, completion)))
-                return first
+                return first, result
     retries = job.judge.thresholds.retries or 0
     if result.outcome in ("unparseable", "rejected") and len(entry.earlier) < retries:
         attempt = Attempt(entry.pending.attempt, result.outcome, result.reason, result.completion)
@@ -290,7 +316,7 @@ def _take(
         following.append(_request(job, asked, [again], (*entry.earlier, attempt)))
     else:
         recorder.put(replace(result, earlier=entry.earlier))
-    return first
+    return first, result
 
 
 def _result(job: _Job, entry: _Asked, key: int, completion: Completion) -> Result:

@@ -11,6 +11,7 @@ from scripted import Scripted, spec
 
 from bonito_local.backends.base import Lines, Request
 from bonito_local.checks.thresholds import Thresholds
+from bonito_local.errors import ModelError
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.runner import NOT_REPRODUCED, run_job
@@ -167,3 +168,23 @@ def test_a_held_completion_is_asked_for_where_the_engine_can(store: Store) -> No
     first = shapes[0]
     assert isinstance(first, Lines)
     assert [line.span_of for line in first.lines] == [None, TEXT.split(". ")[0] + "."]
+
+
+def test_a_model_that_does_not_keep_to_the_form_ends_the_job_at_once(store: Store) -> None:
+    texts = [f"The rent of house {at} is {at + 100} pounds a month for all." for at in range(90)]
+    found = [Passage(text, "a.md", "ab" * 32, None, 0, len(text)) for text in texts]
+    engine = Scripted(lambda request, _: "I am sorry,\nI cannot do that.")
+    with pytest.raises(ModelError, match="none of its first 20 answers") as caught:
+        run_job(store, engine, spec("exqa"), found, writer=InstructWriter())
+    assert "It wrote: I am sorry, I cannot do that." in caught.value.title
+    assert len(engine.asked) == 20
+    assert store.ledger().total("unparseable") == 20  # kept
+    # One that can be read is enough to go on.
+    rest = Scripted(lambda request, _: "no" if len(rest.asked) > 1 else write_of(request))
+    ledger = run_job(store, rest, spec("exqa"), None, writer=InstructWriter())
+    assert ledger.pending == 0
+
+
+def write_of(request: Request) -> str:
+    amount = about(request).split(" is ")[1].split()[0]
+    return f" How high is the rent of a house?\nAnswer: {amount}\n"

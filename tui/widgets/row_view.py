@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from textual.app import ComposeResult
@@ -77,6 +78,8 @@ def row_text(row: Shown) -> Content:
     ]
     if any(extra):
         pieces.append(("\n" + "   ".join(filter(None, extra)), WARN))
+    if row.reread:
+        pieces.append((f"\nAnswered again: {row.reread}", DIM))
     if row.note:
         pieces.append((f"\nNote: {row.note}", WARN))
     if row.instruction:
@@ -87,25 +90,39 @@ def row_text(row: Shown) -> Content:
 
 
 def passage_text(row: Shown) -> Content:
-    """The passage, where it stands, and in it the response of an extractive answer."""
+    """The passage, where it stands, and in it the row's sentence and an extractive answer."""
     page = f", page {row.page}" if row.page else ""
     head = content([(f"{Path(row.source).name}{page}\n", STRONG), (row.heading, DIM)])
-    start, end = _span(row) or (0, 0)
-    before, found, after = row.passage[:start], row.passage[start:end], row.passage[end:]
-    text = Content.assemble(
-        printable(before), (printable(found), "bold $background on $accent"), printable(after)
-    )
+    text = Content.assemble(*((printable(part), style) for part, style in _marked(row)))
     return (
         Content("\n").join([head, text]) if not row.heading else Content("\n\n").join([head, text])
     )
 
 
-def _span(row: Shown) -> tuple[int, int] | None:
-    """Where the response stands in the passage, whatever its case and blanks."""
+def _marked(row: Shown) -> Iterator[tuple[str, str]]:
+    """The passage in parts, each with its style."""
+    first, last = row.evidence_start or 0, row.evidence_end or 0
+    start, end = _span(row, first, last or len(row.passage)) or (last, last)
+    if not last:
+        first, last = start, end
+    for begin, stop, style in (
+        (0, first, ""),
+        (first, start, "underline"),
+        (start, end, "bold $background on $accent"),
+        (end, last, "underline"),
+        (last, len(row.passage), ""),
+    ):
+        if begin < stop:
+            yield row.passage[begin:stop], style
+
+
+def _span(row: Shown, first: int, last: int) -> tuple[int, int] | None:
+    """Where the response stands in that part of the passage, whatever its case and blanks."""
     words = row.response.split()
     if row.task != "exqa" or not words:
         return None
-    found = re.search(r"\s+".join(map(re.escape, words)), row.passage, re.IGNORECASE)
+    pattern = re.compile(r"\s+".join(map(re.escape, words)), re.IGNORECASE)
+    found = pattern.search(row.passage, first, last)
     return found.span() if found else None
 
 

@@ -47,6 +47,8 @@ _PATH = click.Path(path_type=Path)
 @click.option(
     "--prompt", default="auto", show_default=True, type=click.Choice(STYLES), help="How to ask."
 )
+@click.option("--prompts", default="", help="Folder of prompts to use in place of the package's.")
+@click.option("--cover", is_flag=True, help="As many rows as a passage has sentences with facts.")
 @click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
 @click.option("--labels", default="", help="The labels of topic_class: a,b,c.")
 @click.option("--balance", is_flag=True, help="As many rows of each label.")
@@ -82,6 +84,8 @@ def command(
     seed: int,
     limit: int | None,
     prompt: str,
+    prompts: str,
+    cover: bool,
     guided: bool,
     labels: str,
     balance: bool,
@@ -116,6 +120,8 @@ def command(
         keep_repeats=keep_repeats,
         limit=limit,
         prompt=prompt,
+        prompts=str(Path(prompts).expanduser().resolve()) if prompts else "",
+        cover=cover,
         guided=guided,
         labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
         balance=balance,

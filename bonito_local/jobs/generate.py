@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from bonito_local import __version__
 from bonito_local.backends.base import Backend
@@ -34,6 +35,7 @@ from bonito_local.passages.discover import check_paths
 from bonito_local.passages.ocr import check_ocr
 from bonito_local.passages.reader import check_lengths
 from bonito_local.passages.types import Problem
+from bonito_local.writing.promptset import PromptSet, read_prompts
 from bonito_local.writing.writer import Writer
 
 
@@ -174,8 +176,9 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 stop=stop,
             )
             with closing(open_engine(wanted, model, plan)) as backend:
-                writer = writer_of(wanted.prompt, metadata(backend), wanted.guided)
-                spec = _spec(backend, wanted, model, writer)
+                prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
+                writer = writer_of(wanted.prompt, metadata(backend), wanted.guided, prompts)
+                spec = _spec(backend, wanted, model, writer, prompts)
                 if not spec.instruct:
                     _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
@@ -214,7 +217,9 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
         return Summary(ledger, written[0].total, store.problems(), ended)
 
 
-def _spec(backend: Backend, wanted: Generation, model: Model, writer: Writer) -> JobSpec:
+def _spec(
+    backend: Backend, wanted: Generation, model: Model, writer: Writer, prompts: PromptSet
+) -> JobSpec:
     return JobSpec(
         tasks=wanted.tasks,
         sampling=wanted.sampling,
@@ -232,6 +237,8 @@ def _spec(backend: Backend, wanted: Generation, model: Model, writer: Writer) ->
         engine=wanted.engine,
         adapter_sha256=model.adapter_sha256,
         instruct=writer is not BONITO,
+        prompts_sha256=prompts.sha256,
+        cover=wanted.cover,
     )
 
 

@@ -44,6 +44,7 @@ def manner(spec: JobSpec, options: ReadOptions) -> str:
         parts = [spec.target_tokens, spec.overlap_tokens, spec.keep_repeats]
     parts += [options.ocr] if options.ocr else []
     parts += ["hidden"] if options.hidden else []
+    parts += ["cover"] if spec.cover else []
     return json.dumps([tasks, spec.sampling.n, spec.passage_tokens, options.column, *parts])
 
 
@@ -124,7 +125,7 @@ def plan(
                         first, count = repeats.get(item.source, (found.source, 0))
                         repeats[item.source] = first, count + 1
                     if not found or found.exactly:  # its text is planned, perhaps not all tasks
-                        store.add_passage(item, tasks, spec.sampling.n)
+                        store.add_passage(item, tasks, spec.rows(item.text))
                 elif isinstance(item, Problem):
                     store.add_problem(item)
                 else:

@@ -36,6 +36,7 @@ from bonito_local.passages.ocr import check_ocr
 from bonito_local.passages.reader import check_lengths, read_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
+from bonito_local.writing.promptset import read_prompts
 from bonito_local.writing.writer import Assignment, Writer
 
 _PER_DOCUMENT = 3  # passages shown of one, so that several documents are seen
@@ -136,7 +137,8 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     model = check_engine(wanted)
     plan = replace(engine_plan(wanted, model), tune=False)
     with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
-        writer = writer_of(wanted.prompt, metadata(backend), wanted.guided)
+        prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
+        writer = writer_of(wanted.prompt, metadata(backend), wanted.guided, prompts)
         for task in untrained_tasks(backend, wanted.tasks) if writer is BONITO else ():
             yield "note", {"text": f"{model.file.name} was not trained on {task.short}."}
         passages: list[Passage] = []
@@ -222,7 +224,9 @@ def _draw(
         task = wanted.tasks[at % len(wanted.tasks)]
         passage = passages[index]
         seed = sample_seed(wanted.sampling.seed, passage.sha256, task.short, 0)
-        assignment = Assignment(task, passage.text, place(passage.source, passage.heading))
+        where = place(passage.source, passage.heading)
+        turn = at % len(wanted.tasks)
+        assignment = Assignment(task, passage.text, where, turn=turn)
         ask = writer.ask(assignment)
         sampling = replace(wanted.sampling, n=1, stop=wanted.sampling.stop + ask.stop)
         held = ask.shape if capabilities(wanted.backend).guided else None

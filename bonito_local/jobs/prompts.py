@@ -11,9 +11,9 @@ from bonito_local.jobs.generation import Generation
 from bonito_local.models.fit import passage_tokens
 from bonito_local.writing.bonito import BonitoWriter
 from bonito_local.writing.chat import frame, plain_frame
-from bonito_local.writing.conversation import conversation
 from bonito_local.writing.evidence import EvidenceWriter
 from bonito_local.writing.instruct import InstructWriter
+from bonito_local.writing.promptset import PromptSet, package_prompts
 from bonito_local.writing.writer import Assignment, Writer
 
 Style = Literal["auto", "bonito", "instruct", "evidence"]
@@ -23,15 +23,23 @@ BONITO = BonitoWriter()
 _SENTENCE = "word " * 60
 
 
-def writer_of(style: str, metadata: Mapping[str, object], guided: bool = False) -> Writer:
+def writer_of(
+    style: str,
+    metadata: Mapping[str, object],
+    guided: bool = False,
+    prompts: PromptSet | None = None,
+) -> Writer:
     """Return how to ask a model with this metadata; with "auto" by what it was made for.
+
+    `prompts` are the package's where none are given.
 
     Raises:
         ModelError: its chat template cannot be used.
         UsageError: the rows are to be guided, and it is not asked by Bonito's prompt.
     """
+    prompts = prompts or package_prompts()
     if style == "evidence" or (style == "auto" and metadata.get("bonito.writer") == "evidence"):
-        return EvidenceWriter()
+        return EvidenceWriter(prompts)
     template = str(metadata.get("tokenizer.chat_template", ""))
     if style == "auto":
         style = "instruct" if template and not _is_bonito(metadata) else "bonito"
@@ -42,10 +50,10 @@ def writer_of(style: str, metadata: Mapping[str, object], guided: bool = False) 
             "Guided rows are for models that are asked by Bonito's prompt.",
             "Leave --guided out, or add --prompt bonito.",
         )
-    said = conversation()
+    said = prompts.conversation
     if not template:
-        return InstructWriter(writer=plain_frame(said.system, said.turns))
-    return InstructWriter(frame(template), frame(template, said.system, said.turns))
+        return InstructWriter(writer=plain_frame(said.system, said.turns), prompts=prompts)
+    return InstructWriter(frame(template), frame(template, said.system, said.turns), prompts)
 
 
 def longest_passage(backend: Backend, wanted: Generation, writer: Writer) -> int:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby
 from textwrap import shorten
 
@@ -86,7 +87,7 @@ class _Asked:
     checked: tuple[Result, Completion] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Job:
     """What is the same for all samples: `types` are the task types by short name.
 
@@ -98,6 +99,11 @@ class _Job:
     judge: Judge
     writer: Writer
     holds: bool
+
+    @cached_property
+    def turns(self) -> dict[str, int]:
+        """Each task type's place."""
+        return {task.short: turn for turn, task in enumerate(self.spec.tasks)}
 
     def shape(self, ask: Ask) -> Lines | None:
         """What a completion is held to."""
@@ -236,8 +242,9 @@ def _request(
     spec, first = job.spec, samples[0]
     task = job.types[first.task]
     # An earlier run may have planned more samples than this one asks for.
-    n = max(spec.sampling.n, samples[-1].sample + 1)
-    assignment = Assignment(task, first.text, first.place, first.sample, n, first.attempt)
+    n = max(spec.rows(first.text), samples[-1].sample + 1)
+    turn = job.turns.get(first.task, 0)
+    assignment = Assignment(task, first.text, first.place, first.sample, n, turn, first.attempt)
     ask = job.writer.ask(assignment)
     seed = spec.sampling.seed
     alone = earlier or not job.writer.shared(task)

@@ -10,6 +10,7 @@ from bonito_local.bounds import MOST_WHOLE, check_range
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import UsageError
 from bonito_local.jobs.own_tasks import find_tasks
+from bonito_local.passages.sentences import candidates
 from bonito_local.passages.split import Lengths
 from bonito_local.tasks import TaskType
 
@@ -24,7 +25,8 @@ class JobSpec:
     a passage, `target_tokens` and `overlap_tokens` are as in `Lengths`, `limit` is the
     most passages to plan, `keep_repeats` plans those too that repeat others. Of `engine`
     only what changes the weights matters,
-    `adapter_sha256` being the adapter's hash.
+    `adapter_sha256` being the adapter's hash. `prompts_sha256` is that of the prompts for a model
+    that is asked by instructions. With `cover`, a passage gets as many rows as it has sentences.
     """
 
     tasks: tuple[TaskType, ...]
@@ -43,11 +45,19 @@ class JobSpec:
     engine: EngineOptions = field(default_factory=EngineOptions)
     adapter_sha256: str = ""
     instruct: bool = False
+    prompts_sha256: str = ""
+    cover: bool = False
 
     @property
     def lengths(self) -> Lengths:
         """How long passages may be."""
         return Lengths(self.passage_tokens, self.target_tokens, self.overlap_tokens)
+
+    def rows(self, passage: str) -> int:
+        """Return how many rows of each task type a passage gets."""
+        if not self.cover:
+            return self.sampling.n
+        return max(self.sampling.n, -(-len(candidates(passage)) // len(self.tasks)))
 
     def settings(self) -> dict[str, Setting]:
         """What every row of a job shares.
@@ -73,6 +83,7 @@ class JobSpec:
             settings["labels"] = ",".join(self.labels)
         if self.instruct:
             settings["prompt"] = "instruct"
+            settings["prompts"] = self.prompts_sha256[:16]
         if changed := self.checks.changed():
             settings["checks"] = changed
         changed_weights = {

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
-from bonito_local.writing.forms import form, request
+from bonito_local.errors import UsageError
+from bonito_local.writing.forms import Form, request
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +27,27 @@ class Conversation:
     answers: tuple[str, ...]
 
 
-@functools.cache
-def conversation() -> Conversation:
-    """Return the conversation that comes with the package."""
-    file = files("bonito_local.writing").joinpath("prompts", "conversation.toml")
-    data: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
+def parse_conversation(data: Mapping[str, Any], form: Callable[[str], Form | None]) -> Conversation:
+    """Return the conversation that a file of `prompts/` describes, with requests by `form`.
+
+    Raises:
+        UsageError: something lacks in it.
+    """
     turns, answers = [], []
-    for text in data["texts"]:
-        begun = about(text["text"], text["heading"])
-        for exchange in text["exchanges"]:
-            written = exchange["written"].strip()
-            turns.append((begun + _request(exchange, data["checks"]), written))
-            answers += [line.partition(":")[2].strip() for line in written.splitlines()]
-            begun = ""  # The text stands above already.
-    return Conversation(data["system"], tuple(turns), data["checks"], tuple(answers))
+    try:
+        for text in data["texts"]:
+            begun = about(text["text"], text["heading"])
+            for exchange in text["exchanges"]:
+                written = exchange["written"].strip()
+                turns.append((begun + _request(exchange, data["checks"], form), written))
+                answers += [line.partition(":")[2].strip() for line in written.splitlines()]
+                begun = ""  # The text stands above already.
+        return Conversation(data["system"], tuple(turns), dict(data["checks"]), tuple(answers))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"conversation.toml lacks something, or holds it in another form: {error}.",
+            "Start from the package's own: `bonito-local tasks --prompt`.",
+        ) from error
 
 
 def about(passage: str, heading: str) -> str:
@@ -51,12 +56,14 @@ def about(passage: str, heading: str) -> str:
     return f"Text:\n{source}{passage}\n\n"
 
 
-def _request(exchange: Mapping[str, str], checks: Mapping[str, str]) -> str:
+def _request(
+    exchange: Mapping[str, str], checks: Mapping[str, str], form: Callable[[str], Form | None]
+) -> str:
     if "check" in exchange:
         return question(checks[exchange["check"]], exchange["check"], exchange["about"])
     asked = form(exchange["task"])
     if asked is None:
-        raise ValueError(f"No form of {exchange['task']}.")
+        raise KeyError(exchange["task"])
     return request(asked.asks[exchange.get("label", "")], exchange.get("sentence", ""))
 
 

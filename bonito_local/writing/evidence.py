@@ -6,16 +6,16 @@ the model gets the first ones. A GGUF says by `bonito.writer = "evidence"` that 
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from bonito_local.backends.base import Completion, Line, Lines
 from bonito_local.errors import UsageError
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import PIPE, TaskType, defuse, task_type
 from bonito_local.writing.agreement import agree
-from bonito_local.writing.forms import Form, form
+from bonito_local.writing.forms import Form
 from bonito_local.writing.instruct import VERDICTS, fault
+from bonito_local.writing.promptset import PromptSet, package_prompts
 from bonito_local.writing.writer import Ask, Assignment
 
 # Task types that are written as another, and put together in their own way.
@@ -38,7 +38,13 @@ EVIDENCE_TASKS = (*_ORDER, "ynqa", "nli", "te", "qa", "summarization")
 
 @dataclass(frozen=True, slots=True)
 class EvidenceWriter:
-    """Asks for lines, given the passage and one of its sentences."""
+    """Asks for lines, given the passage and one of its sentences.
+
+    Attributes:
+        prompts: the forms, for the wordings of rows.
+    """
+
+    prompts: PromptSet = field(default_factory=package_prompts)
 
     def shared(self, task: TaskType) -> bool:
         """Return False: each sample is about another sentence."""
@@ -46,7 +52,8 @@ class EvidenceWriter:
 
     def ask(self, assignment: Assignment) -> Ask:
         """Return the passage, the task type's name, the sentence, and the first line begun."""
-        asked, choice = _form(assignment.task), _form(assignment.task).choose(assignment)
+        asked = self._form(assignment.task)
+        choice = asked.choose(assignment)
         name = task_type(_AS.get(assignment.task.short, assignment.task.short)).name
         sentence = f"Sentence: {choice.shown}\n" if choice.shown else ""
         given = _GIVEN.get(assignment.task.short, "")
@@ -59,22 +66,23 @@ class EvidenceWriter:
         """Return instruction and response, put together from the lines."""
         if done.finish_reason == "failed":
             return done
-        row = _form(assignment.task).row(assignment, done.text)
+        row = self._form(assignment.task).row(assignment, done.text)
         return done if row is None else replace(done, text=f"{row[0]}\n{PIPE}\n{row[1]}")
 
     def evidence(self, assignment: Assignment) -> Sentence | None:
         """Return the sentence that the model was given."""
-        return _form(assignment.task).choose(assignment).sentence
+        return self._form(assignment.task).choose(assignment).sentence
 
     def fault(self, assignment: Assignment, done: Completion) -> str | None:
         """Return why a row cannot be right: a change that was lost."""
-        asked = _form(assignment.task)
+        asked = self._form(assignment.task)
         fields = asked.fields(done.text)
-        return fault(asked, assignment, fields) if fields else None
+        said = self.prompts.conversation
+        return fault(asked, said, assignment, fields) if fields else None
 
     def check(self, assignment: Assignment, done: Completion) -> Ask | None:
         """Return the row's question for the model to answer; statements are not asked again."""
-        asked = _form(assignment.task)
+        asked = self._form(assignment.task)
         fields = asked.fields(done.text)
         if not fields or "question" not in fields or asked.choose(assignment).change:
             return None
@@ -84,7 +92,7 @@ class EvidenceWriter:
 
     def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
         """Return whether the answer is the row's, by its label or its words."""
-        asked = _form(assignment.task)
+        asked = self._form(assignment.task)
         fields = asked.fields(done.text)
         if fields is None:
             return True
@@ -97,20 +105,18 @@ class EvidenceWriter:
         question = " ".join(instruction.replace("{{context}}", " ").split())
         return f"Text:\n{defuse(passage.strip())}\n\nTask: answer\nQuestion: {question}\nAnswer:"
 
+    def _form(self, task: TaskType) -> Form:
+        """The form of a task type, with the lines in the order of training."""
+        found = self.prompts.form(task.short)
+        if found is None or task.short not in EVIDENCE_TASKS:
+            raise UsageError(
+                f"This model writes no rows of {task.short}.",
+                f"Use {', '.join(EVIDENCE_TASKS)}, or a model that follows instructions.",
+            )
+        return replace(found, lines=_ORDER.get(task.short, found.lines))
+
 
 def _about(assignment: Assignment) -> str:
     title = assignment.heading.rpartition(" > ")[2]
     titled = f"{title}\n\n" if title else ""
     return f"Text:\n{defuse(titled + assignment.passage.strip())}\n\n"
-
-
-@functools.cache
-def _form(task: TaskType) -> Form:
-    """The form of a task type, with the lines in the order of training."""
-    found = form(task.short)
-    if found is None or task.short not in EVIDENCE_TASKS:
-        raise UsageError(
-            f"This model writes no rows of {task.short}.",
-            f"Use {', '.join(EVIDENCE_TASKS)}, or a model that follows instructions.",
-        )
-    return replace(found, lines=_ORDER.get(task.short, found.lines))

@@ -8,16 +8,14 @@ a model's leanings do not decide it.
 
 from __future__ import annotations
 
-import functools
 import random
 import re
-import tomllib
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
 from typing import Any
 
 from bonito_local.backends.base import Line, Lines
+from bonito_local.errors import UsageError
 from bonito_local.passages.sentences import Sentence, candidates
 from bonito_local.tasks import CONTEXT, TASK_TYPES
 from bonito_local.writing.contrast import Change, changed
@@ -28,6 +26,8 @@ _PLACES = {task.short: place for place, task in enumerate(TASK_TYPES)}
 _INLINE = re.compile(r"\b(?:Question|Answer|Sentence|Statement|Wrong):")
 _WRONG = "wrong"  # the line that holds wrong options, apart by bars
 _FEWEST_WRONG = 2
+
+_KEYS = frozenset("ask lines instructions response sentence changed spans choices check".split())
 
 Fields = Mapping[str, str]
 
@@ -83,12 +83,13 @@ class Form:
         one that needs no change.
         """
         labels = list(self.asks)
-        place = _PLACES.get(assignment.task.short, 0)
-        label = labels[(assignment.number + place + assignment.sample) % len(labels)]
+        # By the task type too: of two with the same labels not all rows are alike.
+        kind = _PLACES.get(assignment.task.short, 0)
+        label = labels[(assignment.number + kind + assignment.sample) % len(labels)]
         found = candidates(assignment.passage) if self.sentence else []
         if not found:
             return Choice(label if label not in self.changed else _first(labels, self.changed))
-        turn = (place + assignment.attempt) * assignment.of + assignment.sample
+        turn = (assignment.turn + assignment.attempt) * assignment.of + assignment.sample
         order = [found[(turn + step) % len(found)] for step in range(len(found))]
         if label in self.changed:
             for sentence in order:
@@ -170,25 +171,57 @@ def _first(labels: Sequence[str], but: Container[str]) -> str:
     return next(label for label in labels if label not in but)
 
 
-@functools.cache
-def form(task: str) -> Form | None:
-    """Return the form of one of the 16 task types by its short name; None for others."""
-    file = files("bonito_local.writing").joinpath("prompts", f"{task}.toml")
-    if task not in _PLACES or not file.is_file():
-        return None
-    data: dict[str, Any] = tomllib.loads(file.read_text("utf-8"))
-    ask = data["ask"]
-    return Form(
-        asks={"": ask} if isinstance(ask, str) else ask,
-        lines=tuple(data["lines"]),
-        instructions=tuple(data["instructions"]),
-        response=data["response"],
-        sentence=data.get("sentence", True),
-        changed=tuple(data.get("changed", ())),
-        spans=data.get("spans", {}),
-        choices={name: tuple(texts) for name, texts in data.get("choices", {}).items()},
-        check=data.get("check", ""),
+def parse_form(data: Mapping[str, Any]) -> Form:
+    """Return the form that a file of `prompts/` describes.
+
+    Raises:
+        UsageError: a key lacks, or is of another type or name than there is.
+    """
+    ask = _get(data, "ask", (str, dict))
+    asks = {"": ask} if isinstance(ask, str) else ask
+    if not asks or not all(isinstance(text, str) for text in asks.values()):
+        raise UsageError("ask is no text, nor a table of texts.", 'Write ask = "Write ..."')
+    made = Form(
+        asks=asks,
+        lines=_texts(data, "lines"),
+        instructions=_texts(data, "instructions"),
+        response=_get(data, "response", (str,)),
+        sentence=_get(data, "sentence", (bool,), True),
+        changed=_texts(data, "changed", ()),
+        spans=_get(data, "spans", (dict,), {}),
+        choices={name: tuple(texts) for name, texts in _get(data, "choices", (dict,), {}).items()},
+        check=_get(data, "check", (str,), ""),
     )
+    if unknown := set(data) - _KEYS:
+        raise UsageError(
+            f"{min(unknown)} is no key of a prompt.", f"Use {', '.join(sorted(_KEYS))}."
+        )
+    wrong = set(made.spans.values()) - {"sentence", "passage"}
+    if wrong or not set(made.changed) <= set(asks):
+        raise UsageError(
+            "spans or changed name something that there is not.",
+            'A span is of the "sentence" or the "passage"; changed lists labels of ask.',
+        )
+    return made
+
+
+def _get(data: Mapping[str, Any], key: str, types: tuple[type, ...], usual: Any = None) -> Any:
+    value = data.get(key, usual)
+    if not isinstance(value, types):
+        raise UsageError(
+            f"{key} is {value!r:.60}." if key in data else f"{key} is not there.",
+            f"Write {key} as the package's own prompts do: `bonito-local tasks exqa --prompt`.",
+        )
+    return value
+
+
+def _texts(
+    data: Mapping[str, Any], key: str, usual: tuple[str, ...] | None = None
+) -> tuple[str, ...]:
+    texts = tuple(_get(data, key, (list, tuple), usual))
+    if (not texts and usual is None) or not all(isinstance(text, str) for text in texts):
+        raise UsageError(f"{key} is no list of texts.", f'Write {key} = ["..."]')
+    return texts
 
 
 def _options(text: str) -> list[str]:

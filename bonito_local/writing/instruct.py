@@ -10,8 +10,9 @@ from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
 from bonito_local.writing.agreement import agree
 from bonito_local.writing.chat import Frame
-from bonito_local.writing.conversation import about, conversation, question
-from bonito_local.writing.forms import Fields, Form, form
+from bonito_local.writing.conversation import Conversation, about, question
+from bonito_local.writing.forms import Fields, Form
+from bonito_local.writing.promptset import PromptSet, package_prompts
 from bonito_local.writing.writer import Ask, Assignment
 
 _WRITE = """\
@@ -64,19 +65,21 @@ class InstructWriter:
     Attributes:
         plain: around a request that stands for itself.
         writer: around a request to fill in a form, after the conversation.
+        prompts: the forms and the conversation.
     """
 
     plain: Frame = field(default_factory=Frame)
     writer: Frame = field(default_factory=Frame)
+    prompts: PromptSet = field(default_factory=package_prompts)
 
     def shared(self, task: TaskType) -> bool:
         """Whether it is one of the user's: a form asks about another sentence for each sample."""
-        return _form(task) is None
+        return self._form(task) is None
 
     def ask(self, assignment: Assignment) -> Ask:
         """Return the form's request, the template with the passage in it, or what to write."""
         task, text = assignment.task, defuse(assignment.passage.strip())
-        if asked := _form(task):
+        if asked := self._form(task):
             request = about(text, defuse(assignment.heading)) + asked.request(
                 asked.choose(assignment)
             )
@@ -100,7 +103,7 @@ class InstructWriter:
         task = assignment.task
         if done.finish_reason == "failed":
             return done
-        if asked := _form(task):
+        if asked := self._form(task):
             row = asked.row(assignment, done.text)
             if row is None:
                 return done
@@ -119,33 +122,34 @@ class InstructWriter:
 
     def evidence(self, assignment: Assignment) -> Sentence | None:
         """Return the sentence that the form gave the model."""
-        asked = _form(assignment.task)
+        asked = self._form(assignment.task)
         return asked.choose(assignment).sentence if asked else None
 
     def fault(self, assignment: Assignment, done: Completion) -> str | None:
         """Return why a row cannot be right: a copy of an example, or a change that was lost."""
-        asked = _form(assignment.task)
+        asked = self._form(assignment.task)
         fields = asked.fields(done.text) if asked else None
-        return fault(asked, assignment, fields) if asked and fields else None
+        said = self.prompts.conversation
+        return fault(asked, said, assignment, fields) if asked and fields else None
 
     def check(self, assignment: Assignment, done: Completion) -> Ask | None:
         """Return the row's question or statement as a question about the passage.
 
         A sentence that was changed makes its label right: models take small changes for true.
         """
-        asked = _form(assignment.task)
+        asked = self._form(assignment.task)
         fields = asked.fields(done.text) if asked and asked.check else None
         if asked is None or fields is None or asked.choose(assignment).change:
             return None
         text = fields["statement" if asked.check == "statement" else "question"]
-        request = question(conversation().checks[asked.check], asked.check, text)
+        request = question(self.prompts.conversation.checks[asked.check], asked.check, text)
         passage = about(defuse(assignment.passage.strip()), defuse(assignment.heading))
         line = Line("Answer", VERDICTS.get(asked.check, ()))
         return Ask(self._framed(passage + request, "Answer:"), Lines((line,)), ("\n",), greedy=True)
 
     def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
         """Return whether the answer is the row's, by its label or its words."""
-        asked = _form(assignment.task)
+        asked = self._form(assignment.task)
         fields = asked.fields(done.text) if asked else None
         if asked is None or fields is None:
             return True
@@ -163,6 +167,10 @@ class InstructWriter:
     def _framed(self, request: str, lead: str) -> Framed:
         return Framed(self.writer.head, request, (self.writer.tail or "\n") + lead)
 
+    def _form(self, task: TaskType) -> Form | None:
+        """The form of one of the 16 task types; the user's own have none."""
+        return None if task.own else self.prompts.form(task.short)
+
     @staticmethod
     def _instruction(assignment: Assignment) -> str:
         # By the passage alone: the same when asked again, and as often as the others.
@@ -173,16 +181,11 @@ class InstructWriter:
         return chosen.replace(LABELS, ", ".join(task.labels))
 
 
-def fault(asked: Form, assignment: Assignment, fields: Fields) -> str | None:
+def fault(asked: Form, said: Conversation, assignment: Assignment, fields: Fields) -> str | None:
     """Return why a row of these lines cannot be right."""
-    if any(text in conversation().answers and len(text.split()) > _FEW for text in fields.values()):
+    if any(text in said.answers and len(text.split()) > _FEW for text in fields.values()):
         return COPIED
     change = asked.choose(assignment).change
     if change and not change.kept(fields[asked.lines[0]]):
         return UNCHANGED
     return None
-
-
-def _form(task: TaskType) -> Form | None:
-    """The form of one of the 16 task types; the user's own have none."""
-    return None if task.own else form(task.short)

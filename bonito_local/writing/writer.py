@@ -18,6 +18,7 @@ class Assignment:
     Attributes:
         heading: where the passage stands in its document; empty where that says nothing.
         sample: its number among the `of` samples of this passage and task type.
+        turn: the task type's place among those of the job.
         attempt: how often it was written before.
     """
 
@@ -26,6 +27,7 @@ class Assignment:
     heading: str = ""
     sample: int = 0
     of: int = 1
+    turn: int = 0
     attempt: int = 0
 
     @property

@@ -18,8 +18,8 @@ from bonito_local.jobs.prompts import BONITO, writer_of
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, TaskType, format_prompt, parse_completion, task_type
-from bonito_local.writing.conversation import conversation
 from bonito_local.writing.instruct import InstructWriter
+from bonito_local.writing.promptset import package_prompts
 from bonito_local.writing.writer import Assignment, Writer
 
 # The forms of ChatML, Llama 3 and Mistral.
@@ -79,7 +79,7 @@ def test_chat_templates() -> None:
 def test_the_16_task_types_are_asked_by_forms_with_the_passage_first() -> None:
     chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
     first, second = (prompt_of(chat, task_type(name)) for name in ("qa", "summarization"))
-    said = conversation()
+    said = package_prompts().conversation
     begun = f"<|im_start|>system\n{said.system}<|im_end|>\n<|im_start|>user\n{said.turns[0][0]}"
     assert first.startswith(begun)
     shared = f"<|im_start|>user\nText:\n{PASSAGE}\n\n"

@@ -9,8 +9,8 @@ import pytest
 
 from bonito_local.checks.rules import check
 from bonito_local.tasks import CONTEXT, TASK_TYPES, Pair, TaskType, task_type
-from bonito_local.writing.conversation import conversation
-from bonito_local.writing.forms import Form, form
+from bonito_local.writing.forms import Form
+from bonito_local.writing.promptset import package_prompts
 from bonito_local.writing.writer import Assignment
 
 PASSAGE = (
@@ -21,7 +21,7 @@ OWN = TaskType("mine", "mine", "mine", "How?", "So.")
 
 
 def form_of(task: str) -> Form:
-    found = form(task)
+    found = package_prompts().form(task)
     assert found is not None
     return found
 
@@ -41,12 +41,12 @@ def test_every_task_type_has_a_form_whose_lines_are_used(task: TaskType) -> None
         spare = ("answer", "words") if task.short in ("qg", "sentiment") else ()
         assert shown in used or line in spare or line == "answer", (task.short, line)
     assert set(made.changed) <= set(made.asks)
-    assert made.check in ("", *conversation().checks)
+    assert made.check in ("", *package_prompts().conversation.checks)
 
 
 def test_a_task_type_of_the_users_has_no_form() -> None:
-    assert form("mine") is None
-    assert form("conversation") is None
+    assert package_prompts().form("mine") is None
+    assert package_prompts().form("conversation") is None
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--prompts", default="", help="Folder of prompts to use in place of the package's.")
 @click.option("--cover", is_flag=True, help="As many rows as a passage has sentences with facts.")
+@click.option("--verifier", default="", help="A second model, by name or path, to check rows by.")
 @click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
 @click.option("--labels", default="", help="The labels of topic_class: a,b,c.")
 @click.option("--balance", is_flag=True, help="As many rows of each label.")
@@ -86,6 +87,7 @@ def command(
     prompt: str,
     prompts: str,
     cover: bool,
+    verifier: str,
     guided: bool,
     labels: str,
     balance: bool,
@@ -122,6 +124,7 @@ def command(
         prompt=prompt,
         prompts=str(Path(prompts).expanduser().resolve()) if prompts else "",
         cover=cover,
+        verifier=verifier,
         guided=guided,
         labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
         balance=balance,

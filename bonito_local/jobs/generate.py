@@ -29,6 +29,7 @@ from bonito_local.jobs.selection import select_by, selection
 from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
 from bonito_local.jobs.store import Store
 from bonito_local.jobs.turns import turn
+from bonito_local.jobs.verifying import find_verifier, open_verifier
 from bonito_local.jobs.watch import Watch
 from bonito_local.models.fit import metadata, origin, untrained_tasks
 from bonito_local.passages.discover import check_paths
@@ -143,6 +144,7 @@ def _check(wanted: Generation, again: bool) -> Model:
     if again:
         check_paths(wanted.paths)
     check_elsewhere(wanted)
+    find_verifier(wanted.verifier)
     return check_engine(wanted)
 
 
@@ -175,10 +177,15 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 notify=lambda text: notify(Progress("measuring this machine", note=text)),
                 stop=stop,
             )
-            with closing(open_engine(wanted, model, plan)) as backend:
+            with (
+                closing(open_engine(wanted, model, plan)) as backend,
+                open_verifier(wanted.verifier, plan) as verifier,
+            ):
                 prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
                 writer = writer_of(wanted.prompt, metadata(backend), wanted.guided, prompts)
                 spec = _spec(backend, wanted, model, writer, prompts)
+                if verifier:
+                    spec = replace(spec, verifier_sha256=verifier.sha256)
                 if not spec.instruct:
                     _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
@@ -188,7 +195,10 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 select_by(store, replace(selection(store), balance=wanted.balance))
                 evaluation = read_evaluation(wanted.evaluation, wanted.checks.evaluation_words)
                 compare(store, wanted, evaluation)
-                judge = Judge(spec.checks.settled(spec.instruct), spec.labels, evaluation)
+                checks = spec.checks
+                if verifier and checks.round_trip is None:
+                    checks = replace(checks, round_trip=True)
+                judge = Judge(checks.settled(spec.instruct), spec.labels, evaluation)
                 passages = None
                 if front.again or not store.load("planned"):
                     check_lengths(spec.lengths)
@@ -197,7 +207,16 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                     )
                 try:
                     run_job(
-                        store, backend, spec, passages, notify, stop, wanted.reading, judge, writer
+                        store,
+                        backend,
+                        spec,
+                        passages,
+                        notify,
+                        stop,
+                        wanted.reading,
+                        judge,
+                        writer,
+                        verifier.verifier if verifier else None,
                     )
                 except KeyboardInterrupt:
                     stopped = True

@@ -47,6 +47,7 @@ class JobSpec:
     instruct: bool = False
     prompts_sha256: str = ""
     cover: bool = False
+    verifier_sha256: str = ""
 
     @property
     def lengths(self) -> Lengths:
@@ -90,6 +91,7 @@ class JobSpec:
             "quantization": self.engine.quantization,
             "dtype": self.engine.dtype,
             "adapter": self.adapter_sha256,
+            "verifier": self.verifier_sha256,
         }
         return settings | {name: value for name, value in changed_weights.items() if value}
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bonito_local.backends.base import Completion
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import PIPE, TaskType, format_prompt
-from bonito_local.writing.writer import Ask, Assignment
+from bonito_local.writing.claims import claim_of_row
+from bonito_local.writing.writer import Ask, Assignment, Claim
 
 
 class BonitoWriter:
@@ -31,13 +32,13 @@ class BonitoWriter:
         """Return None: nothing but the task type was asked for."""
         return None
 
-    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
-        """Return None: the format holds no question apart from its instruction."""
-        return None
+    def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
+        """Return the question of the instruction and its response."""
+        return claim_of_row(assignment.task, assignment.passage, done.text)
 
-    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
-        """Return True: nothing was asked."""
-        return True
+    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
+        """Return None: it writes rows, and was not trained to answer a question alone."""
+        return None
 
     def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
         """Return the prompt, and the instruction as if the model had written it."""

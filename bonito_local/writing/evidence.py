@@ -12,11 +12,11 @@ from bonito_local.backends.base import Completion, Line, Lines
 from bonito_local.errors import UsageError
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import PIPE, TaskType, defuse, task_type
-from bonito_local.writing.agreement import agree
+from bonito_local.writing.claims import VERDICTS, claim_of_lines
 from bonito_local.writing.forms import Form
-from bonito_local.writing.instruct import VERDICTS, fault
+from bonito_local.writing.instruct import fault
 from bonito_local.writing.promptset import PromptSet, package_prompts
-from bonito_local.writing.writer import Ask, Assignment
+from bonito_local.writing.writer import Ask, Assignment, Claim
 
 # Task types that are written as another, and put together in their own way.
 _AS = {"qg": "exqa", "te": "nli"}
@@ -80,25 +80,17 @@ class EvidenceWriter:
         said = self.prompts.conversation
         return fault(asked, said, assignment, fields) if fields else None
 
-    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
-        """Return the row's question for the model to answer; statements are not asked again."""
-        asked = self._form(assignment.task)
-        fields = asked.fields(done.text)
-        if not fields or "question" not in fields or asked.choose(assignment).change:
-            return None
-        line = Line("Answer", VERDICTS.get(asked.check, ()))
-        begun = f"Task: answer\nQuestion: {fields['question']}\nAnswer:"
-        return Ask(_about(assignment) + begun, Lines((line,)), ("\n",), greedy=True)
+    def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
+        """Return the row's question or statement, and its answer."""
+        return claim_of_lines(self._form(assignment.task), assignment, done.text)
 
-    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
-        """Return whether the answer is the row's, by its label or its words."""
-        asked = self._form(assignment.task)
-        fields = asked.fields(done.text)
-        if fields is None:
-            return True
-        if asked.check in VERDICTS:
-            return answer.strip(" .").lower() == asked.choose(assignment).label
-        return agree(fields["answer"], answer, fields["question"])
+    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
+        """Return the question for the model to answer; it was not trained to judge statements."""
+        if claim.kind == "statement":
+            return None
+        line = Line("Answer", VERDICTS.get(claim.kind, ()))
+        begun = f"Task: answer\nQuestion: {claim.text}\nAnswer:"
+        return Ask(_about(assignment) + begun, Lines((line,)), ("\n",), greedy=True)
 
     def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
         """Return the passage and the instruction as a question to answer."""

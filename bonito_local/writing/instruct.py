@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from bonito_local.backends.base import Completion, Framed, Line, Lines
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
-from bonito_local.writing.agreement import agree
 from bonito_local.writing.chat import Frame
+from bonito_local.writing.claims import VERDICTS, claim_of_lines
 from bonito_local.writing.conversation import Conversation, about, question
 from bonito_local.writing.forms import Fields, Form
 from bonito_local.writing.promptset import PromptSet, package_prompts
-from bonito_local.writing.writer import Ask, Assignment
+from bonito_local.writing.writer import Ask, Assignment, Claim
 
 _WRITE = """\
 Write one training example for a language model, about the text below.
@@ -38,19 +38,7 @@ _NEXT = re.compile(r"\n[*#\s]*(?:instruction|question|text)[*\s]*:", re.IGNORECA
 _STOPS = ("\nText:", "\nSentence:")  # a model that goes on with another example
 COPIED = "copied from the prompt"
 UNCHANGED = "what makes it false is lost"
-NOT_STATED = "not stated"
 _FEW = 4  # words that two texts may share by chance
-VERDICTS = {
-    "yes-no": ("yes", "no", NOT_STATED),
-    "statement": ("true", "false", NOT_STATED),
-}
-_TRUTH = {
-    "entailment": "true",
-    "contradiction": "false",
-    "neutral": NOT_STATED,
-    "yes": "true",
-    "no": "false",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,32 +120,17 @@ class InstructWriter:
         said = self.prompts.conversation
         return fault(asked, said, assignment, fields) if asked and fields else None
 
-    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
-        """Return the row's question or statement as a question about the passage.
-
-        A sentence that was changed makes its label right: models take small changes for true.
-        """
+    def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
+        """Return the row's question or statement, and its answer."""
         asked = self._form(assignment.task)
-        fields = asked.fields(done.text) if asked and asked.check else None
-        if asked is None or fields is None or asked.choose(assignment).change:
-            return None
-        text = fields["statement" if asked.check == "statement" else "question"]
-        request = question(self.prompts.conversation.checks[asked.check], asked.check, text)
+        return claim_of_lines(asked, assignment, done.text) if asked else None
+
+    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
+        """Return the claim as a request about the passage, which the model has read already."""
+        request = question(self.prompts.conversation.checks[claim.kind], claim.kind, claim.text)
         passage = about(defuse(assignment.passage.strip()), defuse(assignment.heading))
-        line = Line("Answer", VERDICTS.get(asked.check, ()))
+        line = Line("Answer", VERDICTS.get(claim.kind, ()))
         return Ask(self._framed(passage + request, "Answer:"), Lines((line,)), ("\n",), greedy=True)
-
-    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
-        """Return whether the answer is the row's, by its label or its words."""
-        asked = self._form(assignment.task)
-        fields = asked.fields(done.text) if asked else None
-        if asked is None or fields is None:
-            return True
-        label = asked.choose(assignment).label
-        if asked.check in VERDICTS:
-            wanted = _TRUTH[label] if asked.check == "statement" else label
-            return answer.strip(" .").lower() == wanted
-        return agree(fields["answer"], answer, fields["question"])
 
     def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
         """Return the instruction alone, with the passage in it."""

@@ -53,6 +53,22 @@ class Ask:
     greedy: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a row says of its passage: an answer to a question, or that a statement is true.
+
+    Attributes:
+        kind: "question", "yes-no" or "statement".
+        text: the question or the statement.
+        sure: the row was made so that its label is right.
+    """
+
+    kind: str
+    text: str
+    answer: str
+    sure: bool = False
+
+
 class Writer(Protocol):
     """How a job asks its model."""
 
@@ -71,11 +87,11 @@ class Writer(Protocol):
     def fault(self, assignment: Assignment, done: Completion) -> str | None:
         """Return why a row cannot be right, by what it was to be; None where nothing tells."""
 
-    def check(self, assignment: Assignment, done: Completion) -> Ask | None:
-        """Return how to ask for the row's answer anew; None where there is no such question."""
+    def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
+        """Return what a row says of its passage; None where that cannot be asked again."""
 
-    def reproduced(self, assignment: Assignment, done: Completion, answer: str) -> bool:
-        """Return whether the answer to `check` is the row's."""
+    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
+        """Return how to ask this model for a claim's answer; None where it cannot be asked."""
 
     def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
         """Return what to ask for the response to an instruction.

@@ -18,6 +18,7 @@ from bonito_local.jobs.prompts import BONITO, writer_of
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store
 from bonito_local.tasks import CONTEXT, PIPE, TaskType, format_prompt, parse_completion, task_type
+from bonito_local.writing.claims import agrees
 from bonito_local.writing.instruct import InstructWriter
 from bonito_local.writing.promptset import package_prompts
 from bonito_local.writing.writer import Assignment, Writer
@@ -103,8 +104,8 @@ def test_the_place_of_a_passage_is_in_reach() -> None:
 @pytest.mark.parametrize(
     ("task", "written", "asked", "answer", "same"),
     [
-        ("exqa", " When is rent due?\nAnswer: first day", "Question: When is rent due?", " on the first day", True),
-        ("exqa", " When is rent due?\nAnswer: first day", "Question: When is rent due?", " not stated", False),
+        ("exqa", " When is rent due?\nAnswer: day 1", "Question: When is rent due?", " on day 1", True),
+        ("exqa", " When is rent due?\nAnswer: day 1", "Question: When is rent due?", " not stated", False),
         ("ynqa", " Is rent due on the first day?", "Question: Is rent due", " Yes.", True),
         ("ynqa", " Is rent due on the first day?", "Question: Is rent due", " no", False),
         ("te", " Rent is due on the first day.", "Statement: Rent is due", " true", True),
@@ -118,22 +119,24 @@ def test_a_row_is_checked_by_asking_again(
     # The sentence cannot be changed, so the label is the true one.
     about = Assignment(task_type(task), "Rent falls due at the start, and people pay in cash.")
     done = Completion("r", 0, written, 1, 1, "stop")
-    check = chat.check(about, done)
+    claim = chat.claim(about, done)
+    assert claim is not None
+    check = chat.reread(about, claim)
     assert check is not None
     assert asked in check.prompt
     assert check.prompt.endswith("Answer:")
     assert check.greedy
     assert check.shape
     assert ("yes" in check.shape.lines[0].choices) == (task == "ynqa")
-    assert chat.reproduced(about, done, answer) is same
+    assert agrees(claim, answer) is same
 
 
 def test_what_has_no_answer_is_not_asked_again() -> None:
     chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
     done = Completion("r", 0, " Rent.", 1, 1, "stop")
-    assert chat.check(Assignment(task_type("summarization"), PASSAGE), done) is None
-    assert chat.check(Assignment(task_type("qa"), PASSAGE), done) is None  # does not parse
-    assert BONITO.check(Assignment(task_type("qa"), PASSAGE), done) is None
+    assert chat.claim(Assignment(task_type("summarization"), PASSAGE), done) is None
+    assert chat.claim(Assignment(task_type("qa"), PASSAGE), done) is None  # does not parse
+    assert BONITO.claim(Assignment(task_type("qa"), PASSAGE), done) is None
 
 
 @pytest.mark.parametrize(

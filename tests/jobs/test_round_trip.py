@@ -12,9 +12,10 @@ from scripted import Scripted, spec
 from bonito_local.backends.base import Lines, Request
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import ModelError
+from bonito_local.jobs.exchange import NOT_REPRODUCED, Verifier
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
-from bonito_local.jobs.runner import NOT_REPRODUCED, run_job
+from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store, place
 from bonito_local.passages.types import Passage
 from bonito_local.writing.instruct import InstructWriter
@@ -188,3 +189,50 @@ def test_a_model_that_does_not_keep_to_the_form_ends_the_job_at_once(store: Stor
 def write_of(request: Request) -> str:
     amount = about(request).split(" is ")[1].split()[0]
     return f" How high is the rent of a house?\nAnswer: {amount}\n"
+
+
+def test_a_second_model_checks_the_rows_of_the_first(store: Store) -> None:
+    texts = [f"The rent of house {at} is {at + 100} pounds a month for all." for at in range(150)]
+    found = [Passage(text, "a.md", "ab" * 32, None, 0, len(text)) for text in texts]
+    writer = Scripted(lambda request, _: f"How high is the rent?<|pipe|>{house(request)}")
+    order: list[str] = []
+
+    def reread(request: Request, _: int) -> str:
+        order.append(request.id)
+        number = house(request)
+        return f" {number}" if int(number) < 200 else " not stated"
+
+    reader = Scripted(reread)
+    judge = Judge(Thresholds(round_trip=True, near_duplicate=0))
+    ledger = run_job(
+        store,
+        writer,
+        spec("exqa"),
+        found,
+        judge=judge,
+        verifier=Verifier(reader, InstructWriter()),
+    )
+    assert ledger.accepted == 100
+    assert ledger.total("rejected") == 50
+    assert len(order) == len(writer.asked) == 150
+    assert ledger.pending == 0
+
+
+def house(request: Request) -> str:
+    """The number of pounds in the passage of a request."""
+    return request.prompt.rpartition(" pounds a month")[0].split()[-1]
+
+
+def test_a_verifier_judges_false_rows_too(store: Store) -> None:
+    engine = Scripted(lambda request, _: f" Is it so that {about(request)[:-1].lower()}?")
+    passage = Passage(TEXT, "lease.md", "ab" * 32, None, 0, len(TEXT), "Rent")
+    judge = Judge(Thresholds(round_trip=True, near_duplicate=0))
+    reader = Scripted(lambda request, _: " no")
+    verifier = Verifier(reader, InstructWriter())
+    job = spec("ynqa", n=2)
+    run_job(store, engine, job, [passage], judge=judge, writer=InstructWriter(), verifier=verifier)
+    rows = store._db.execute("SELECT completion, outcome, reread FROM samples").fetchall()
+    assert {(text[-2:], outcome, reread) for text, outcome, reread in rows} == {
+        ("no", "accepted", "no"),
+        ("es", "rejected", "no"),
+    }

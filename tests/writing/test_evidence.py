@@ -8,8 +8,9 @@ from bonito_local.backends.base import Completion
 from bonito_local.errors import UsageError
 from bonito_local.jobs.prompts import writer_of
 from bonito_local.tasks import parse_completion, task_type
+from bonito_local.writing.claims import agrees
 from bonito_local.writing.evidence import EvidenceWriter
-from bonito_local.writing.writer import Assignment
+from bonito_local.writing.writer import Assignment, Claim
 
 PASSAGE = "The rent of the flat is paid on the first day of each month by transfer."
 WRITER = EvidenceWriter()
@@ -51,7 +52,9 @@ def test_a_false_row_is_written_from_a_changed_sentence() -> None:
         pair = parse_completion(row.text, PASSAGE)
         assert pair
         prompts[pair.response] = WRITER.ask(asked).prompt
-        assert (WRITER.check(asked, done(" Is it?")) is None) == (pair.response == "no")
+        claim = WRITER.claim(asked, done(" Is it?"))
+        assert claim
+        assert (claim.sure, claim.answer) == (pair.response == "no", pair.response)
     assert set(prompts) == {"yes", "no"}
     assert f"Sentence: {PASSAGE}\nAnswer: yes\nQuestion:" in prompts["yes"]
     assert "Sentence: The rent of the flat is paid on the last day" in prompts["no"]
@@ -71,13 +74,16 @@ def test_an_answer_is_asked_again() -> None:
     assert row
     assert row.response == "by transfer"
     assert "How is rent paid?" in row.instruction
-    check = WRITER.check(asked, written)
+    claim = WRITER.claim(asked, written)
+    assert claim
+    check = WRITER.reread(asked, claim)
     assert check
     assert check.prompt == (
         f"Text:\nRent\n\n{PASSAGE}\n\nTask: answer\nQuestion: How is rent paid?\nAnswer:"
     )
-    assert WRITER.reproduced(asked, written, " transfer")
-    assert not WRITER.reproduced(asked, written, " the first day")
+    assert agrees(claim, " transfer")
+    assert not agrees(claim, " the first day")
+    assert WRITER.reread(asked, Claim("statement", "Rent is paid.", "true")) is None
     found = WRITER.evidence(asked)
     assert found
     assert PASSAGE[found.start : found.end] == PASSAGE

@@ -1,0 +1,241 @@
+"""What is asked of the engines, and what follows from their answers: rows, checks, new attempts."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import groupby
+
+from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample
+from bonito_local.errors import BackendError
+from bonito_local.jobs.guided import shape_of
+from bonito_local.jobs.judging import Judge
+from bonito_local.jobs.progress import Stop
+from bonito_local.jobs.seeds import sample_seed
+from bonito_local.jobs.spec import JobSpec
+from bonito_local.jobs.store import Attempt, Pending, Result, Store
+from bonito_local.tasks import TaskType
+from bonito_local.writing.claims import agrees
+from bonito_local.writing.writer import Ask, Assignment, Claim, Writer
+
+NOT_REPRODUCED = "the answer is not reproduced"
+_ANSWER_TOKENS = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A second model that rows are checked by."""
+
+    backend: Backend
+    writer: Writer
+
+
+@dataclass(frozen=True)
+class Manner:
+    """What is the same for all samples of a job.
+
+    `types` are the task types by short name. `holds` says whether the engine holds completions to
+    their shape. Without a `verifier` the model checks its own rows.
+    """
+
+    spec: JobSpec
+    types: Mapping[str, TaskType]
+    judge: Judge
+    writer: Writer
+    holds: bool = False
+    verifier: Verifier | None = None
+
+    @cached_property
+    def turns(self) -> dict[str, int]:
+        """Each task type's place."""
+        return {task.short: turn for turn, task in enumerate(self.spec.tasks)}
+
+    def shape(self, ask: Ask) -> Lines | None:
+        """What a completion is held to."""
+        return ask.shape if self.holds else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request with an engine.
+
+    `samples` maps the indices of samples still to come to their ids in the store, of `count`;
+    `checked` is the row whose answer is asked for again.
+    """
+
+    assignment: Assignment
+    pending: Pending
+    samples: dict[int, int]
+    count: int = 1
+    earlier: tuple[Attempt, ...] = ()
+    checked: tuple[Result, Claim] | None = None
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Requests as the engine pulls them: what follows from a completion, then what is planned.
+
+    It may have more after it had none: a row that came is checked, or written anew.
+
+    Attributes:
+        checks: requests for the verifier, where there is one.
+    """
+
+    manner: Manner
+    planned: Iterator[Request] = field(default_factory=lambda: iter(()))
+    most: int = 0
+    stop: Stop = lambda: False
+    checks: deque[Request] = field(default_factory=deque)
+    following: deque[Request] = field(default_factory=deque)
+    _asked: dict[str, _Asked] = field(default_factory=dict)
+
+    def plan(self, store: Store) -> None:
+        """Ask for the samples of a store that have no outcome."""
+        self.planned = self._requests(store)
+        self.most = store.ledger().pending
+
+    def __iter__(self) -> Iterator[Request]:
+        return self
+
+    def __next__(self) -> Request:
+        if self.following and not self.stop():
+            return self.following.popleft()
+        return next(self.planned)
+
+    def __length_hint__(self) -> int:
+        """The most that there can be: a cluster sizes its blocks by it."""
+        return self.most
+
+    @property
+    def open(self) -> int:
+        """Number of requests that are not answered."""
+        return len(self._asked)
+
+    def take(self, completion: Completion) -> tuple[bool, Result, bool]:
+        """Judge one completion, and ask on where more has to be known.
+
+        Returns whether it is its request's first, how the row stands, and whether it stays so.
+
+        Raises:
+            BackendError: it was not asked for.
+        """
+        entry = self._asked.get(completion.request_id)
+        key = entry.samples.pop(completion.sample, None) if entry else None
+        if entry is None or key is None:
+            raise BackendError(
+                f"The engine answered {completion.request_id!r} sample {completion.sample}, "
+                "which was not asked.",
+                "This is a fault of the engine; what had finished is kept.",
+            )
+        first = len(entry.samples) == entry.count - 1
+        if not entry.samples:
+            del self._asked[completion.request_id]
+        if entry.checked:
+            result = _verdict(*entry.checked, completion)
+        else:
+            result = self._judge(entry, key, completion)
+            if result.outcome == "accepted" and self._check(entry, completion, result):
+                return first, result, False
+        retries = self.manner.judge.thresholds.retries or 0
+        if result.outcome in ("unparseable", "rejected") and len(entry.earlier) < retries:
+            self._write_anew(entry, key, completion.sample, result)
+            return first, result, False
+        return first, replace(result, earlier=entry.earlier), True
+
+    def _requests(self, store: Store) -> Iterator[Request]:
+        """Yield requests for all pending samples, those of a passage and task type together."""
+        for _, group in groupby(store.pending(), key=lambda p: (p.passage, p.task)):
+            samples = list(group)
+            shared = self.manner.writer.shared(self.manner.types[samples[0].task])
+            for some in [samples] if shared else [[sample] for sample in samples]:
+                if self.stop():
+                    return
+                yield self._request(some)
+
+    def _request(self, samples: list[Pending], earlier: tuple[Attempt, ...] = ()) -> Request:
+        """Ask for samples that have one prompt."""
+        manner, first = self.manner, samples[0]
+        spec, task = manner.spec, manner.types[first.task]
+        # An earlier run may have planned more samples than this one asks for.
+        n = max(spec.rows(first.text), samples[-1].sample + 1)
+        turn = manner.turns.get(first.task, 0)
+        assignment = Assignment(task, first.text, first.place, first.sample, n, turn, first.attempt)
+        ask = manner.writer.ask(assignment)
+        alone = f"/{first.sample}/{first.attempt}"
+        if not earlier and manner.writer.shared(task):
+            alone = ""
+        request = Request(
+            id=f"{first.passage}/{first.task}{alone}",
+            prompt=ask.prompt,
+            sampling=replace(spec.sampling, n=n, stop=spec.sampling.stop + ask.stop),
+            samples=tuple(
+                Sample(
+                    s.sample, sample_seed(spec.sampling.seed, s.hash, s.task, s.sample, s.attempt)
+                )
+                for s in samples
+            ),
+            shape=shape_of(task, first.text, spec.labels) if spec.guided else manner.shape(ask),
+        )
+        keys = {s.sample: s.id for s in samples}
+        self._asked[request.id] = _Asked(assignment, first, keys, len(keys), earlier)
+        return request
+
+    def _judge(self, entry: _Asked, key: int, completion: Completion) -> Result:
+        """Judge a row by itself."""
+        writer = self.manner.writer
+        assignment = replace(entry.assignment, sample=completion.sample)
+        written = writer.written(assignment, completion)
+        result = self.manner.judge.result(
+            key, assignment.task, assignment.passage, written, assignment.heading
+        )
+        if result.outcome == "accepted" and (why := writer.fault(assignment, completion)):
+            result = replace(result, outcome="rejected", reason=why)
+        sentence = writer.evidence(assignment)
+        return replace(result, evidence=(sentence.start, sentence.end)) if sentence else result
+
+    def _check(self, entry: _Asked, completion: Completion, result: Result) -> bool:
+        """Ask for a row's answer again; false where it cannot be, or need not."""
+        manner, verifier = self.manner, self.manner.verifier
+        if not manner.judge.thresholds.round_trip:
+            return False
+        assignment = replace(entry.assignment, sample=completion.sample)
+        claim = manner.writer.claim(assignment, completion)
+        # A model takes small changes of a sentence for true: of its own it knows better.
+        if claim is None or (claim.sure and not verifier):
+            return False
+        ask = (verifier or manner).writer.reread(assignment, claim)
+        if ask is None:
+            return False
+        sampling = replace(
+            manner.spec.sampling, n=1, stop=ask.stop, temperature=0.0, max_tokens=_ANSWER_TOKENS
+        )
+        request = Request(
+            f"{completion.request_id}/{completion.sample}/check",
+            ask.prompt,
+            sampling,
+            (Sample(completion.sample, 0),),
+            ask.shape if verifier else manner.shape(ask),
+        )
+        self._asked[request.id] = replace(
+            entry, samples={completion.sample: result.id}, count=1, checked=(result, claim)
+        )
+        (self.checks if verifier else self.following).append(request)
+        return True
+
+    def _write_anew(self, entry: _Asked, key: int, sample: int, result: Result) -> None:
+        pending = entry.pending
+        attempt = Attempt(pending.attempt, result.outcome, result.reason, result.completion)
+        again = replace(pending, id=key, sample=sample, attempt=pending.attempt + 1)
+        self.following.append(self._request([again], (*entry.earlier, attempt)))
+
+
+def _verdict(result: Result, claim: Claim, again: Completion) -> Result:
+    """Judge a row by what its question was answered the second time."""
+    if again.finish_reason == "failed":
+        return result
+    answer = again.text.strip()
+    if agrees(claim, answer):
+        return replace(result, reread=answer)
+    return replace(result, outcome="rejected", reason=NOT_REPRODUCED, reread=answer)

@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bonito_local.exports.row import SCORES, Row, row_id
+from bonito_local.jobs.columns import Columns
 from bonito_local.jobs.journal import Journal
+from bonito_local.jobs.ledger import OUTCOMES
+from bonito_local.jobs.livedata import SHARED
 from bonito_local.jobs.seeds import sample_seed
+from bonito_local.shapes import ShapeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,10 @@ _CELLS: dict[str, str] = {
     "start": "p.start",
     "end": 'p."end"',
     "heading": "p.heading",
+    "evidence": """coalesce(substr(
+        p.text, s.evidence_start + 1, s.evidence_end - s.evidence_start), '')""",
+    "evidence_start": "p.start + s.evidence_start",
+    "evidence_end": "p.start + s.evidence_end",
     "outcome": "s.outcome",
     "reason": "s.reason",
     **{name: _SCORE.format(name) for name in SCORES},
@@ -95,6 +103,33 @@ _CELLS: dict[str, str] = {
     "tags": "coalesce(r.tags, '')",
     "note": "coalesce(r.note, '')",
 }
+
+
+_OF_ROWS = Columns(
+    attempt="whole",
+    **{
+        name: {
+            "sample": "whole",
+            "page": "whole?",
+            "start": "whole",
+            "end": "whole",
+            "edited": "whole",
+            "score": "whole?",
+            "evidence_start": "whole?",
+            "evidence_end": "whole?",
+            **dict.fromkeys(SCORES, "number?"),
+            **dict.fromkeys(
+                (
+                    *("input", "output", "task_type", "passage", "passage_sha256", "source"),
+                    *("source_sha256", "heading", "outcome", "reason", "decision"),
+                    *("decision_reason", "tags", "note"),
+                ),
+                "text",
+            ),
+        }.get(name, "any")
+        for name in _CELLS
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +151,10 @@ class Chooser(Journal):
         """
         where, values = (choice or Choice()).clauses()
         settings = self.settings()
-        shared = self._shared(settings) if settings else {}
         with self.errors():
+            if settings:
+                SHARED(settings, "settings")
+            shared = self._shared(settings) if settings else {}
             cursor = self._db.execute(
                 f"""SELECT s.attempt, {", ".join(_CELLS.values())}
                    FROM samples s JOIN passages p ON p.id = s.passage
@@ -126,8 +163,12 @@ class Chooser(Journal):
                    WHERE {where} ORDER BY s.passage, s.task, s.sample""",  # noqa: S608
                 values,
             )
-            for attempt, *cells in cursor:
+            for attempt, *cells in map(_OF_ROWS.check, cursor):
+                if not settings:
+                    raise ShapeError("it has rows, and no settings")
                 found = dict(zip(_CELLS, cells, strict=True))
+                if found["outcome"] not in OUTCOMES:
+                    raise ShapeError("a row has an outcome that there is not")
                 found["edited"] = bool(found["edited"])
                 of = (found["passage_sha256"], found["task_type"], found["sample"], attempt)
                 seed = sample_seed(int(settings["seed"]), *of)

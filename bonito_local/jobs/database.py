@@ -16,8 +16,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bonito_local.errors import JobError
+from bonito_local.jobs.columns import WrongTypeError
 from bonito_local.jobs.migrations import migrate
+from bonito_local.jobs.schema import is_ours
 from bonito_local.private import make_folder
+from bonito_local.shapes import ShapeError
 
 BUSY_SECONDS = 10.0
 _DENIED = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -37,6 +40,8 @@ class Database:
                 make_folder(path.parent)
             _see_that_it_is_there(path, create)
             migrate(self._db)
+            if not is_ours(self._db):
+                raise self.damaged("its schema was changed")
 
     def close(self) -> None:
         """Close the connections of all threads; nothing uncommitted is kept."""
@@ -61,6 +66,9 @@ class Database:
             db.execute("PRAGMA secure_delete = ON")
             # Nor does it go to a folder for temporary files that others share.
             db.execute("PRAGMA temp_store = MEMORY")
+            # A damaged file is found out, and one of a stranger's runs nothing.
+            db.execute("PRAGMA cell_size_check = ON")
+            db.execute("PRAGMA trusted_schema = OFF")
         return db
 
     @contextmanager
@@ -89,11 +97,25 @@ class Database:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Turn an error of SQLite or of the system into what it means for the user."""
+        """Turn an error of SQLite or of the system into what it means for the user.
+
+        What was written to the store by something else, of other types, is damage too.
+        """
         try:
             yield
         except (sqlite3.Error, OSError) as error:
             raise _job_error(error, self.path) from error
+        except ShapeError as error:
+            raise self.damaged(str(error)) from error
+        except WrongTypeError as error:
+            raise self.damaged(f"{error} is of another type") from error
+
+    def damaged(self, what: str) -> JobError:
+        """Return the error that says what is wrong with this store."""
+        return JobError(
+            f"{self.path} is damaged, or not a job of bonito-local: {what}.",
+            "Write to another folder.",
+        )
 
 
 def _see_that_it_is_there(path: Path, create: bool) -> None:
@@ -126,7 +148,11 @@ def _job_error(error: sqlite3.Error | OSError, path: Path) -> JobError:
         return JobError(
             f"Another process has locked {path}.", "Wait until it ends, or stop it, and try again."
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+    # A text that is none: SQLite's own words would quote it. A schema that is none.
+    undecodable = str(error).startswith(("Could not decode", "malformed", "no such", "unknown"))
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or (
+        undecodable and not isinstance(error, OSError)
+    ):
         return JobError(
             f"{path} is damaged, or not a job of bonito-local.", "Write to another folder."
         )

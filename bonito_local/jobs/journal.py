@@ -6,10 +6,13 @@ import json
 import os
 import time
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from bonito_local.jobs.columns import Columns
 from bonito_local.jobs.database import Database, storable
-from bonito_local.jobs.ledger import Ledger, ledger
+from bonito_local.jobs.ledger import OUTCOMES, PENDING, Ledger, ledger
+from bonito_local.jobs.livedata import PROBLEMS, SETTINGS, SHAPES
+from bonito_local.shapes import Shape, ShapeError, anything, maybe, number, one_of, parse, whole
 
 if TYPE_CHECKING:
     from bonito_local.jobs.spec import Setting
@@ -39,6 +42,37 @@ class Run:
 
 
 _RUN = tuple(field.name for field in fields(Run))
+_OF_RUNS = Columns(
+    id="whole",
+    pid="whole",
+    backend="text",
+    detached="whole",
+    started="number",
+    ended="number?",
+    state="text",
+    error="text",
+    remedy="text",
+)
+_OF_COUNTS = Columns(task="text", outcome="text", reason="text", samples="whole")
+_END_OF_TIME = 253_402_300_799  # of calendars: the year 9999
+
+
+def _value(stored: Any, name: str, shape: Shape) -> Any:
+    """Return what is kept as JSON, seen to be of its shape.
+
+    Raises:
+        ShapeError: it is not.
+    """
+    if not isinstance(stored, str):
+        raise ShapeError(f"{name} is no text")
+    value = parse(stored)
+    shape(value, name)
+    return value
+
+
+def _held(nanoseconds: int) -> int:
+    """Return a time as SQLite holds it, in 64 bits: files may be dated after the year 2262."""
+    return max(-(1 << 63), min(nanoseconds, (1 << 63) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +96,15 @@ class Journal(Database):
         """The value kept under a name, or None."""
         with self.errors():
             found = self._db.execute("SELECT value FROM live WHERE name = ?", (name,)).fetchone()
-        return json.loads(found[0]) if found else None
+            return _value(found[0], name, SHAPES.get(name, anything)) if found else None
 
     def settings(self) -> dict[str, Setting]:
         """What all rows share; empty before the first `bind`."""
         with self.errors():
             rows = self._db.execute("SELECT name, value FROM settings").fetchall()
-        return {name: json.loads(value) for name, value in rows}
+            settings = {str(name): _value(value, str(name), anything) for name, value in rows}
+            SETTINGS(settings, "settings")
+        return settings
 
     def wish(self) -> Wish | None:
         """What the user wants of the process that works on the job, if anything."""
@@ -109,26 +145,32 @@ class Journal(Database):
             found = self._db.execute(
                 f"SELECT {', '.join(_RUN)} FROM runs ORDER BY id DESC LIMIT 1"  # noqa: S608
             ).fetchone()
-        if found is None:
-            return None
-        values = dict(zip(_RUN, found, strict=True))
+            if found is None:
+                return None
+            values = dict(zip(_RUN, _OF_RUNS.check(found), strict=True))
+            for name in ("started", "ended"):
+                maybe(number(0, _END_OF_TIME))(values[name], name)
+            one_of("running", *get_args(Ended))(values["state"], "state")
         return Run(**values | {"detached": bool(values["detached"])})
 
     def ledger(self) -> Ledger:
         """How many samples of the job ended how, by task, outcome and reason."""
         with self.errors():
-            return ledger(
-                self._db.execute(
-                    """SELECT task, outcome, reason, samples FROM counts
-                       WHERE samples ORDER BY 1, 2, 3"""
-                ).fetchall()
-            )
+            rows = self._db.execute(
+                """SELECT task, outcome, reason, samples FROM counts
+                   WHERE samples ORDER BY 1, 2, 3"""
+            ).fetchall()
+            for row in rows:
+                whole(0)(_OF_COUNTS.check(row)[-1], "counts")
+                one_of(*OUTCOMES, PENDING)(row[1], "an outcome")
+            return ledger(rows)
 
     def passage_count(self) -> int:
         """Number of distinct passages in the job."""
         with self.errors():
-            (count,) = self._db.execute("SELECT value FROM totals").fetchone()
-        return int(count)
+            found = self._db.execute("SELECT value FROM totals").fetchone()
+            whole(0)(found[0] if found else None, "totals")
+        return int(found[0])
 
     def was_read(self, mark: Mark, manner: str) -> list[Problem] | None:
         """The problems of a document that is planned in this manner and unchanged, else None."""
@@ -138,14 +180,15 @@ class Journal(Database):
             found = self._db.execute(
                 """SELECT problems FROM readings
                    WHERE source = ? AND bytes = ? AND modified = ? AND manner = ?""",
-                (storable(mark.source), mark.bytes, mark.modified, manner),
+                (storable(mark.source), mark.bytes, _held(mark.modified), manner),
             ).fetchone()
-        return [Problem(**problem) for problem in json.loads(found[0])] if found else None
+            problems = _value(found[0], "readings", PROBLEMS) if found else None
+        return None if problems is None else [Problem(**problem) for problem in problems]
 
     def set_read(self, mark: Mark, manner: str, problems: list[Problem]) -> None:
         """Note that every passage of a document is planned. Call in a transaction."""
         told = json.dumps([asdict(problem) for problem in problems])
         self._db.execute(
             "INSERT OR REPLACE INTO readings VALUES (?, ?, ?, ?, ?)",
-            (storable(mark.source), mark.bytes, mark.modified, manner, told),
+            (storable(mark.source), mark.bytes, _held(mark.modified), manner, told),
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 from bonito_local.errors import UsageError, did_you_mean
 from bonito_local.exports.tables import from_cell
+from bonito_local.shapes import parse
 
 FIELDS = ("decision", "decision_reason", "input", "output", "score", "tags", "note")
 _CSV, _JSONL = (".csv", ".tsv"), (".jsonl", ".ndjson")
@@ -46,7 +46,7 @@ def _json_lines(file: IO[str]) -> Iterator[Line]:
         if not text.strip():
             continue
         try:
-            found = json.loads(text)
+            found = parse(text)
         except (ValueError, RecursionError):
             yield number, "it is not JSON"
             continue

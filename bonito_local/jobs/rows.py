@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from bonito_local.jobs.chosen import Chooser, of_decision
+from bonito_local.jobs.columns import Columns
 
 Decision = Literal["", "accepted", "rejected"]
 _FETCH = 5000
@@ -20,14 +21,19 @@ _COLUMNS = """s.id, s.passage, s.task, s.sample, s.outcome, s.reason,
     coalesce(r.instruction, s.instruction, ''), coalesce(r.response, s.response, ''),
     coalesce(s.completion, ''), p.text, d.source, p.page, p.heading,
     coalesce(r.decision, ''), coalesce(r.reason, ''), r.instruction IS NOT NULL,
-    r.score, coalesce(r.tags, ''), coalesce(r.note, '')"""
+    r.score, coalesce(r.tags, ''), coalesce(r.note, ''),
+    s.evidence_start, s.evidence_end, coalesce(s.reread, '')"""
 _REVIEW = "LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt"
 _PLACE = "JOIN passages p ON p.id = s.passage JOIN documents d ON d.id = p.document"
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A row with its passage, how it ended by itself, and what a person said of it."""
+    """A row with its passage, how it ended by itself, and what a person said of it.
+
+    The sentence that it is about is `passage[evidence_start:evidence_end]`; `reread` is what its
+    question was answered when it was asked again.
+    """
 
     id: int
     passage_id: int
@@ -48,11 +54,34 @@ class Shown:
     score: int | None = None
     tags: str = ""
     note: str = ""
+    evidence_start: int | None = None
+    evidence_end: int | None = None
+    reread: str = ""
 
     @property
     def kept(self) -> bool:
         """Whether it goes into the dataset."""
         return (self.decision or self.outcome) == "accepted"
+
+
+_OF_SHOWN = Columns(
+    **{
+        field.name: {
+            **dict.fromkeys(("id", "passage_id", "sample", "edited"), "whole"),
+            **dict.fromkeys(("page", "score", "evidence_start", "evidence_end"), "whole?"),
+            **dict.fromkeys(
+                (
+                    *("task", "outcome", "reason", "instruction", "response", "completion"),
+                    *("passage", "source", "heading", "decision", "why", "tags", "note"),
+                    "reread",
+                ),
+                "text",
+            ),
+        }.get(field.name, "any")
+        for field in fields(Shown)
+    }
+)
+_OF_KEYS, _OF_DOCUMENTS = Columns(id="whole"), Columns(id="whole", source="text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +147,7 @@ class Rows(Chooser):
             while page := cursor.fetchmany(_FETCH):
                 if stop():
                     return None
-                found.extend(key for (key,) in page)
+                found.extend(_OF_KEYS.check(row)[0] for row in page)
         return found
 
     def page(self, numbers: Sequence[int]) -> list[Shown]:
@@ -127,7 +156,7 @@ class Rows(Chooser):
         sql = f"SELECT {_COLUMNS} FROM samples s {_REVIEW} {_PLACE} WHERE s.id IN ({marks})"  # noqa: S608
         with self.errors():
             rows = self._db.execute(f"{sql} ORDER BY s.id", tuple(numbers)).fetchall()
-        return [_shown(row) for row in rows]
+            return [_shown(_OF_SHOWN.check(row)) for row in rows]
 
     def latest(self, count: int) -> list[Shown]:
         """About the rows that ended last, the last one first: those before what is pending."""
@@ -148,7 +177,8 @@ class Rows(Chooser):
     def documents(self) -> list[tuple[int, str]]:
         """The documents of the job, by name: number and name."""
         with self.errors():
-            return self._db.execute("SELECT id, source FROM documents ORDER BY source").fetchall()
+            rows = self._db.execute("SELECT id, source FROM documents ORDER BY source").fetchall()
+            return [(key, source) for key, source in map(_OF_DOCUMENTS.check, rows)]
 
     def around(self, passage: int, count: int = 3) -> list[tuple[int, str]]:
         """A passage and its neighbours in its document: number and text."""

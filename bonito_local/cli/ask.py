@@ -77,7 +77,7 @@ def _questions() -> Iterator[str]:
     shown = sys.stdin.isatty()
     while True:
         if shown:
-            click.echo("> ", nl=False, err=True)
+            say("> ", nl=False, err=True)
         line = sys.stdin.readline()
         if not line.strip():
             return

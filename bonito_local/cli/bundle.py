@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from bonito_local.cli.talk import say, say_line
 from bonito_local.errors import BundleError
 
 
@@ -57,11 +58,11 @@ def create(
         python=python,
         wheels=wheels,
         sign=sign,
-        tell=lambda what: click.echo(what, err=True),
+        tell=lambda what: say(what, err=True),
     )
-    click.echo(f"{output}: {record.bytes / 1e6:.0f} MB, SHA-256 {record.sha256}")
+    say_line(f"{output}: {record.bytes / 1e6:.0f} MB, SHA-256 {record.sha256}")
     if sign:
-        click.echo(f"{output}.sig: the signature")
+        say_line(f"{output}.sig: the signature")
 
 
 @command.command("verify")
@@ -77,7 +78,7 @@ def verify(bundle: Path, key: Path | None) -> None:
         raise BundleError(error.title, error.remedy) from error
     models = ", ".join(contents["models"]) or "no model"
     system, machine = contents["platform"]
-    click.echo(
+    say(
         f"{bundle}: whole, {len(contents['files'])} files; bonito-local {contents['version']} for "
         f"Python {contents['python']}, {system} on {machine}; {models}"
     )
@@ -97,7 +98,7 @@ def install(bundle: Path, to: Path, key: Path | None) -> None:
     from bonito_local.models import installer
 
     try:
-        program = installer.install(bundle, to, key)
+        program = installer.install(bundle, to, key, lambda told: say_line(told, err=True))
     except installer.Refused as error:
         raise BundleError(error.title, error.remedy) from error
-    click.echo(f"Installed. Start it with {program}")
+    say(f"Installed. Start it with {program}")

@@ -6,6 +6,7 @@ import click
 
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.pause import stop
+from bonito_local.cli.talk import say_line
 
 
 @click.command("cancel")
@@ -15,4 +16,4 @@ def command(job: str) -> None:
 
     JOB is its number in `bonito-local jobs`, its output folder, or its job file.
     """
-    click.echo(f"Cancelled: {stop(job, 'cancel')}.")
+    say_line(f"Cancelled: {stop(job, 'cancel')}.")

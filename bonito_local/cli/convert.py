@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say, say_line
 from bonito_local.errors import UsageError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def command(
         return 0
     manifest = execute(plan, output, progress=_Shown())
     size = manifest.output.bytes
-    click.echo(f"{output}: {size / 1e9:.2f} GB, {quant.upper()}, in {manifest.seconds:.0f} s")
+    say_line(f"{output}: {size / 1e9:.2f} GB, {quant.upper()}, in {manifest.seconds:.0f} s")
     if not verified:
         return 0
     from bonito_local.cli.verify import check, show
@@ -151,7 +151,7 @@ def _restore(gguf: Path, output: Path | None, dtype: Dtype) -> int:
     start = perf_counter()
     to_checkpoint(gguf, output, dtype=dtype, progress=_Shown())
     size = sum(file.stat().st_size for file in output.iterdir())
-    click.echo(f"{output}: {size / 1e9:.2f} GB, in {perf_counter() - start:.0f} s")
+    say_line(f"{output}: {size / 1e9:.2f} GB, in {perf_counter() - start:.0f} s")
     return 0
 
 
@@ -212,6 +212,4 @@ class _Shown:
         done = f"{progress.tensors_done}/{progress.tensors} tensors"
         size = f"{progress.bytes_done / 1e9:.2f}/{progress.bytes / 1e9:.2f} GB"
         end = "\n" if progress.bytes_done == progress.bytes else ""
-        click.echo(
-            f"\r{percent:3d} %  {done}  {size}  {progress.tensor:<32}{end}", err=True, nl=False
-        )
+        say(f"\r{percent:3d} %  {done}  {size}  {progress.tensor:<32}{end}", err=True, nl=False)

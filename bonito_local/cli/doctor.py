@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 import click
 
+from bonito_local.cli.talk import say, say_line
 from bonito_local.doctor import examine
 
 _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
@@ -18,11 +19,11 @@ def command(as_json: bool) -> int:
     """Check this installation and machine; exits with 1 if something fails."""
     checks = examine()
     if as_json:
-        click.echo(json.dumps([asdict(check) for check in checks], indent=2))
+        say(json.dumps([asdict(check) for check in checks], indent=2))
     else:
         width = max(len(check.name) for check in checks)
         for check in checks:
-            click.echo(f"{_MARKS[check.status]}  {check.name:<{width}}  {check.found}")
+            say_line(f"{_MARKS[check.status]}  {check.name:<{width}}  {check.found}")
             if check.remedy:
-                click.echo(f"{'':6}{'':<{width}}  -> {check.remedy}")
+                say_line(f"{'':6}{'':<{width}}  -> {check.remedy}")
     return int(any(check.status == "fail" for check in checks))

@@ -12,6 +12,7 @@ import click
 from bonito_local.backends.base import EngineOptions
 from bonito_local.backends.registry import check_scores
 from bonito_local.cli.foreground import enter_air_gap
+from bonito_local.cli.talk import redraw, say
 from bonito_local.errors import EvaluationError
 from bonito_local.jobs.engine import check_engine, settle
 from bonito_local.jobs.generation import Generation
@@ -76,7 +77,7 @@ def command(
     options = EngineOptions(adapter=adapter, quantization=quantization)
     engine, why = settle(Generation((), (), output, model, backend, engine=options))
     if why:
-        click.echo(f"backend: {engine.backend}, since {why}", err=True)
+        say(f"backend: {engine.backend}, since {why}", err=True)
     check_scores(engine.backend)
     file = check_engine(engine).file
     if download:
@@ -111,14 +112,14 @@ def _download(sets: str, data: Path) -> None:
     if not wanted:
         return
     names = [one.name for one in wanted]
-    click.echo(f"fetching {', '.join(names)}", err=True)
+    say(f"fetching {', '.join(names)}", err=True)
     request = {"data": str(data.resolve()), "sets": names}
     with closing(AnsweringChild("bonito_local.evaluation.download", request)) as child:
         answers = list(child.answers())
     for answer in answers:
         if "title" in answer:
             raise EvaluationError(answer["title"], answer["remedy"])
-        click.echo(f"{answer['set']}: {answer['items']} items", err=True)
+        say(f"{answer['set']}: {answer['items']} items", err=True)
     if len(answers) < len(wanted):
         raise EvaluationError("The download broke off.", "Run the same command again.")
 
@@ -135,7 +136,7 @@ class _Shown:
 
     def __exit__(self, *_: object) -> None:
         if self._on and self._last[0]:
-            click.echo(err=True)
+            say("", err=True)
 
     def show(self, title: str, done: int, total: int) -> None:
         """Show how many of a set's prompts are answered."""
@@ -144,10 +145,11 @@ class _Shown:
             return
         begins = title != self._last[0]
         if self._on:
-            fresh = "\n" if begins and self._last[0] else "\r"
-            click.echo(f"{fresh}{title}: {done} of {total} prompts", nl=False, err=True)
+            if begins and self._last[0]:
+                say("", err=True)
+            redraw(f"{title}: {done} of {total} prompts")
         elif begins:
-            click.echo(f"{title}: {total} prompts", err=True)
+            say(f"{title}: {total} prompts", err=True)
         self._last = now
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bonito_local.cli.foreground import run_here
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say
 from bonito_local.jobs.example import example_job
 
 
@@ -21,7 +21,7 @@ def command() -> int:
     wanted = example_job(Path())
     status = run_here(wanted)
     if not quiet():
-        click.echo(
+        say(
             f"`bonito-local review {wanted.output}` shows its rows, also those left out.\n"
             "For your own documents:\nbonito-local generate FOLDER --task exqa,ynqa -o DATASET",
             err=True,

@@ -8,6 +8,7 @@ import click
 
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
+from bonito_local.cli.talk import say_line
 from bonito_local.exports.dataset import Written
 from bonito_local.exports.formats import FORMATS
 from bonito_local.exports.splits import parse_split
@@ -67,6 +68,6 @@ def _tell(made: Written) -> None:
     parts = ", ".join(f"{name} {count}" for name, count in made.rows.items())
     splits = f" ({parts})" if len(made.rows) > 1 else ""
     rows = "1 row" if made.total == 1 else f"{made.total} rows"
-    click.echo(f"{rows}{splits} in {made.folder}")
+    say_line(f"{rows}{splits} in {made.folder}")
     for text in made.warnings:
-        click.echo(f"warning: {text}", err=True)
+        say_line(f"warning: {text}", err=True)

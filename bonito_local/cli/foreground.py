@@ -6,13 +6,11 @@ import json
 from contextlib import chdir
 from pathlib import Path
 
-import click
-
 from bonito_local import airgap
 from bonito_local.backends.cluster.options import check_cluster
 from bonito_local.cli.progress import reporter
 from bonito_local.cli.summary import print_plain, print_summary
-from bonito_local.cli.talk import quiet, say
+from bonito_local.cli.talk import quiet, say, say_line
 from bonito_local.errors import BonitoError
 from bonito_local.jobs.engine import give_up_network, sent_to, settle, way_out
 from bonito_local.jobs.generate import Front, generate
@@ -35,7 +33,7 @@ def run_here(
     check_cluster(wanted.cluster)
     way_out(wanted.engine)
     if why and not quiet():
-        click.echo(f"backend: {wanted.backend}, since {why}", err=True)
+        say(f"backend: {wanted.backend}, since {why}", err=True)
     _warn_of_sending(wanted)
     enter_air_gap(online, wanted)
     with (
@@ -51,12 +49,12 @@ def run_here(
             shown.show(progress)
 
         def warn(text: str) -> None:
-            say(f"warning: {text}", err=True)
+            say_line(f"warning: {text}", err=True)
 
         def abandon(text: str) -> None:
             # A bar that is not taken down leaves the terminal without a cursor.
             shown.__exit__(None, None, None)
-            say(f"error: {text}", err=True)
+            say_line(f"error: {text}", err=True)
 
         front = Front(notify, warn, signals.stop, interrupt, abandon, again)
         summary = generate(wanted, front)
@@ -65,7 +63,7 @@ def run_here(
     else:
         print_summary(summary, wanted.output)
     if summary.stopped:
-        click.echo(f"{summary.ended.capitalize()}. The same command goes on from here.", err=True)
+        say(f"{summary.ended.capitalize()}. The same command goes on from here.", err=True)
         return signals.exit_status
     if not summary.rows:
         if summary.ledger.planned:
@@ -85,18 +83,18 @@ def run_detached(wanted: Generation, *, again: bool = True, as_json: bool = Fals
     _warn_of_sending(wanted)
     pid = start(wanted.output, again=again)
     if as_json:
-        click.echo(json.dumps({"output": str(wanted.output.resolve()), "pid": pid}, indent=2))
+        say(json.dumps({"output": str(wanted.output.resolve()), "pid": pid}, indent=2))
         return 0
-    click.echo(f"Process {pid} runs the job in {wanted.output}.")
-    click.echo("`bonito-local jobs` shows how far it is; `pause` and `cancel` stop it.")
+    say_line(f"Process {pid} runs the job in {wanted.output}.")
+    say("`bonito-local jobs` shows how far it is; `pause` and `cancel` stop it.")
     return 0
 
 
 def _warn_of_sending(wanted: Generation) -> None:
     if to := sent_to(wanted.engine):
-        click.echo(f"warning: your passages are sent to {to}.", err=True)
+        say(f"warning: your passages are sent to {to}.", err=True)
     if to := wanted.cluster.address:
-        click.echo(
+        say(
             f"warning: your passages are sent to the nodes of the Ray cluster at {to}, and this "
             "process keeps the network; what reads documents has none.",
             err=True,
@@ -107,6 +105,6 @@ def enter_air_gap(online: bool, wanted: Generation | None = None) -> None:
     """Give up the network, before anything is read, and say where that is not wholly possible."""
     held = give_up_network(wanted, online=online) if wanted else airgap.enter(online=online)
     if online:
-        click.echo("warning: --online: what reads your documents may use the network.", err=True)
+        say("warning: --online: what reads your documents may use the network.", err=True)
     elif not held.online and not held.by_the_kernel:
-        click.echo(f"warning: the air gap is not whole: {' '.join(held.limits)}", err=True)
+        say(f"warning: the air gap is not whole: {' '.join(held.limits)}", err=True)

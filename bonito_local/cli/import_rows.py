@@ -8,6 +8,7 @@ import click
 
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
+from bonito_local.cli.talk import say, say_line
 from bonito_local.jobs.find import find_job
 
 
@@ -27,9 +28,9 @@ def command(job: str, file: Path) -> None:
     from bonito_local.jobs.importing import import_rows
 
     done = import_rows(folder, file)
-    click.echo(
+    say(
         f"{done.rows} rows read: {done.changed} changed, of these {done.decided} decided and "
         f"{done.edited} with another text."
     )
     if done.changed:
-        click.echo(f"`bonito-local export {job}` writes the dataset so.")
+        say_line(f"`bonito-local export {job}` writes the dataset so.")

@@ -9,7 +9,7 @@ import click
 
 from bonito_local.cli.status import as_plain
 from bonito_local.cli.table import aligned
-from bonito_local.cli.talk import say
+from bonito_local.cli.talk import say, say_line, say_styled
 from bonito_local.jobs.state import AT_WORK, Listed, list_jobs
 from bonito_local.tui.format import GOOD, STATE_TONES, WARN, count, duration, moment, short_path
 
@@ -24,19 +24,19 @@ def command(as_json: bool) -> None:
     """List the jobs of this user on this machine, each with how far it is."""
     jobs = list_jobs()
     if as_json:
-        click.echo(json.dumps([_plain(listed) for listed in jobs], indent=2))
+        say(json.dumps([_plain(listed) for listed in jobs], indent=2))
         return
     if not jobs:
-        click.echo("There are no jobs. `bonito-local example` makes one, `new` writes a job file.")
+        say("There are no jobs. `bonito-local example` makes one, `new` writes a job file.")
         return
     table = aligned([_HEAD, *map(_cells, jobs)], left=(1, 4, 5), gap=2).splitlines()
-    click.echo(click.style(table[0], dim=True))
+    say_styled(click.style(table[0], dim=True))
     for line, listed in zip(table[1:], jobs, strict=True):
         state = listed.job.state if listed.job else ""
         coloured = click.style(state, fg=_COLOURS.get(STATE_TONES.get(state, "")))
-        click.echo(line.replace(f" {state} ", f" {coloured} ", 1) if state else line)
+        say_styled(line.replace(f" {state} ", f" {coloured} ", 1) if state else line)
         if listed.job and listed.job.why:
-            say(f"     {listed.job.why}")
+            say_line(f"     {listed.job.why}")
 
 
 def _cells(listed: Listed) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -10,7 +11,7 @@ import click
 
 from bonito_local.airgap.limits import leave_no_core
 from bonito_local.cli.lazy import LazyGroup
-from bonito_local.cli.talk import hush_libraries, say, with_levels
+from bonito_local.cli.talk import hush_libraries, say, say_line, with_levels
 from bonito_local.errors import BonitoError
 from bonito_local.private import keep_private
 
@@ -30,6 +31,7 @@ COMMANDS = {
     "review": ("review", "Look at a job's rows, and say which go into its dataset."),
     "score": ("score", "Score a job's rows by its model, and select by that."),
     "export": ("export", "Write a job's dataset again, or in another format."),
+    "coverage": ("coverage", "Say how much of a job's documents became rows."),
     "report": ("report", "Write a page about a job's dataset."),
     "import": ("import_rows", "Take back rows that were reviewed elsewhere."),
     "logs": ("logs", "Print what a job's detached workers said."),
@@ -65,7 +67,7 @@ def _tell_version(ctx: click.Context, _param: click.Parameter, asked: bool) -> N
     if asked and not ctx.resilient_parsing:
         from bonito_local.cli.version import versions
 
-        click.echo("\n".join(versions()))
+        say("\n".join(versions()))
         ctx.exit()
 
 
@@ -94,7 +96,7 @@ def cli(ctx: click.Context) -> int | None:
             from bonito_local.tui.app import run_app
 
             return run_app()
-        click.echo(ctx.get_help())
+        say(ctx.get_help())
     return None
 
 
@@ -112,6 +114,27 @@ def main() -> None:
     sys.exit(run(sys.argv[1:]))
 
 
+def _of_the_system(error: OSError | MemoryError) -> tuple[str, str]:
+    """Say what the system refused, and what can be done; these are no faults of ours."""
+    if isinstance(error, MemoryError):
+        return "Memory ran out.", "Close other programs, or use a smaller model, and try again."
+    # What a library raises in its own words may quote what it read.
+    named = f"{error.filename}: " if isinstance(error.filename, str) else ""
+    title = f"{named}{error.strerror}." if error.errno else f"{type(error).__name__}."
+    remedies = {
+        errno.EMFILE: "Allow more open files: ulimit -n 1024.",
+        errno.ENFILE: "Close other programs: the system has no open file left.",
+        errno.ENOSPC: "Free some space, and run the same command again.",
+        errno.EDQUOT: "Free some space, and run the same command again.",
+        errno.EROFS: "Name a folder on a disk that you may write to.",
+        errno.EACCES: "See that the file and its folder can be read and written by you.",
+        errno.EPERM: "See that the file and its folder can be read and written by you.",
+        errno.ENAMETOOLONG: "Use a shorter name.",
+        errno.EAGAIN: "Close other programs: the system has no room for another process.",
+    }
+    return title, remedies.get(error.errno or 0, "`bonito-local --debug ...` shows where.")
+
+
 def run(args: list[str]) -> int:
     """Run a command line; every error ends here, as one line and an exit status."""
     debug = "--debug" in args
@@ -122,27 +145,32 @@ def run(args: list[str]) -> int:
     except click.ClickException as error:
         say(f"error: {error.format_message()}", err=True)
         if isinstance(error, click.UsageError) and error.ctx:
-            click.echo(f"See `{error.ctx.command_path} --help`.", err=True)
+            say_line(f"See `{error.ctx.command_path} --help`.", err=True)
         return error.exit_code
     except BrokenPipeError:
         # Whoever read the output has gone (`| head`): leave nothing to flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except (KeyboardInterrupt, click.Abort):
-        click.echo("Stopped.", err=True)
+        say("Stopped.", err=True)
         return 130
     except BonitoError as error:
         if debug:
             raise
-        say(f"error: {error.title}", err=True)
+        say_line(f"error: {error.title}", err=True)
         if error.remedy:
-            say(error.remedy, err=True)
+            say_line(error.remedy, err=True)
         return error.exit_code
+    except (OSError, MemoryError) as error:
+        if debug:
+            raise
+        title, remedy = _of_the_system(error)
+        say_line(f"error: {title}", err=True)
+        say_line(remedy, err=True)
+        return 1
     except Exception as error:  # The last edge: a user sees one line, and how to get the rest.
         if debug:
             raise
-        say(f"error: {type(error).__name__}: {error}", err=True)
-        click.echo(
-            "This is a fault of bonito-local: `bonito-local --debug ...` shows where.", err=True
-        )
+        say_line(f"error: {type(error).__name__}: {error}", err=True)
+        say("This is a fault of bonito-local: `bonito-local --debug ...` shows where.", err=True)
         return 70

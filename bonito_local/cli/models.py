@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bonito_local.cli.talk import redraw, say, say_line
 from bonito_local.errors import LicenseError, UsageError
 
 if TYPE_CHECKING:
@@ -48,15 +49,15 @@ def list_models(folders: tuple[Path, ...] = (), as_json: bool = False) -> None:
         told += [
             {"name": m.name, "place": "hub", "repo": m.repo, "licence": m.licence} for m in lacking
         ]
-        click.echo(json.dumps(told, indent=2))
+        say(json.dumps(told, indent=2))
         return
     for model in found:
-        click.echo(f"{model.reference}  ({_size(model.bytes)})  {_about(model)}")
+        say_line(f"{model.reference}  ({_size(model.bytes)})  {_about(model)}")
         if model.named:
-            click.echo(f"  {model.path}")
+            say_line(f"  {model.path}")
     for offered in lacking:
-        click.echo(f"{offered.name}  (not here)  {offered.summary}")
-        click.echo(f"  licence {offered.licence}; bonito-local models pull {offered.name}")
+        say_line(f"{offered.name}  (not here)  {offered.summary}")
+        say_line(f"  licence {offered.licence}; bonito-local models pull {offered.name}")
 
 
 @command.command("pull")
@@ -91,7 +92,7 @@ def pull(
     from bonito_local.models.offer import fetch, offer
 
     offered = offer(model, name=name, quant=quant, file=file, revision=revision, base=base)
-    click.echo(_offer(offered), err=True)
+    say(_offer(offered), err=True)
     try:
         offered.check_accepted(accept_license)
     except LicenseError:
@@ -99,7 +100,7 @@ def pull(
             raise
         click.confirm("Do you accept its licence?", abort=True, err=True)
     path = fetch(offered, _Shown())
-    click.echo(f"{offered.name}: {_size(path.stat().st_size)}, {path}")
+    say_line(f"{offered.name}: {_size(path.stat().st_size)}, {path}")
 
 
 @command.command("add")
@@ -110,7 +111,7 @@ def add(file: Path, name: str | None) -> None:
     from bonito_local.models import store
 
     path = store.add(file, name)
-    click.echo(f"{path.stem}: {_size(path.stat().st_size)}, {path}")
+    say_line(f"{path.stem}: {_size(path.stat().st_size)}, {path}")
 
 
 @command.command("verify")
@@ -131,14 +132,14 @@ def verify(names: tuple[str, ...], as_json: bool) -> int:
             there = ", ".join(store.names()) or "none"
             raise UsageError(f"There is no model {name} here.", f"There: {there}.")
         if not as_json:
-            click.echo(f"{name}  {path}")
+            say_line(f"{name}  {path}")
         reports.append(report := check(path))
         if not as_json:
             show(report, path)
     if as_json:
-        click.echo(json.dumps([report.plain() for report in reports], indent=2))
+        say(json.dumps([report.plain() for report in reports], indent=2))
     elif not reports:
-        click.echo(f"There are no models in {store.folder()}.")
+        say_line(f"There are no models in {store.folder()}.")
     return 0 if all(report.passed for report in reports) else 1
 
 
@@ -153,7 +154,7 @@ def remove(names: tuple[str, ...], yes: bool) -> None:
         if not yes and store.find(name) and sys.stdin.isatty():
             click.confirm(f"Delete {name} ({store.find(name)})?", abort=True, err=True)
         for path in store.remove(name):
-            click.echo(f"deleted {path}")
+            say_line(f"deleted {path}")
 
 
 def _about(model: Installed) -> str:
@@ -212,9 +213,9 @@ class _Shown:
             parts.append(f"{step.tensors} of {step.of_tensors} tensors")
         told = f"{percent:3d} %  {', '.join(parts)}"
         if self._on:
-            click.echo(f"\r\033[K{told}  {step.now}", err=True, nl=False)
+            redraw(f"{told}  {step.now}")
             if step.fetched == step.to_fetch and step.tensors == step.of_tensors:
-                click.echo("", err=True)
+                say("", err=True)
         elif (at := f"{percent // 10} {step.of_tensors > 0}") != self._last:
             self._last = at
-            click.echo(told, err=True)
+            say(told, err=True)

@@ -9,6 +9,7 @@ import click
 
 from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.cli.completing import tasks as complete_tasks
+from bonito_local.cli.talk import say_line
 from bonito_local.errors import UsageError
 from bonito_local.jobs.newjob import write_job
 from bonito_local.jobs.own_tasks import find_tasks
@@ -41,7 +42,7 @@ def command(paths: tuple[str, ...], task: str, output: str, model: str, backend:
     parse_tasks(task)
     tasks = [_task(file, name.strip()) for name in task.split(",") if name.strip()]
     write_job(file, [_from(file, d) for d in documents], tasks, _from(file, output), model, backend)
-    click.echo(f"Wrote {file}. `bonito-local run {file}` runs it.")
+    say_line(f"Wrote {file}. `bonito-local run {file}` runs it.")
 
 
 def _task(file: Path, name: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from bonito_local.cli.completing import jobs
+from bonito_local.cli.talk import say_line
 from bonito_local.errors import JobError
 from bonito_local.jobs.control import ask
 from bonito_local.jobs.find import find_job
@@ -21,7 +22,7 @@ def command(job: str) -> None:
     JOB is its number in `bonito-local jobs`, its output folder, or its job file.
     `bonito-local resume` goes on with it.
     """
-    click.echo(f"Paused: {stop(job, 'pause')}. `bonito-local resume {job}` goes on.")
+    say_line(f"Paused: {stop(job, 'pause')}. `bonito-local resume {job}` goes on.")
 
 
 def stop(job: str, wish: Wish) -> Path:

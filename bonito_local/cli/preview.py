@@ -61,7 +61,7 @@ def _show_plain(looking: Iterable[Found], wanted: Generation) -> None:
         if found.kind == "end":
             density = data.pop("density")
             data["whole"] = asdict(_whole(wanted, density)) if wanted.tasks else None
-        click.echo(json.dumps(data))
+        say(json.dumps(data))
 
 
 def _show(looking: Iterable[Found], wanted: Generation) -> None:

@@ -8,10 +8,9 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Protocol, Self
 
-import click
-
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say_line
 from bonito_local.jobs.progress import Progress
+from bonito_local.printable import one_line
 
 _LINE_SECONDS = 5.0
 
@@ -81,7 +80,7 @@ class LineReporter:
             return
         self._phase, self._next = progress.phase, now + _LINE_SECONDS
         count = f" {progress.done}/{progress.planned}" if progress.phase == "generating" else ""
-        click.echo(f"{progress.phase}{count}: {describe(progress)}", err=True)
+        say_line(f"{progress.phase}{count}: {describe(progress)}", err=True)
 
 
 class BarReporter:
@@ -97,7 +96,7 @@ class BarReporter:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[words]}"),
+            TextColumn("{task.fields[words]}", markup=False),
             console=Console(stderr=True),
         )
         self._task = self._bar.add_task("loading", total=None, words="")
@@ -120,5 +119,5 @@ class BarReporter:
             description=progress.phase,
             completed=progress.done,
             total=progress.planned if generating else None,
-            words=describe(progress),
+            words=one_line(describe(progress)),
         )

@@ -8,6 +8,7 @@ import click
 
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
+from bonito_local.cli.talk import say_line
 from bonito_local.jobs.find import find_job
 
 
@@ -24,4 +25,4 @@ def command(job: str, output: Path | None) -> None:
     enter_air_gap(online=False)
     from bonito_local.jobs.report import write_report
 
-    click.echo(f"The report is {write_report(folder, output)}")
+    say_line(f"The report is {write_report(folder, output)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from bonito_local.cli.completing import jobs
+from bonito_local.cli.talk import say, say_line
 from bonito_local.jobs.control import RETRYABLE, retry
 from bonito_local.jobs.find import find_job
 
@@ -28,6 +29,6 @@ def command(job: str, outcomes: tuple[str, ...]) -> None:
     """
     output = find_job(job)
     asked = retry(output, [name for name in RETRYABLE if name in outcomes])
-    click.echo(f"{asked} samples are pending again.")
+    say(f"{asked} samples are pending again.")
     if asked:
-        click.echo(f"`bonito-local resume {job}` asks for them.")
+        say_line(f"`bonito-local resume {job}` asks for them.")

@@ -7,6 +7,7 @@ import sys
 import click
 
 from bonito_local.cli.completing import jobs
+from bonito_local.cli.talk import say_line
 from bonito_local.errors import UsageError
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.removal import purge, remove
@@ -28,7 +29,7 @@ def command(job: str, purged: bool, yes: bool) -> None:
     output = find_job(job, gone=True)
     if not purged:
         remove(output)
-        click.echo(f"{output} is off the list; its files stay.")
+        say_line(f"{output} is off the list; its files stay.")
         return
     if not yes and not sys.stdin.isatty():
         raise UsageError("There is nobody to ask.", "Add --yes to delete without being asked.")
@@ -37,4 +38,4 @@ def command(job: str, purged: bool, yes: bool) -> None:
             f"Delete the job, its dataset and its exports in {output}?", abort=True, err=True
         )
     for path in purge(output):
-        click.echo(f"deleted {path}")
+        say_line(f"deleted {path}")

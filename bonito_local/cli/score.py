@@ -10,6 +10,7 @@ import click
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.foreground import enter_air_gap
 from bonito_local.cli.progress import reporter
+from bonito_local.cli.talk import say, say_line
 from bonito_local.errors import UsageError
 from bonito_local.exports.row import SCORES
 from bonito_local.jobs.control import read_request
@@ -50,9 +51,9 @@ def command(
     with chdir(made.folder or Path()), StopSignals() as signals, reporter() as shown:
         rows = score_job(made, wanted, shown.show, signals.stop)
     if rows is None:
-        click.echo("Stopped. The same command goes on from here.", err=True)
+        say("Stopped. The same command goes on from here.", err=True)
         return signals.exit_status
-    click.echo(f"{'1 row' if rows == 1 else f'{rows} rows'} in {folder}")
+    say_line(f"{'1 row' if rows == 1 else f'{rows} rows'} in {folder}")
     return 0
 
 

@@ -12,7 +12,7 @@ import click
 from bonito_local.cli.completing import jobs
 from bonito_local.cli.progress import describe
 from bonito_local.cli.summary import ledger_table
-from bonito_local.cli.talk import say
+from bonito_local.cli.talk import say, say_line
 from bonito_local.jobs.find import find_job
 from bonito_local.jobs.state import AT_WORK, JobState, job_state
 
@@ -27,9 +27,9 @@ def command(job: str, as_json: bool) -> None:
     """
     state = job_state(find_job(job))
     if as_json:
-        click.echo(json.dumps(as_plain(state), indent=2))
+        say(json.dumps(as_plain(state), indent=2))
         return
-    say(f"{state.output}: {headline(state)}")
+    say_line(f"{state.output}: {headline(state)}")
     if state.why:
         say(state.why)
     if state.ledger.planned:

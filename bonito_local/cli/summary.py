@@ -8,10 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from bonito_local.cli.table import aligned
-from bonito_local.cli.talk import quiet, say
+from bonito_local.cli.talk import quiet, say, say_line
 from bonito_local.jobs.ledger import OUTCOMES, PENDING, Ledger
 
 if TYPE_CHECKING:
@@ -31,12 +29,12 @@ def print_summary(summary: Summary, output: Path) -> None:
         for count in summary.ledger.reasons():
             say(f"  {count.outcome}: {count.reason} ({count.samples})")
     for problem in summary.problems[:_MOST_PROBLEMS]:
-        say(f"{problem.source}: {problem.title} {problem.remedy}".strip(), err=True)
+        say_line(f"{problem.source}: {problem.title} {problem.remedy}".strip(), err=True)
     if len(summary.problems) > _MOST_PROBLEMS:
-        say(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
+        say_line(f"... {len(summary.problems)} in all, see {output / 'problems.json'}", err=True)
     if summary.ledger.planned:
         rows = "1 row" if summary.rows == 1 else f"{summary.rows} rows"
-        say(f"{rows} in {output}")
+        say_line(f"{rows} in {output}")
 
 
 def print_plain(summary: Summary, output: Path) -> None:
@@ -48,7 +46,7 @@ def print_plain(summary: Summary, output: Path) -> None:
         "ledger": summary.ledger.as_json(),
         "problems": [asdict(problem) for problem in summary.problems],
     }
-    click.echo(json.dumps(told, indent=2))
+    say(json.dumps(told, indent=2))
 
 
 def sample_rows(path: Path, rows: int) -> list[str]:

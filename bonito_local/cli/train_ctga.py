@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bonito_local.cli.foreground import enter_air_gap
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say, say_line
 from bonito_local.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def command(
     if output.is_dir():
         raise UsageError(f"{output} is a folder.", "Name a file, rows.jsonl say.")
     if download:
-        click.echo("warning: --download: this process may use the network.", err=True)
+        say("warning: --download: this process may use the network.", err=True)
     else:
         enter_air_gap(online=False)
     if source == PAPER:
@@ -83,10 +83,10 @@ def command(
         plan = plan_described(Path(source))
     counts = build(plan, output, Limits(max_examples, max_chars), seed, _notify)
     if as_json:
-        click.echo(json.dumps(counts.plain(), indent=2, ensure_ascii=False))
+        say(json.dumps(counts.plain(), indent=2, ensure_ascii=False))
     else:
         _print(counts)
-        click.echo(f"{counts.rows.total()} rows in {output}, the counts in {report_path(output)}")
+        say_line(f"{counts.rows.total()} rows in {output}, the counts in {report_path(output)}")
     _warn(counts)
     return 1 if counts.unused else 0
 
@@ -105,15 +105,15 @@ def _paper(
     if download:
         from bonito_local.training.ctga.hub import fetch
 
-        for failed in fetch(paper_datasets(wanted), data, lambda text: click.echo(text, err=True)):
-            click.echo(f"warning: {failed.dataset}: {failed.why}", err=True)
+        for failed in fetch(paper_datasets(wanted), data, lambda text: say(text, err=True)):
+            say_line(f"warning: {failed.dataset}: {failed.why}", err=True)
     return plan_paper(data, promptsource, wanted)
 
 
 def _notify(dataset: str, counts: Counts) -> None:
     rows, _ = counts.of(dataset)
     if not quiet():
-        click.echo(f"{dataset}: {counts.read[dataset]} examples, {rows} rows", err=True)
+        say_line(f"{dataset}: {counts.read[dataset]} examples, {rows} rows", err=True)
 
 
 def _print(counts: Counts) -> None:
@@ -139,15 +139,13 @@ def _print(counts: Counts) -> None:
 
 def _warn(counts: Counts) -> None:
     for one in counts.unused:
-        click.echo(
-            f"warning: {one.dataset} gave no rows: {one.why}. {one.remedy}".strip(), err=True
-        )
+        say_line(f"warning: {one.dataset} gave no rows: {one.why}. {one.remedy}".strip(), err=True)
     by_dataset: dict[str, list[str]] = {}
     for out in counts.left_out:
         by_dataset.setdefault(out.dataset, []).append(f"{out.template} ({out.why})")
     for dataset, templates in by_dataset.items():
         more = f" and {len(templates) - 3} more" if len(templates) > 3 else ""
         listed = "; ".join(templates[:3])
-        click.echo(f"warning: {dataset}: templates left out: {listed}{more}", err=True)
+        say_line(f"warning: {dataset}: templates left out: {listed}{more}", err=True)
     if counts.absent:
-        click.echo(f"warning: not there: {', '.join(counts.absent)}", err=True)
+        say(f"warning: not there: {', '.join(counts.absent)}", err=True)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say, say_line
 from bonito_local.errors import BackendError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def _plan(wanted: TrainConfig) -> int:
     from bonito_local.training.plan import lines, make_plan
 
     plan = make_plan(wanted, 0.8 * available_memory())
-    click.echo("\n".join(lines(plan, wanted)))
+    say("\n".join(lines(plan, wanted)))
     return 0
 
 
@@ -84,21 +84,21 @@ def _train(wanted: TrainConfig, online: bool) -> int:
     processes.leave()
     if not processes.first:
         return 0
-    click.echo(f"{ended.counts}")
+    say(f"{ended.counts}")
     if not ended.complete:
-        click.echo(
+        say(
             f"Stopped at step {ended.step:,} of {ended.steps:,}. "
             "The same command goes on from here.",
             err=True,
         )
         return signals.exit_status
-    click.echo(f"Computed in {ended.compute}")
-    click.echo(f"{ended.steps:,} steps, loss {ended.loss:.3f}: the adapter is in {wanted.output}")
+    say(f"Computed in {ended.compute}")
+    say_line(f"{ended.steps:,} steps, loss {ended.loss:.3f}: the adapter is in {wanted.output}")
     gguf = wanted.output.with_suffix(".gguf").name
     words = ["bonito-local", "convert", str(wanted.base), "--adapter", str(wanted.output)]
-    click.echo("Make it a GGUF:")
+    say("Make it a GGUF:")
     merge_into = "bf16" if wanted.weights == "base" else "nf4"
-    click.echo(f"  {shlex.join([*words, '--merge-into', merge_into, '-o', gguf])}")
+    say(f"  {shlex.join([*words, '--merge-into', merge_into, '-o', gguf])}")
     return 0
 
 
@@ -134,7 +134,7 @@ class _Shown(AbstractContextManager["_Shown"]):
         now = time.monotonic()
         if progress.phase != self._phase or now >= self._next or progress.step == progress.steps:
             self._phase, self._next = progress.phase, now + _LINE_SECONDS
-            click.echo(_told(progress), err=True)
+            say(_told(progress), err=True)
 
 
 def _told(progress: Progress) -> str:

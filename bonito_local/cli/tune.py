@@ -17,7 +17,7 @@ from bonito_local.backends.llamacpp.opening import usual_mix
 from bonito_local.backends.llamacpp.remembered import remember
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.llamacpp.tuning import Tuning, tune
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say
 from bonito_local.convert.manifest import read_manifest
 from bonito_local.errors import ConvertError
 from bonito_local.models.catalog import ModelFile, resolve_model
@@ -56,7 +56,7 @@ def command(
             console.print(_table(model, mix, tuning))
             console.print(f"Fastest: {describe(tuning.best)}\n")
     if as_json:
-        click.echo(json.dumps([_plain(model, tuning) for model, tuning in found], indent=2))
+        say(json.dumps([_plain(model, tuning) for model, tuning in found], indent=2))
     elif len(found) > 1:
         console.print(_comparison(found))
 
@@ -83,8 +83,8 @@ def _shown(text: str) -> Iterator[Callable[[str], None]]:
         yield lambda _: None
         return
     if not console.is_terminal:
-        click.echo(text, err=True)
-        yield partial(click.echo, err=True)
+        say(text, err=True)
+        yield partial(say, err=True)
         return
     with console.status(text) as status:
         yield status.update

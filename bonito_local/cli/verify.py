@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bonito_local.cli.talk import quiet
+from bonito_local.cli.talk import quiet, say, say_line
 
 if TYPE_CHECKING:
     from bonito_local.convert.plan import MergeInto
@@ -50,7 +50,7 @@ def command(
     """
     report = check(file, source, adapters, merge_into, text)
     if as_json:
-        click.echo(json.dumps(report.plain(), indent=2))
+        say(json.dumps(report.plain(), indent=2))
     else:
         show(report, file)
     return 0 if report.passed else 1
@@ -72,7 +72,7 @@ def check(
         adapters=adapters,
         merge_into=merge_into,
         text=text,
-        notify=lambda what: None if quiet() else click.echo(f"{what} ...", err=True),
+        notify=lambda what: None if quiet() else say(f"{what} ...", err=True),
     )
     report.write(file)
     return report
@@ -81,21 +81,21 @@ def check(
 def show(report: Report, file: Path) -> None:
     """Print a report that lies beside the file."""
     if found := report.comparison:
-        click.echo(f"reference          {found.reference}, merged, in llama.cpp")
-        click.echo(f"mean divergence    {found.mean_kl:.5f} nats a token ({found.tokens} tokens)")
-        click.echo(f"worst divergence   {found.worst_kl:.4f}")
-        click.echo(f"top-1 agreement    {found.top1:.2%}")
-        click.echo(
+        say_line(f"reference          {found.reference}, merged, in llama.cpp")
+        say(f"mean divergence    {found.mean_kl:.5f} nats a token ({found.tokens} tokens)")
+        say(f"worst divergence   {found.worst_kl:.4f}")
+        say(f"top-1 agreement    {found.top1:.2%}")
+        say(
             f"completions parse  {found.parse_rate:.0%} "
             f"(reference {found.reference_parse_rate:.0%})"
         )
         if found.perplexity is not None:
-            click.echo(
+            say(
                 f"perplexity         {found.perplexity:.3f} "
                 f"(reference {found.reference_perplexity:.3f})"
             )
     if report.texts_tokenized:
-        click.echo(f"tokenized alike    {report.texts_tokenized} texts")
+        say(f"tokenized alike    {report.texts_tokenized} texts")
     for failure in report.failures:
-        click.echo(f"failed: {failure}", err=True)
-    click.echo(f"{'passed' if report.passed else 'FAILED'}: {report.path(file)}")
+        say(f"failed: {failure}", err=True)
+    say_line(f"{'passed' if report.passed else 'FAILED'}: {report.path(file)}")

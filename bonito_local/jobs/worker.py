@@ -22,6 +22,7 @@ from bonito_local.jobs.registry import Registry
 from bonito_local.jobs.signals import StopSignals
 from bonito_local.jobs.store import Store
 from bonito_local.passages.ahead import stopped_by
+from bonito_local.printable import one_line
 from bonito_local.private import create
 
 _LINE_SECONDS = 60.0
@@ -154,7 +155,7 @@ class _Log:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+    sys.stderr.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {one_line(text)}\n")
     sys.stderr.flush()
 
 

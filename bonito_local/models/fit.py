@@ -12,9 +12,11 @@ from contextlib import suppress
 
 from bonito_local.backends.base import Backend
 from bonito_local.errors import UsageError
+from bonito_local.printable import one_line
 from bonito_local.tasks import TASK_TYPES, TaskType, format_prompt
 
 _LONGEST = 1024
+_LONGEST_LICENCE = 200  # characters
 _SHORTEST = 16
 # BOS, and tokens that differ where passage and markers meet.
 _MARGIN = 8
@@ -79,7 +81,8 @@ def untrained_tasks(backend: Backend, tasks: Iterable[TaskType]) -> list[TaskTyp
 def origin(backend: Backend) -> dict[str, str]:
     """Return `quantization` (Q4_K_M, ...) and `license`, as far as the model's metadata says."""
     found = metadata(backend)
-    told = {"license": str(found.get("general.license", ""))}
+    # Anyone writes a file's metadata, and this goes into a dataset's card.
+    told = {"license": one_line(str(found.get("general.license", "")))[:_LONGEST_LICENCE]}
     kind = str(found.get("general.file_type", ""))
     if kind.isdecimal():
         from gguf import LlamaFileType

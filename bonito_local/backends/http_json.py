@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import http.client
 import json
+import math
 import os
 import random
 import ssl
 import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from bonito_local import airgap
 from bonito_local.backends.endpoint import Endpoint
 from bonito_local.errors import BackendError
+from bonito_local.shapes import ShapeError, parse
 
 KEY = "BONITO_LOCAL_API_KEY"
 _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-_MOST_BYTES = 64 << 20
+_MOST_BYTES, _MOST_ERROR = 64 << 20, 1 << 20
+_REPEATED = 24  # characters of a prompt in a server's error, which are no coincidence
+_LOOK_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +88,7 @@ class Client:
         self._lock = threading.Lock()
         self._open: set[_Connection] = set()
         self._closed = threading.Event()
+        self._watching: threading.Thread | None = None
         self._headers = {"Content-Type": "application/json", "Accept": "application/json"}
         if key := os.environ.get(KEY, "").strip():
             if not (key.isascii() and key.isprintable()):
@@ -121,6 +129,13 @@ class Client:
             for connection in self._open:
                 connection.abort()
 
+    def _watch(self) -> None:
+        """Break off what takes too long in all: a byte a second keeps every single read short."""
+        while not self._closed.wait(_LOOK_SECONDS):
+            with self._lock:
+                for connection in self._open:
+                    connection.expire()
+
     def close(self) -> None:
         """Close all connections, once no other thread uses one."""
         self.abort()
@@ -133,20 +148,22 @@ class Client:
         connection, fresh = self._connection()
         try:
             status, headers, data = self._exchange(connection, path, body)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             self._drop(connection)
             if self._closed.is_set():
                 raise Aborted from error
+            if connection.late:
+                error = TimeoutError()
             if not fresh and not isinstance(error, TimeoutError):
                 # The server closed a connection that had long been idle: not its fault.
                 return self._try(path, body)
             raise _Failure(_said(error, self.patience.seconds), reached=connection.made) from error
         if status == 200:
             try:
-                return json.loads(data)
-            except ValueError as error:
+                return parse(data, most=_MOST_BYTES)
+            except ShapeError as error:
                 raise _Failure("it answered with something that is not JSON") from error
-        said = f"status {status}{_message(data)}"
+        said = f"status {status}{_message(data, body)}"
         if status in _PASSING:
             raise _Failure(said, after=_seconds(headers.get("Retry-After", "")))
         raise Refused(status, said)
@@ -156,9 +173,10 @@ class Client:
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         data = None if body is None else json.dumps(body).encode()
         method = "GET" if body is None else "POST"
-        connection.request(method, f"{self.endpoint.path}{path}", data, self._headers)
-        with connection.getresponse() as answer:
-            found = answer.read(_MOST_BYTES + 1)
+        with connection.deadline():
+            connection.request(method, f"{self.endpoint.path}{path}", data, self._headers)
+            with connection.getresponse() as answer:
+                found = answer.read(_MOST_BYTES + 1)
         if len(found) > _MOST_BYTES:
             raise http.client.HTTPException("it answered with too much")
         if answer.will_close:
@@ -173,6 +191,9 @@ class Client:
         self._own.connection = made
         with self._lock:
             self._open.add(made)
+            if self._watching is None:
+                self._watching = threading.Thread(target=self._watch, name="patience", daemon=True)
+                self._watching.start()
         return made, True
 
     def _drop(self, connection: _Connection) -> None:
@@ -190,7 +211,23 @@ class _Connection(http.client.HTTPConnection):
         self._endpoint = endpoint
         self._seconds = timeout
         self._closed = closed
-        self.made = False
+        self._until = math.inf
+        self.made = self.late = False
+
+    @contextmanager
+    def deadline(self) -> Iterator[None]:
+        """Give the block so many seconds in all; `late` tells that they were not enough."""
+        self._until = time.monotonic() + self._seconds
+        try:
+            yield
+        finally:
+            self._until = math.inf
+
+    def expire(self) -> None:
+        """Break off what should have been done by now."""
+        if time.monotonic() > self._until:
+            self.late = True
+            self.abort()
 
     def connect(self) -> None:
         sock = airgap.connect(self._endpoint.address, self._seconds)
@@ -222,15 +259,23 @@ def _said(error: Exception, seconds: float) -> str:
     return (getattr(error, "strerror", None) or type(error).__name__).lower()
 
 
-def _message(data: bytes) -> str:
-    """What an error's body says, as OpenAI's servers and Ollama put it."""
+def _message(data: bytes, body: dict[str, Any] | None) -> str:
+    """What an error's body says, as OpenAI's servers and Ollama put it.
+
+    Nothing where it repeats the prompt: errors are logged, and hold no text of a document.
+    """
     try:
-        found = json.loads(data)
-    except ValueError:
+        found = parse(data, most=_MOST_ERROR)
+    except ShapeError:
         return ""
     error = found.get("error", found) if isinstance(found, dict) else None
     said = error.get("message", "") if isinstance(error, dict) else error
-    return f": {' '.join(said.split())[:200]}" if isinstance(said, str) and said else ""
+    if not isinstance(said, str) or not said:
+        return ""
+    shown = " ".join(said.split())[:200]
+    prompt = " ".join(str((body or {}).get("prompt", "")).split())
+    repeated = any(shown[at : at + _REPEATED] in prompt for at in range(len(shown) - _REPEATED + 1))
+    return "" if repeated else f": {shown}"
 
 
 def _seconds(header: str) -> float:

@@ -31,6 +31,8 @@ _CONTEXT = 2048  # where the server does not say
 _BYTES = 3  # of text a token, where the server does not count: few, so that prompts fit
 _MOST_FAILED = 8  # in a row; then it is the server, not what it is asked
 _SEEDS = 0x7FFFFFFF
+_MOST_TOKENS = 1 << 31  # that a server can have counted
+_CHARACTERS, _SPARE = 64, 4096  # of text: more than so many a token, no model writes
 # Servers have defaults beyond the API's, which would change what is drawn.
 _NEUTRAL = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0, "repetition_penalty": 1.0}
 _REFUSES_ALL = {401, 403, 404, 405, 501}
@@ -188,13 +190,16 @@ class OpenAI:
         reason: FinishReason = "length" if said == "length" else "stop"
         if (cut := cut_at_stop(text, request.sampling.stop)) is not None:
             text, reason = cut, "stop"
-        asked, drawn = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        most = _CHARACTERS * request.sampling.max_tokens + _SPARE
+        if len(text) > most:
+            # A server that does not keep to the limit: no row is made of what was cut off.
+            text, reason = text[:most], "length"
         return Completion(
             request.id,
             sample.index,
             text,
-            asked if isinstance(asked, int) else 0,
-            drawn if isinstance(drawn, int) else 0,
+            _counted_by(usage.get("prompt_tokens"), 0),
+            _counted_by(usage.get("completion_tokens"), 0),
             reason,
         )
 
@@ -220,7 +225,7 @@ class OpenAI:
             self._asked("/props", "default_generation_settings", "n_ctx"),  # llama-server
             meta.get("n_ctx_train") if isinstance(meta, dict) else None,
         ]
-        return next((n for n in told if isinstance(n, int) and n > 0), _CONTEXT)
+        return next((n for told_by in told if (n := _counted_by(told_by, 0))), _CONTEXT)
 
     def _asked(self, path: str, *keys: str, body: dict[str, Any] | None = None) -> Any:
         """What a server says beyond the API; None where it says nothing."""
@@ -256,6 +261,12 @@ class OpenAI:
         else:
             remedy = "Correct --model or --endpoint; it must serve /v1/completions."
         return BackendError(f"The server at {self._endpoint} refuses: {error.said}.", remedy)
+
+
+def _counted_by(told: Any, otherwise: int) -> int:
+    """Return a number of tokens that a server tells, if it is one that can be."""
+    is_whole = isinstance(told, int) and not isinstance(told, bool)
+    return told if is_whole and 0 <= told <= _MOST_TOKENS else otherwise
 
 
 def _failed(request: Request, sample: Sample, why: str) -> Completion:

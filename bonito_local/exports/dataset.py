@@ -27,6 +27,8 @@ from bonito_local.exports.staging import Staging
 from bonito_local.exports.tables import Shards, Table, open_table
 from bonito_local.exports.tally import Tally
 
+_ENOUGH, _LEAST_DISTINCT = 20, 0.5  # rows, and their distinct questions, for a warning
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -145,6 +147,11 @@ def warnings(made: Made, tally: Tally) -> Iterable[str]:
     if not tally.total:
         yield "No row is in it: see which rows were asked for, and the ledger."
         return
+    if tally.read >= _ENOUGH and tally.distinct < _LEAST_DISTINCT:
+        yield (
+            f"Only {tally.distinct:.0%} of the questions are distinct: "
+            "use another model, or look at the rows in `bonito-local review`."
+        )
     for name in made.split.names:
         count = tally.in_split(name)
         if not count:

@@ -129,6 +129,7 @@ def _tiles(account: Account, tally: Tally) -> str:
         share = account.ledger["outcomes"]["accepted"] / planned
         told.append(("passed checks", f"{share:.0%}"))
     if tally.total:
+        told.append(("distinct questions", f"{tally.distinct:.0%}"))
         told.append(("median words", f"{quantile(tally.words['input'], 0.5):,}"))
     return "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in told)
 

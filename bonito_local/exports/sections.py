@@ -45,6 +45,8 @@ def lead(account: Account, tally: Tally) -> str:
 
 def _contents(account: Account, made: Made, tally: Tally) -> Iterator[Block]:
     yield f"The rows are those {made.rows}."
+    if tally.total:
+        yield f"{tally.distinct:.0%} of the questions are distinct (instructions without passages)."
     tasks = tally.tasks()
     if tasks:
         yield Plot("tasks", "Rows by task type", plots.bars(tasks, "Rows by task type"))

@@ -10,10 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
+from bonito_local.checks.answers import question_in
+from bonito_local.checks.text import normalize, without_passage
 from bonito_local.exports.row import SCORES, Row
 
 _MOST_LABELS = 12
 _LONGEST_LABEL = 40  # characters
+_MOST_ASKED = 100_000  # rows whose questions are compared
 LENGTHS = ("passage", "input", "output")
 
 
@@ -23,7 +26,8 @@ class Tally:
 
     `rows` counts by (task, split), `labels` each task's responses, None where they are free
     text, `words` each text's lengths in words, `scores` each score in hundredths, `documents`
-    the documents by split.
+    the documents by split. `asked` are hashes of what the first rows ask without their passage,
+    of so many rows `read`.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -37,6 +41,8 @@ class Tally:
     examples: dict[str, Row] = field(default_factory=dict)
     documents: dict[str, set[bytes]] = field(default_factory=dict)
     edited: int = 0
+    asked: set[bytes] = field(default_factory=set)
+    read: int = 0
     _least: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, row: Row, split: str) -> None:
@@ -50,6 +56,10 @@ class Tally:
             if (score := getattr(row, name)) is not None:
                 self.scores[name][round(100 * score)] += 1
         self._label(row)
+        if self.read < _MOST_ASKED:
+            question = question_in(without_passage(row.input, row.passage))
+            self.asked.add(blake2b(normalize(question).encode(), digest_size=8).digest())
+            self.read += 1
         drawn = blake2b(row.id.encode(), digest_size=8).digest()
         if row.task_type not in self._least or drawn < self._least[row.task_type]:
             self._least[row.task_type], self.examples[row.task_type] = drawn, row
@@ -63,6 +73,11 @@ class Tally:
             seen[label] += 1
         if len(label) > _LONGEST_LABEL or len(seen) > _MOST_LABELS:
             self.labels[row.task_type] = None
+
+    @property
+    def distinct(self) -> float:
+        """The share of rows that ask what no other does, one of those alike counted; 1 of none."""
+        return len(self.asked) / self.read if self.read else 1.0
 
     @property
     def total(self) -> int:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from bonito_local.exports import plots
 from bonito_local.exports.account import Made
 from bonito_local.exports.card import dataset_card
-from bonito_local.exports.dataset import write_dataset
+from bonito_local.exports.dataset import warnings, write_dataset
 from bonito_local.exports.page import report_page
 from bonito_local.exports.splits import Split
 from bonito_local.exports.tally import Tally, quantile
@@ -166,3 +166,17 @@ def test_labels_are_shown_where_responses_are_labels() -> None:
         "ynqa": {"yes": 20, "no": 10}
     }
     assert found.tasks() == {"ynqa": 30, "exqa": 10}
+
+
+def test_how_many_questions_are_distinct() -> None:
+    found = Tally()
+    assert found.distinct == 1
+    for at in range(40):
+        passage = f"Passage {at}."
+        question = f"{passage}\n\nQuestion: Who pays the {at % 10}th bill?"
+        found.add(row(at, passage=passage, input=question), "train")
+    assert (found.read, found.distinct) == (40, 0.25)
+    made = Made()
+    (said,) = warnings(made, found)
+    assert said.startswith("Only 25% of the questions are distinct")
+    assert "25% of the questions are distinct" in dataset_card(account(), made, found)["README.md"]

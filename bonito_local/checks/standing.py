@@ -16,7 +16,9 @@ _POINTS = re.compile(
     r"|the (?:text|passage|article|author|paragraph|sentence|narrator|writer|speaker|excerpt))\b",
     re.IGNORECASE,
 )
-_SPEAKER = re.compile(r"\b(?:I|we|us|our|ours|my|mine|me)\b")
+_SPEAKER = re.compile(
+    r"\b(?:I|we|us|our|ours|my|mine|me)\b|^(?:Did|Do|Have|Had|Were|Was|Are|Will) you\b"
+)
 _PRONOUN = re.compile(
     r"\b(?:he|she|they|him|her|his|them|their|its|it(?! (?:true|possible|necessary|allowed|required"
     r"|mandatory|recommended|important|legal|safe|take|mean|cost|that)\b))\b",
@@ -67,7 +69,7 @@ def _not_stated(row: Candidate) -> bool:
 
 STANDING = (
     Check("question points outside itself", _QUESTIONS, _points_outside),
-    Check("name not in the passage", (*_QUESTIONS, "te"), _foreign_name),
+    Check("name not in the passage", (*_QUESTIONS, *_STATEMENTS), _foreign_name),
     Check("response is a whole sentence", ("exqa",), _whole_sentence),
     Check("response says that there is none", ("exqa", "qa", "mcqa"), _not_stated),
 )

@@ -19,12 +19,14 @@ class Conversation:
         turns: what a user asks and what a model answers, in turns.
         checks: requests for the answer to a question or the truth of a statement, by kind.
         answers: all that is written in the turns, to know a copy by.
+        names: words of the texts of the turns that a row of another text does not hold.
     """
 
     system: str
     turns: tuple[tuple[str, str], ...]
     checks: Mapping[str, str]
     answers: tuple[str, ...]
+    names: frozenset[str] = frozenset()
 
 
 def parse_conversation(data: Mapping[str, Any], form: Callable[[str], Form | None]) -> Conversation:
@@ -42,7 +44,13 @@ def parse_conversation(data: Mapping[str, Any], form: Callable[[str], Form | Non
                 turns.append((begun + _request(exchange, data["checks"], form), written))
                 answers += [line.partition(":")[2].strip() for line in written.splitlines()]
                 begun = ""  # The text stands above already.
-        return Conversation(data["system"], tuple(turns), dict(data["checks"]), tuple(answers))
+        return Conversation(
+            data["system"],
+            tuple(turns),
+            dict(data["checks"]),
+            tuple(answers),
+            frozenset(data.get("names", ())),
+        )
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(
             f"conversation.toml lacks something, or holds it in another form: {error}.",

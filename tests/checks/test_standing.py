@@ -34,6 +34,7 @@ def verdict(
         "What fever does the text name?",
         "What fever did she come with?",
         "Was it a fever of 39.2 degrees?",
+        "Did you ask the Data Office for a copy?",
     ],
 )
 def test_a_question_that_points_outside_itself(question: str) -> None:

@@ -266,3 +266,20 @@ def test_a_job_of_a_model_with_a_chat_template(
     assert "prompt 'instruct' -> None" in capsys.readouterr().err
     assert run([*command, "--guided"]) == 2
     assert "Guided rows are for models" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (" Which leg of Biscuit the beagle was swollen?\nAnswer: left", "copied from the prompt"),
+        (" Who is the Biscuit of the flat?\nAnswer: the tenant", "copied from the prompt"),
+        (" When is rent due for the flat?\nAnswer: first day", None),
+    ],
+)
+def test_a_copy_of_the_prompt_is_a_fault(written: str, said: str | None) -> None:
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    done = Completion("r", 0, written, 1, 1, "stop")
+    assert chat.fault(Assignment(task_type("exqa"), PASSAGE), done) == said
+    if said:  # unless the text is about him
+        there = Assignment(task_type("exqa"), f"{PASSAGE} Biscuit is a beagle.")
+        assert (chat.fault(there, done) is None) == ("leg" not in written)

@@ -9,12 +9,13 @@
 # make licences  docs/licences.md, from the installed packages
 # make sbom   a bill of materials of a plain installation, in dist/
 # make audit  known faults of the versions in constraints.txt; needs a network
+# make mutations  20,000 mutations of job files, stores, bundles, answers and headers
 # make clean  remove everything that make created
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: audit check clean demo dist docs licences lock reference sbom test test-vllm
+.PHONY: audit check clean demo dist docs licences lock mutations reference sbom test test-vllm
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -40,6 +41,10 @@ test: $(VENV)/installed-dev
 
 test-vllm: $(VLLM)/installed
 	$(VLLM)/bin/python -m pytest tests/with_vllm
+
+# A minute for each parser, and what failed before first.
+mutations: $(VENV)/installed-dev
+	$(BIN)/python benchmarks/mutations.py --seconds 60 --keep .cache/mutations
 
 # mypy and import-linter see convert/ and tui/ under their installed names.
 check: $(VENV)/installed-dev

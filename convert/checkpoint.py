@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from bonito_local.convert.safetensors import TensorRef, read_header
 from bonito_local.errors import ConvertError
+from bonito_local.shapes import parse
 
 MAX_JSON = 200_000_000
 
@@ -55,7 +55,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_JSON:
             raise ConvertError(f"{path} is too large for a JSON file of a checkpoint.")
-        value = json.loads(path.read_bytes())
+        value = parse(path.read_bytes())
     except OSError as error:
         raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:

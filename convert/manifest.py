@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from bonito_local.backends.llamacpp.gguf_file import quantization, read_header
 from bonito_local.errors import ConvertError
+from bonito_local.shapes import anything, list_of, map_of, maybe, parse, record, text, whole
 
 if TYPE_CHECKING:  # a manifest is read where no converter is needed
     from bonito_local.convert.plan import Plan
@@ -235,13 +236,32 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
     """Read the manifest of the GGUF at `out`, None where there is none.
 
     Raises:
-        ConvertError: it is not JSON.
+        ConvertError: it is not JSON, or says things that no manifest says.
     """
     path = manifest_path(out)
     try:
-        value = json.loads(path.read_text("utf-8"))
+        value: dict[str, Any] = parse(path.read_text("utf-8"))
+        _MANIFEST(value, "the manifest")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ConvertError(f"{path} is not a manifest.") from error
-    return value if isinstance(value, dict) else None
+    return value
+
+
+_FILE = record({}, {"name": text, "bytes": whole(0), "sha256": text})
+_MANIFEST = record(
+    {},
+    {
+        **dict.fromkeys(("source", "architecture", "quant", "licence"), text),
+        **dict.fromkeys(("revision", "merge_into"), maybe(text)),
+        **dict.fromkeys(("source_files", "adapter_files"), list_of(_FILE)),
+        "output": _FILE,
+        "adapters": list_of(text),
+        "imatrix": maybe(_FILE),
+        "parameters": whole(0),
+        "tensors": list_of(map_of(anything)),
+        "versions": map_of(anything),
+        "verification": maybe(map_of(anything)),
+    },
+)

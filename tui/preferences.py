@@ -11,6 +11,7 @@ from platformdirs import user_config_path
 from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.errors import OutputError
 from bonito_local.private import make_folder
+from bonito_local.shapes import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def preferences_path() -> Path:
 def load() -> Preferences:
     """Read the file; what is usual where there is none, or it cannot be read."""
     try:
-        data = json.loads(preferences_path().read_text(encoding="utf-8"))
+        data = parse(preferences_path().read_text(encoding="utf-8"))
         known = {name: data[name] for name in Preferences.__slots__ if name in data}
     except (OSError, ValueError, TypeError):
         return Preferences()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from bonito_local.errors import ModelError
+from bonito_local.shapes import parse
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _MOST_RANK = 512
@@ -32,7 +32,7 @@ def read_adapter(folder: Path) -> Adapter:
     """
     try:
         data = (folder / _CONFIG).read_bytes()
-        config = json.loads(data)
+        config = parse(data)
         with (folder / _WEIGHTS).open("rb") as file:
             weights = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bonito_local.errors import ModelError
+from bonito_local.shapes import parse
 
 _INDEX = "model.safetensors.index.json"
 _TOKENIZERS = ("tokenizer.json", "tokenizer.model", "vocab.json", "tekken.json")
@@ -51,7 +51,7 @@ class Checkpoint:
 
     @property
     def metadata(self) -> dict[str, object]:
-        """What a GGUF of it would say of its name and chat template, by GGUF's keys.
+        """What a GGUF of it would say of its name, chat template and the tokens in that.
 
         Raises:
             ModelError: a file that may hold the template is broken.
@@ -59,6 +59,13 @@ class Checkpoint:
         found = {"general.name": f"{self.config.get('_name_or_path', '')} {self.folder.name}"}
         if template := chat_template(self.folder):
             found["tokenizer.chat_template"] = template
+            settings = self.folder / "tokenizer_config.json"
+            said = _json(settings) if settings.is_file() else {}
+            for name in ("bos_token", "eos_token"):
+                token = said.get(name)
+                token = token.get("content") if isinstance(token, dict) else token
+                if isinstance(token, str):
+                    found[f"tokenizer.{name}"] = token
         return {**found}
 
     def sha256(self) -> str:
@@ -144,7 +151,7 @@ def chat_template(folder: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        data = json.loads(path.read_bytes())
+        data = parse(path.read_bytes())
     except OSError as error:
         raise _unreadable(path, error) from error
     except ValueError as error:

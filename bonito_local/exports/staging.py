@@ -17,6 +17,7 @@ from typing import IO, Any, Self
 
 from bonito_local.errors import OutputError, writing
 from bonito_local.private import make_folder
+from bonito_local.shapes import parse
 
 MANIFEST = "export.json"
 PART = ".part"
@@ -125,7 +126,7 @@ def write_private(path: Path, text: str) -> None:
 def manifest(folder: Path) -> dict[str, Any] | None:
     """What the export in `folder` says of itself; None where there is none."""
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        found = parse((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) and found.get("made_by") == "bonito-local" else None

@@ -107,6 +107,8 @@ class Database:
             raise _job_error(error, self.path) from error
         except ShapeError as error:
             raise self.damaged(str(error)) from error
+        except UnicodeDecodeError as error:  # of SQLite's own words, which quote the file
+            raise self.damaged("a text in it is none") from error
         except WrongTypeError as error:
             raise self.damaged(f"{error} is of another type") from error
 

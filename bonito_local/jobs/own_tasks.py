@@ -43,12 +43,19 @@ def find_tasks(name: str, folder: Path | None = None) -> list[TaskType]:
     if name.endswith(".toml"):
         return [read_task(path)]
     built_in = {task.short for task in TASK_TYPES} | {task.name for task in TASK_TYPES}
-    if " ".join(name.lower().split()) not in built_in and path.is_dir():
+    if " ".join(name.lower().split()) not in built_in and _is_folder(path):
         files = sorted(path.glob("*.toml"))
         if not files:
             raise UsageError(f"{path} holds no task file.", "A task file ends with .toml.")
         return [read_task(file) for file in files]
     return [task_type(name)]
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a name that is too long
+        return False
 
 
 def read_task(path: Path) -> TaskType:

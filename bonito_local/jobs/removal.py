@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -89,11 +90,16 @@ def _empty(store: Path) -> None:
 
 
 def _shred(path: Path) -> None:
-    with path.open("r+b") as file:
-        left = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        while left > 0:
-            left -= file.write(b"\0" * min(left, _CHUNK))
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("r+b") as file:
+            left = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            while left > 0:
+                left -= file.write(b"\0" * min(left, _CHUNK))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        # A full disk that writes elsewhere than it is told: deleting is what makes room.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
     path.unlink()

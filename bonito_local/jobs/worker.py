@@ -25,6 +25,7 @@ from bonito_local.passages.ahead import stopped_by
 from bonito_local.printable import one_line
 from bonito_local.private import create
 
+_WAIT = "Wait until it ends, or stop it with `bonito-local pause`."
 _LINE_SECONDS = 60.0
 _START_SECONDS = 60.0
 _NICENESS = 10  # for days on end: who works on the machine meanwhile must not feel it
@@ -47,7 +48,7 @@ def start(output: Path, *, again: bool = True) -> int:
         JobError: the job runs already, or the worker ended at once.
     """
     if is_running(output):
-        raise JobError(f"Another process is running the job in {output}.", "Wait until it ends.")
+        raise JobError(f"Another process is running the job in {output}.", _WAIT)
     Registry().add(output)
     before = _last_run(output)
     _children[:] = [child for child in _children if child.poll() is None]
@@ -74,6 +75,8 @@ def start(output: Path, *, again: bool = True) -> int:
             break
         time.sleep(0.02)
     if child.poll():
+        if is_running(output):  # two were started at the same moment
+            raise JobError(f"Another process is running the job in {output}.", _WAIT)
         raise JobError(
             f"The worker of {output} ended at once.", f"Its log says why: {log_path(output)}"
         )

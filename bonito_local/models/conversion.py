@@ -24,6 +24,7 @@ from bonito_local.errors import DownloadError
 from bonito_local.models import hub
 from bonito_local.models.fetching import Step, Tell, check_room, is_small, to_fetch, weight_files
 from bonito_local.models.hub import HubFile, Repo
+from bonito_local.shapes import parse
 
 _NOTE = "done.txt"  # not .json: what lies there is a checkpoint
 _AGAIN = "Give the same command again."
@@ -155,7 +156,7 @@ class Conversion:
 
     def _noted(self) -> dict[str, str]:
         try:
-            found = json.loads((self._folder / _NOTE).read_text(encoding="utf-8"))
+            found = parse((self._folder / _NOTE).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

@@ -14,6 +14,7 @@ from bonito_local.models.hub import HubFile, Repo
 _INDEX = "model.safetensors.index.json"
 _WHOLE = "model.safetensors"
 _LONGEST_SMALL = 200_000_000
+_MOST_SMALL = 1_000_000_000  # of all of them together
 _SHARD = re.compile(r"model-\d+-of-\d+\.safetensors")
 
 
@@ -69,6 +70,11 @@ def to_fetch(repo: Repo, file: HubFile | None) -> int:
     if file is not None:
         return file.bytes
     small = [kept for kept in repo.files.values() if is_small(kept)]
+    if sum(kept.bytes for kept in small) > _MOST_SMALL:
+        raise DownloadError(
+            f"{repo.name} has over {_MOST_SMALL / 1e9:.0f} GB of files beside its weights.",
+            "That is no model as others are; look at it at the hub.",
+        )
     return sum(kept.bytes for kept in [*small, *weight_files(repo)])
 
 

@@ -10,14 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from bonito_local.errors import DownloadError
+from bonito_local.printable import one_line
+from bonito_local.shapes import ShapeError, anything, list_of, maybe, parse, record, text, whole
 
 # Before the library is imported. Its other transport, Xet, keeps no half of a file.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -28,6 +32,27 @@ _TRIES = 5
 _SECONDS = 1.0  # before another try; then twice that, and so on
 _TIMEOUT = 30.0
 _LONGEST_START = 100_000_000
+_MOST_ANSWER, _MOST_SECONDS = 64_000_000, 60.0  # of what the hub says of a model
+_SLOWEST, _WINDOW = 100, 30.0  # bytes a second, over so many seconds
+_LONGEST_NAME, _LONGEST_LICENCE = 500, 200
+_COMMIT = re.compile(r"[0-9A-Za-z]{1,64}")
+_SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
+_SIZE = whole(0, 1 << 50)
+_ANSWER = record(
+    {
+        "siblings": list_of(
+            record(
+                {"rfilename": text},
+                {
+                    "size": maybe(_SIZE),
+                    "blobId": maybe(text),
+                    "lfs": maybe(record({}, {"sha256": text, "size": _SIZE})),
+                },
+            )
+        )
+    },
+    {"sha": maybe(text), "cardData": anything, "gated": anything},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +87,81 @@ def look_up(name: str, revision: str | None = None) -> Repo:
     Raises:
         DownloadError: the hub cannot be reached, or has no such model or revision.
     """
-    from huggingface_hub import HfApi
-
     with _told(name):
-        info = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=_TIMEOUT)
+        return read_answer(name, _asked(name, revision))
+
+
+def read_answer(name: str, answer: bytes) -> Repo:
+    """Read what a hub says of a model, held to bounds and types.
+
+    Raises:
+        ValueError: what answers is no hub.
+        DownloadError: it does not say what the model consists of.
+    """
+    info = parse(answer, most=_MOST_ANSWER)
+    _ANSWER(info, "the answer")
     files = {}
-    for sibling in info.siblings or ():
-        sha256 = str(sibling.lfs.sha256) if sibling.lfs else ""
-        size = sibling.size
-        if size is not None and (sha256 or sibling.blob_id):
-            files[sibling.rfilename] = HubFile(
-                sibling.rfilename, size, sha256, sibling.blob_id or ""
-            )
-    if info.sha is None or not files:
+    for sibling in info["siblings"]:
+        if (file := _file(sibling)) is not None:
+            files[file.name] = file
+    commit = info.get("sha")
+    if not commit or not _COMMIT.fullmatch(commit) or not files:
         raise DownloadError(f"The hub does not say what {name} consists of.", "Try again later.")
-    card: Any = info.card_data or {}
-    licence = card.get("license_name") or card.get("license") or ""
-    return Repo(name, info.sha, files, str(licence), bool(info.gated))
+    return Repo(name, commit, files, _licence(info.get("cardData")), bool(info.get("gated")))
+
+
+def _asked(name: str, revision: str | None) -> bytes:
+    """Ask the hub about a model; return what it answers, of at most so many bytes.
+
+    Raises:
+        ValueError: the answer is without end, or packed.
+    """
+    from huggingface_hub import constants, get_session, hf_raise_for_status
+    from huggingface_hub.utils import build_hf_headers, validate_repo_id  # type: ignore[attr-defined]
+
+    validate_repo_id(name)
+    address = f"{constants.ENDPOINT}/api/models/{name}"
+    address += f"/revision/{quote(revision, safe='')}" if revision else ""
+    headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+    with get_session().stream(
+        "GET", address, params={"blobs": "true"}, headers=headers, timeout=_TIMEOUT
+    ) as response:
+        hf_raise_for_status(response)
+        return _body(response)
+
+
+def _body(response: Any) -> bytes:
+    """The body of an answer, of at most so many bytes within so many seconds."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise ShapeError("packed, though that was not asked for")
+    found, until = bytearray(), time.monotonic() + _MOST_SECONDS
+    for chunk in response.iter_raw():
+        found += chunk
+        if len(found) > _MOST_ANSWER or time.monotonic() > until:
+            raise ShapeError("an answer without end")
+    return bytes(found)
+
+
+def _file(sibling: dict[str, Any]) -> HubFile | None:
+    """A file as the hub lists it; None for one of no use: without a size, a hash, a plain name."""
+    name, size = sibling["rfilename"], sibling.get("size")
+    lfs = sibling.get("lfs") or {}
+    sha256, blob = str(lfs.get("sha256", "")).lower(), sibling.get("blobId") or ""
+    parts = name.split("/")
+    plain = one_line(name) == name and len(name) < _LONGEST_NAME and "\\" not in name
+    if not plain or any(part in ("", ".", "..") for part in parts) or ":" in parts[0]:
+        return None
+    if size is None or not (_SHA256.fullmatch(sha256) or (not sha256 and _SHA1.fullmatch(blob))):
+        return None
+    return HubFile(name, size, sha256, blob)
+
+
+def _licence(card: Any) -> str:
+    """The licence by its own name, in one short line."""
+    card = card if isinstance(card, dict) else {}
+    named = card.get("license_name") or card.get("license") or ""
+    listed = named if isinstance(named, list) else [named]
+    return one_line(", ".join(text for text in listed if isinstance(text, str)))[:_LONGEST_LICENCE]
 
 
 def read_start(repo: Repo, file: HubFile) -> bytes:
@@ -140,6 +223,8 @@ def _transfer(repo: Repo, file: HubFile, part: Path, progress: Callable[[int], N
                     digest.update(chunk)
                     done += len(chunk)
                     progress(done)
+                    if done == file.bytes:
+                        break  # whatever else comes, of an answer without end too
             except _Dropped as dropped:
                 writing.flush()
                 tries = 1 if done > before else tries + 1
@@ -206,7 +291,10 @@ def _stream(repo: Repo, file: HubFile, start: int, end: int | None = None) -> It
                 hf_raise_for_status(response)
             # A server that takes no ranges sends all: what is there already is passed over.
             skip = start if response.status_code == 200 else 0
-            for chunk in response.iter_bytes():
+            pace = _Pace(file)
+            # As it came: what is packed, though that was not asked for, has another hash.
+            for chunk in response.iter_raw():
+                pace.count(chunk)
                 if skip >= len(chunk):
                     skip -= len(chunk)
                     continue
@@ -219,6 +307,25 @@ def _stream(repo: Repo, file: HubFile, start: int, end: int | None = None) -> It
                 "Give the same command again: it goes on from there.",
             )
         ) from error
+
+
+class _Pace:
+    """Ends what comes too slowly ever to end: a byte a second keeps every single read short."""
+
+    def __init__(self, file: HubFile) -> None:
+        self._file = file
+        self._since, self._bytes = time.monotonic(), 0
+
+    def count(self, chunk: bytes) -> None:
+        """Note a piece; raises DownloadError where too little came in half a minute."""
+        self._bytes += len(chunk)
+        if (seconds := time.monotonic() - self._since) > _WINDOW:
+            if self._bytes < _SLOWEST * seconds:
+                raise DownloadError(
+                    f"The hub sends {self._file.name} too slowly to go on.",
+                    "Try again later: it goes on from there.",
+                )
+            self._since, self._bytes = time.monotonic(), 0
 
 
 @contextmanager

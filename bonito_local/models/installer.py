@@ -12,11 +12,16 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
+import stat
+import struct
 import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +30,34 @@ CONTENTS = "bundle.json"
 OLDEST = (3, 11)
 _CHUNK = 1 << 20
 _SIGNER = "signer"
+_NOT_OURS = "Do not use it: `bonito-local bundle create` makes no such bundle."
+_ENCRYPTED = 1
+_MOST_CONTENTS, _LARGEST = 16_000_000, 1 << 44
+_VERSION = re.compile(r"[0-9][0-9A-Za-z.+!-]{0,50}")
+# No dotfiles, no folders but these two, no names that a disk does not take.
+_MEMBER = re.compile(
+    r"bundle\.json|__main__\.py|wheels/[A-Za-z0-9][\w.+!-]{0,200}\.whl"
+    r"|models/[A-Za-z0-9][A-Za-z0-9._-]{0,120}\.gguf(?:\.json)?",
+    re.ASCII,
+)
+# What `zipfile` and `json` raise of a file that is none, or of a stranger's.
+_BROKEN = (
+    OSError,
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    RuntimeError,
+    ValueError,
+)
 _VENV = "Python's venv module is needed; Debian has it in python3-venv."
+
+
+Tell = Callable[[str], None]
 
 
 class Refused(Exception):
@@ -44,18 +76,82 @@ def read_contents(archive: Path) -> dict[str, Any]:
         Refused: it is no bundle, or cut off.
     """
     try:
+        if not stat.S_ISREG(archive.stat().st_mode):
+            raise Refused(f"{archive} is no file.", "Check the path.")
         with zipfile.ZipFile(archive) as bundle:
+            about = bundle.getinfo(CONTENTS)  # a wheel's own end is found in one that is cut off
+            _check_members(archive, bundle.infolist())
+            if about.file_size > _MOST_CONTENTS:
+                raise Refused(f"{archive} says too much of itself.", _NOT_OURS)
             contents = json.loads(bundle.read(CONTENTS))
-        if contents["format"] != 1:
-            raise Refused(f"{archive} has format {contents['format']}.", "It is newer than this.")
-        files = {entry["name"]: (entry["bytes"], entry["sha256"]) for entry in contents["files"]}
-        return {**contents, "files": files}
     except FileNotFoundError as error:
         raise Refused(f"There is no file {archive}.", "Check the path.") from error
-    except (OSError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
+    except _BROKEN as error:
         raise Refused(
-            f"{archive} is not a whole bundle: {error}.", "Copy it again, and compare its size."
+            f"{archive} is not a whole bundle ({type(error).__name__}).",
+            "Copy it again, and compare its size.",
         ) from error
+    return _checked(archive, contents)
+
+
+def _check_members(archive: Path, members: list[zipfile.ZipInfo]) -> None:
+    """See that all members are plain files, stored as they are, each once, named as ours are.
+
+    Raises:
+        Refused: one is not.
+    """
+    seen: set[str] = set()
+    for member in members:
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        plain = kind in (0, stat.S_IFREG) and not member.flag_bits & _ENCRYPTED
+        if not plain or member.compress_type != zipfile.ZIP_STORED:
+            raise Refused(f"{archive} holds a link, or what is packed or encrypted.", _NOT_OURS)
+        if not _MEMBER.fullmatch(member.filename) or member.filename.lower() in seen:
+            raise Refused(f"{archive} holds a file of a name that none has.", _NOT_OURS)
+        seen.add(member.filename.lower())
+
+
+def _checked(archive: Path, contents: Any) -> dict[str, Any]:
+    """Return the contents, with the files by name, seen to be of the types they must have.
+
+    Raises:
+        Refused: they are not, or of a newer format.
+    """
+    broken = Refused(f"{archive} does not say what a bundle says of itself.", _NOT_OURS)
+    if not isinstance(contents, dict) or type(contents.get("format")) is not int:
+        raise broken
+    if contents["format"] != 1:
+        raise Refused(f"{archive} has format {str(contents['format'])[:20]}.", "It is newer.")
+    version, python = contents.get("version"), contents.get("python")
+    machine, files = contents.get("platform"), contents.get("files")
+    if not (isinstance(version, str) and _VERSION.fullmatch(version)):
+        raise broken
+    if not (isinstance(python, str) and re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", python)):
+        raise broken
+    if not isinstance(machine, list) or len(machine) != len(("system", "processor")):
+        raise broken
+    if not all(isinstance(part, str) and re.fullmatch(r"\w{1,30}", part) for part in machine):
+        raise broken
+    if not isinstance(files, list) or not all(_is_entry(entry) for entry in files):
+        raise broken
+    by_name = {entry["name"]: (entry["bytes"], entry["sha256"]) for entry in files}
+    if len(by_name) != len(files) or CONTENTS in by_name:
+        raise broken
+    return {**contents, "files": by_name}
+
+
+def _is_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    name, size, sha256 = entry.get("name"), entry.get("bytes"), entry.get("sha256")
+    return (
+        isinstance(name, str)
+        and _MEMBER.fullmatch(name) is not None
+        and type(size) is int
+        and 0 <= size <= _LARGEST
+        and isinstance(sha256, str)
+        and re.fullmatch(r"[0-9a-f]{64}", sha256) is not None
+    )
 
 
 def verify(archive: Path, key: Path | None = None) -> dict[str, Any]:
@@ -79,9 +175,11 @@ def verify(archive: Path, key: Path | None = None) -> dict[str, Any]:
                     while chunk := member.read(_CHUNK):
                         digest.update(chunk)
                         count += len(chunk)
-            except (OSError, zipfile.BadZipFile, EOFError) as error:
+                        if count > size:
+                            break
+            except _BROKEN as error:
                 raise Refused(
-                    f"{name} in {archive} is damaged: {error}.", "Copy it again."
+                    f"{name} in {archive} is damaged ({type(error).__name__}).", "Copy it again."
                 ) from error
             if (count, digest.hexdigest()) != (size, sha256):
                 raise Refused(f"{name} in {archive} is not what it was.", "Copy it again.")
@@ -148,10 +246,13 @@ def plain_machine(name: str) -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}.get(name.lower(), name.lower())
 
 
-def install(archive: Path, folder: Path, key: Path | None = None) -> Path:
+def install(
+    archive: Path, folder: Path, key: Path | None = None, tell: Tell = lambda _: None
+) -> Path:
     """Install the application into `folder`, the models into the user's store; return its program.
 
-    Where an earlier one is installed, it is brought to this version.
+    Where an earlier one is installed, it is brought to this version; `tell` is told what else
+    changed.
 
     Raises:
         Refused: the bundle is damaged or for another machine, or `folder` is taken.
@@ -174,7 +275,7 @@ def install(archive: Path, folder: Path, key: Path | None = None) -> Path:
             if said is not None:
                 raise Refused(f"No virtual environment can be made: {said}.", _VENV)
         _application(archive, folder, contents)
-        _models(archive, folder, contents)
+        _models(archive, folder, contents, tell)
     except BaseException:
         if not again:
             shutil.rmtree(folder, ignore_errors=True)
@@ -206,7 +307,7 @@ def _application(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
         raise Refused(f"The application cannot be installed: {said}.", "Make the bundle again.")
 
 
-def _models(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
+def _models(archive: Path, folder: Path, contents: dict[str, Any], tell: Tell) -> None:
     """Each model and its manifest, into the store of the application that was just installed."""
     ask = "from bonito_local.models.store import folder; print(folder())"
     told = subprocess.run(
@@ -224,10 +325,23 @@ def _models(archive: Path, folder: Path, contents: dict[str, Any]) -> None:
             out = store / Path(name).name
             if out.exists() and out.stat().st_size == size and _sha256(out) == sha256:
                 continue
+            if out.exists() and name.endswith(".gguf"):
+                kept = _set_aside(out)
+                tell(f"The model {out.stem} was another one: it is kept as {kept}.")
             fresh = out.with_name(f".{out.name}.installing")
             with bundle.open(name) as data, fresh.open("wb") as file:
                 shutil.copyfileobj(data, file, _CHUNK)
             fresh.replace(out)
+
+
+def _set_aside(out: Path) -> str:
+    """Give another model of this name a new one, with its manifest; return its name."""
+    kept = out.with_name(f"{out.stem}.before.gguf")
+    manifest = out.with_name(f"{out.name}.json")
+    if manifest.exists():
+        manifest.replace(kept.with_name(f"{kept.name}.json"))
+    out.replace(kept)
+    return kept.stem
 
 
 def _sha256(path: Path) -> str:
@@ -248,6 +362,10 @@ def _run(*command: str) -> str | None:
     return lines[-1].strip().rstrip(".") if lines else f"status {ended.returncode}"
 
 
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
 def main() -> int:
     """Be the program in a bundle."""
     archive = Path(sys.argv[0])
@@ -265,7 +383,7 @@ def main() -> int:
             contents = verify(archive, args.key)
             sys.stdout.write(f"{archive}: whole, {len(contents['files'])} files" + "\n")
             return 0
-        program = install(archive, args.to, args.key)
+        program = install(archive, args.to, args.key, _say)
     except Refused as error:
         sys.stderr.write(f"error: {error.title}\n{error.remedy}".strip() + "\n")
         return 1

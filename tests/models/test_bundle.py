@@ -107,13 +107,17 @@ def test_it_installs_and_runs_without_a_network(made: Path, tmp_path: Path) -> N
     rows = program([*alone, *command, *options], OMP_NUM_THREADS="1", **own)
     assert "Traceback" not in rows.stderr
     assert (tmp_path / "out" / "ledger.json").exists(), rows.stderr
-    # An older model of the same size is there, with its manifest: both give way to the bundle's.
+    # Another model of the same name is there, with its manifest: it is kept, by another name.
     carried = {path: path.read_bytes() for path in there.iterdir()}
     for path, data in carried.items():
         path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     again = program([*alone, python, "-I", made, "install", "--to", to], **own)
     assert (again.returncode, again.stdout) == (0, done.stdout), again.stderr
-    assert {path: path.read_bytes() for path in there.iterdir()} == carried
+    assert again.stderr == "The model carried was another one: it is kept as carried.before.\n"
+    assert {path: path.read_bytes() for path in carried} == carried
+    before = (there / "carried.before.gguf").read_bytes()
+    assert before[:-1] == carried[there / "carried.gguf"][:-1]
+    assert (there / "carried.before.gguf.json").exists()
     other = program([*alone, python, "-I", made, "install", "--to", tmp_path], **own)
     assert (other.returncode, "holds something else" in other.stderr) == (1, True)
 

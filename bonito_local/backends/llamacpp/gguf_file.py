@@ -8,6 +8,7 @@ Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
 from __future__ import annotations
 
 import mmap
+import stat
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from math import prod
 from pathlib import Path
 from typing import TypeVar
 
-from bonito_local.errors import ModelError
+from bonito_local.errors import ModelError, reason
 
 Value = str | int | float | bool
 Values = list[str] | list[int] | list[float] | list[bool]
@@ -42,6 +43,9 @@ _FILE_TYPES = {0: "F32", 1: "F16", 2: "Q4_0", 3: "Q4_1", 7: "Q8_0", 8: "Q5_0", 9
 _FILE_TYPES |= {10: "Q2_K", 11: "Q3_K_S", 12: "Q3_K_M", 13: "Q3_K_L", 14: "Q4_K_S", 15: "Q4_K_M"}
 _FILE_TYPES |= {16: "Q5_K_S", 17: "Q5_K_M", 18: "Q6_K", 25: "IQ4_NL", 30: "IQ4_XS", 32: "BF16"}
 _MAX_DIMS = 4
+_LONGEST_TEXT = 64 << 20  # of names and of metadata; templates have some thousands
+_MOST_TENSORS, _MOST_PAIRS = 1_000_000, 1_000_000
+_SHOWN = 60  # bytes of a name in an error
 _LENGTH = struct.Struct("<Q")
 _AGAIN = "Download or convert the model again."
 
@@ -108,6 +112,8 @@ def quantization(metadata: Mapping[str, Value]) -> str:
 
 def _read(path: Path, what: Callable[[_Reader], _T], keep_lists: bool = False) -> _T:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ModelError(f"{path} is no file.", "Name a GGUF file.")
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise ModelError(
@@ -116,9 +122,10 @@ def _read(path: Path, what: Callable[[_Reader], _T], keep_lists: bool = False) -
                 )
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
                 return what(_Reader(data, path, keep_lists))
-    except OSError as error:
+    except (OSError, ValueError, OverflowError) as error:
+        why = reason(error) if isinstance(error, OSError | ValueError) else "it is too large"
         raise ModelError(
-            f"The model file {path} cannot be read: {error.strerror}.", "Check the path."
+            f"The model file {path} cannot be read: {why}.", "Check the path."
         ) from error
 
 
@@ -149,10 +156,14 @@ class _Reader:
         # Nothing counted takes less than a byte, so no loop can outrun the file.
         if max(n_tensors, n_pairs) > self.size:
             raise self.broken(f"it counts {max(n_tensors, n_pairs)} items")
+        if n_tensors > _MOST_TENSORS or n_pairs > _MOST_PAIRS:
+            raise self.broken(f"it counts {max(n_tensors, n_pairs):,} items")
         metadata: dict[str, Value] = {}
         arrays: dict[str, int] = {}
         for _ in range(n_pairs):
             key = self.text()
+            if key in metadata or key in arrays:
+                raise self.broken(f"it says {key[:_SHOWN]!r} twice")
             kind = self.number("I")
             if kind == _ARRAY:
                 arrays[key] = self.array(key)
@@ -170,7 +181,7 @@ class _Reader:
         for _ in range(count):
             name, n_dims = self.text(), self.number("I")
             if n_dims > _MAX_DIMS or name in shapes:
-                raise self.broken(f"tensor {name!r} is malformed")
+                raise self.broken(f"tensor {name[:_SHOWN]!r} is malformed")
             shape = tuple(self.number("Q") for _ in range(n_dims))
             kind, offset = self.number("I"), self.number("Q")
             if kind not in sizes:
@@ -180,7 +191,7 @@ class _Reader:
                 )
             block, block_bytes = sizes[kind]
             if 0 in shape or (shape[:1] and shape[0] % block):
-                raise self.broken(f"tensor {name!r} has shape {shape}")
+                raise self.broken(f"tensor {name[:_SHOWN]!r} has shape {shape}")
             shapes[name], self.places[name] = shape, (kind, offset)
             end = max(end, offset + prod(shape) // block * block_bytes)
         return shapes, end
@@ -233,7 +244,7 @@ class _Reader:
             if seen is not None and place <= self.size:
                 token = data[start:place]
                 if token and token in seen:
-                    raise self.broken(f"it lists the token {token!r} twice")
+                    raise self.broken(f"it lists the token {token[:_SHOWN]!r} twice")
                 seen.add(token)
         self.advance(place - self.place)
 
@@ -242,6 +253,8 @@ class _Reader:
 
     def raw_text(self) -> bytes:
         length = self.number("Q")
+        if length > _LONGEST_TEXT:
+            raise self.broken(f"it holds a text of {length:,} bytes")
         start = self.place
         self.advance(length)
         return self.data[start : self.place]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from bonito_local.backends.llamacpp.gguf_file import GgufHeader, read_header
 from bonito_local.backends.llamacpp.guide import Vocabulary
 from bonito_local.backends.llamacpp.machine import check_memory
 from bonito_local.backends.llamacpp.normalizing import form_of, normalize
+from bonito_local.backends.llamacpp.trial import see_that_it_loads
 from bonito_local.errors import ModelError
 
 Tokens = npt.NDArray[np.int32]
@@ -30,7 +31,8 @@ class Model:
     """A loaded model and its vocabulary.
 
     Attributes:
-        metadata: the file's GGUF keys and values, as text.
+        metadata: the file's GGUF keys and values, as text; `tokenizer.bos_token` and
+            `tokenizer.eos_token` are these tokens' names, for chat templates.
         context_length: the most tokens a sequence had in training.
         kv_bytes: memory of one KV cell (one token of one sequence) at 16 bits.
         eos: the token that ends a text; negative where there is none.
@@ -53,6 +55,7 @@ class Model:
         _check_generative(header, path)
         if not vocabulary_only and not (gpu_layers and lib.llama_supports_gpu_offload()):
             check_memory(path, path.stat().st_size)
+        see_that_it_loads(path)
         forget_errors()
         params = lib.llama_model_default_params()
         params.use_extra_bufts, params.n_gpu_layers = repack, gpu_layers
@@ -70,6 +73,13 @@ class Model:
         self._bos = _bos(self.vocab)
         self.eos = int(lib.llama_vocab_eos(self.vocab))
         self._pieces: dict[int, bytes | None] = {}
+        self._stops: set[str] = set()
+        self._ends: set[int] = set()
+        for name, token in (("bos", lib.llama_vocab_bos(self.vocab)), ("eos", self.eos)):
+            if token >= 0:
+                self.metadata[f"tokenizer.{name}_token"] = self._bytes(token, True).decode(
+                    "utf-8", errors="replace"
+                )
         if (
             lib.llama_model_has_encoder(handle)
             or not lib.llama_model_has_decoder(handle)
@@ -105,18 +115,35 @@ class Model:
             self._pieces[token] = self._piece(token)
         return self._pieces[token]
 
+    def end_at(self, stops: Iterable[str]) -> None:
+        """Let texts end at those of the stops that are special tokens: these have no text.
+
+        A file need not say of its chat template's end of a turn that it ends texts.
+        """
+        for stop in set(stops) - self._stops:
+            self._stops.add(stop)
+            tokens = self.tokenize(stop, special=True).tolist()
+            if len(tokens) == 1 and self.piece(tokens[0]) == b"":
+                self._ends.add(tokens[0])
+                self._pieces.clear()
+                self.__dict__.pop("vocabulary", None)
+
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """All pieces, for masks over the logits."""
         return Vocabulary([self.piece(token) for token in range(self.vocabulary_size)])
 
     def _piece(self, token: int) -> bytes | None:
-        if lib.llama_vocab_is_eog(self.vocab, token):
+        if token in self._ends or lib.llama_vocab_is_eog(self.vocab, token):
             return None
+        return self._bytes(token, special=False)
+
+    def _bytes(self, token: int, special: bool) -> bytes:
+        """Bytes of a token's text, of a special one its name or nothing."""
         size = 64
         while True:
             buffer = ctypes.create_string_buffer(size)
-            length = lib.llama_token_to_piece(self.vocab, token, buffer, size, 0, False)
+            length = lib.llama_token_to_piece(self.vocab, token, buffer, size, 0, special)
             if length >= 0:
                 return buffer.raw[:length]
             size = -length

@@ -19,12 +19,13 @@ from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.backends.llamacpp.speeds import folder
 from bonito_local.backends.llamacpp.tuning import Tuning
 from bonito_local.private import make_folder
+from bonito_local.shapes import parse
 
 
 def recall(model_sha256: str, mix: Mix) -> Tuning | None:
     """What was found for this machine, build, model and mix; None if nothing, or not readable."""
     try:
-        found = json.loads(_path(model_sha256, mix).read_text())
+        found = parse(_path(model_sha256, mix).read_text())
         return Tuning(
             _measurement(found["best"]), tuple(_measurement(entry) for entry in found["tried"])
         )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from bonito_local.backends.llamacpp.machine import logical_cores, physical_cores, processor
+from bonito_local.shapes import parse
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def speeds(model: Path) -> list[Speed]:
     found = []
     for file in files:
         try:
-            told = json.loads(file.read_text())
+            told = parse(file.read_text())
             of, mix, best = told["model"], told["mix"], told["best"]
             if (of["name"], of["bytes"]) == (model.name, size) and _is_here(told["machine"]):
                 found.append(Speed(**mix, prefill=best["prefill"], decode=best["decode"]))

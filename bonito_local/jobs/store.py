@@ -12,6 +12,7 @@ from pathlib import PurePath
 from bonito_local.checks.sketch import Sketch
 from bonito_local.errors import OtherSettingsError
 from bonito_local.jobs.chosen import Chooser
+from bonito_local.jobs.columns import Columns
 from bonito_local.jobs.database import storable
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.likeness import Likeness
@@ -23,6 +24,7 @@ from bonito_local.jobs.spec import Setting
 from bonito_local.passages.types import Passage, Problem
 
 _PAGE = 256
+_OF_PROBLEMS = Columns(source="text", title="text", remedy="text")
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,19 +77,41 @@ class Framed(str):
     """A prompt whose `head` and `tail` are a chat template's.
 
     Names of special tokens in them mean those tokens; in the text between they are plain text.
+
+    Attributes:
+        before: the messages before the text, by role and content: what `head` shows, for servers
+            that apply a template of their own. A cluster's engines get the texts alone.
+        lead: what the answer begins with, at the end of `tail`. Such servers cannot be given it.
     """
 
-    __slots__ = ("head", "tail", "text")
+    __slots__ = ("before", "head", "lead", "tail", "text")
 
-    def __new__(cls, head: str, text: str, tail: str) -> Framed:
+    def __new__(
+        cls,
+        head: str,
+        text: str,
+        tail: str,
+        *,
+        before: tuple[tuple[str, str], ...] = (),
+        lead: str = "",
+    ) -> Framed:
         """Put the three together."""
         whole = super().__new__(cls, head + text + tail)
         whole.head, whole.text, whole.tail = head, text, tail
+        whole.before, whole.lead = before, lead
         return whole
 
     head: str
     text: str
     tail: str
+    before: tuple[tuple[str, str], ...]
+    lead: str
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        """The conversation that ends with the text, as chat APIs take it."""
+        said = [*self.before, ("user", self.text)]
+        return [{"role": role, "content": content} for role, content in said]
 
 
 @dataclass(frozen=True, slots=True)

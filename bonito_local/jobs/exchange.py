@@ -18,6 +18,7 @@ from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Attempt, Pending, Result, Store
 from bonito_local.tasks import TaskType
 from bonito_local.writing.claims import agrees
+from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Ask, Assignment, Claim, Writer
 
 NOT_REPRODUCED = "the answer is not reproduced"
@@ -235,7 +236,7 @@ def _verdict(result: Result, claim: Claim, again: Completion) -> Result:
     """Judge a row by what its question was answered the second time."""
     if again.finish_reason == "failed":
         return result
-    answer = again.text.strip()
+    answer = answer_of(again.text, "Answer:").strip()
     if agrees(claim, answer):
         return replace(result, reread=answer)
     return replace(result, outcome="rejected", reason=NOT_REPRODUCED, reread=answer)

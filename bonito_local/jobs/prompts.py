@@ -21,6 +21,7 @@ STYLES: tuple[Style, ...] = ("auto", "bonito", "instruct", "evidence")
 
 BONITO = BonitoWriter()
 _SENTENCE = "word " * 60
+_TOKENS = ("bos_token", "eos_token")  # by their names in a template; see `Model.metadata`
 
 
 def writer_of(
@@ -53,7 +54,9 @@ def writer_of(
     said = prompts.conversation
     if not template:
         return InstructWriter(writer=plain_frame(said.system, said.turns), prompts=prompts)
-    return InstructWriter(frame(template), frame(template, said.system, said.turns), prompts)
+    tokens = {name: str(metadata.get(f"tokenizer.{name}", "")) for name in _TOKENS}
+    plain = frame(template, tokens=tokens)
+    return InstructWriter(plain, frame(template, said.system, said.turns, tokens), prompts)
 
 
 def longest_passage(backend: Backend, wanted: Generation, writer: Writer) -> int:

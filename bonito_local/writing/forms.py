@@ -19,6 +19,7 @@ from bonito_local.errors import UsageError
 from bonito_local.passages.sentences import Sentence, candidates
 from bonito_local.tasks import CONTEXT, TASK_TYPES
 from bonito_local.writing.contrast import Change, changed
+from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Assignment
 
 _LETTERS = "abcdefgh"
@@ -126,12 +127,11 @@ class Form:
     def fields(self, written: str) -> Fields | None:
         """Return the texts of the lines, by name; None where one lacks or is empty.
 
-        `written` is the answer without its `lead`.
+        `written` is the answer after its `lead`, which some models write again.
         """
         names = "|".join(self.lines)
-        parts = re.split(
-            rf"^[\s*#-]*({names})[*\s]*:[*\s]*", f"{self.lead}{written}", flags=re.I | re.M
-        )
+        text = f"{self.lead}{answer_of(written, self.lead)}"
+        parts = re.split(rf"^[\s*#-]*({names})[*\s]*:[*\s]*", text, flags=re.I | re.M)
         fields: dict[str, str] = {}
         for name, text in zip(parts[1::2], parts[2::2], strict=True):
             if text := " ".join(text.split("\n\n")[0].split()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from bonito_local.backends.base import Completion, Framed, Line, Lines
+from bonito_local.backends.base import Completion, Line, Lines
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
 from bonito_local.writing.chat import Frame
@@ -13,6 +13,7 @@ from bonito_local.writing.claims import VERDICTS, claim_of_lines
 from bonito_local.writing.conversation import Conversation, about, question
 from bonito_local.writing.forms import Fields, Form
 from bonito_local.writing.promptset import PromptSet, package_prompts
+from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Ask, Assignment, Claim
 
 _WRITE = """\
@@ -71,10 +72,11 @@ class InstructWriter:
             request = about(text, defuse(assignment.heading)) + asked.request(
                 asked.choose(assignment)
             )
-            return Ask(self._framed(request, asked.lead), asked.shape(assignment), _STOPS)
+            prompt = self.writer.around(request, asked.lead, "\n")
+            return Ask(prompt, asked.shape(assignment), (*_STOPS, *self.writer.stops))
         if task.templates:
             asked_text = self._instruction(assignment).replace(CONTEXT, text)
-            return Ask(Framed(self.plain.head, asked_text, self.plain.tail or "\n\n"))
+            return Ask(self.plain.around(asked_text, plainly="\n\n"), stop=self.plain.stops)
         choices = f" The response is one of: {', '.join(task.labels)}." if task.labels else ""
         request = _WRITE.format(
             name=task.name,
@@ -84,13 +86,15 @@ class InstructWriter:
             instruction=task.instruction,
             response=task.response,
         )
-        return Ask(Framed(self.plain.head, request, self.plain.tail or "\n\nInstruction:"))
+        prompt = self.plain.around(request, plainly="\n\nInstruction:")
+        return Ask(prompt, stop=self.plain.stops)
 
     def written(self, assignment: Assignment, done: Completion) -> Completion:
         """Return the instruction, the passage named in it, and the response."""
         task = assignment.task
         if done.finish_reason == "failed":
             return done
+        done = replace(done, text=answer_of(done.text))
         if asked := self._form(task):
             row = asked.row(assignment, done.text)
             if row is None:
@@ -130,15 +134,13 @@ class InstructWriter:
         request = question(self.prompts.conversation.checks[claim.kind], claim.kind, claim.text)
         passage = about(defuse(assignment.passage.strip()), defuse(assignment.heading))
         line = Line("Answer", VERDICTS.get(claim.kind, ()))
-        return Ask(self._framed(passage + request, "Answer:"), Lines((line,)), ("\n",), greedy=True)
+        prompt = self.writer.around(passage + request, "Answer:", "\n")
+        return Ask(prompt, Lines((line,)), ("\n", *self.writer.stops), greedy=True)
 
     def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
         """Return the instruction alone, with the passage in it."""
         request = instruction.strip().replace(CONTEXT, defuse(passage.strip()))
-        return Framed(self.plain.head, request, self.plain.tail or "\n\n")
-
-    def _framed(self, request: str, lead: str) -> Framed:
-        return Framed(self.writer.head, request, (self.writer.tail or "\n") + lead)
+        return self.plain.around(request, plainly="\n\n")
 
     def _form(self, task: TaskType) -> Form | None:
         """The form of one of the 16 task types; the user's own have none."""
@@ -157,6 +159,10 @@ class InstructWriter:
 def fault(asked: Form, said: Conversation, assignment: Assignment, fields: Fields) -> str | None:
     """Return why a row of these lines cannot be right."""
     if any(text in said.answers and len(text.split()) > _FEW for text in fields.values()):
+        return COPIED
+    written = set(re.findall(r"\w+", " ".join(fields.values())))
+    own = f"{assignment.passage} {assignment.heading}"
+    if any(name in written and name not in own for name in said.names):
         return COPIED
     change = asked.choose(assignment).change
     if change and not change.kept(fields[asked.lines[0]]):

@@ -42,6 +42,12 @@ def test_what_it_says(folder: Path) -> None:
     for said in ({"chat_template": "D"}, {"chat_template": templates}):
         (folder / "tokenizer_config.json").write_text(json.dumps(settings | said))
         assert read_checkpoint(folder).metadata["tokenizer.chat_template"] == "D"
+    assert read_checkpoint(folder).metadata["tokenizer.eos_token"] == "</s>"
+    named = {"chat_template": "D", "bos_token": {"content": "<b>"}, "eos_token": None}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings | named))
+    found = read_checkpoint(folder)
+    assert found.metadata["tokenizer.bos_token"] == "<b>"
+    assert "tokenizer.eos_token" not in found.metadata
     (folder / "chat_template.jinja").write_text("J")
     assert read_checkpoint(folder).metadata["tokenizer.chat_template"] == "J"
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from asking import ask, by_sample, text_of
+from asking import GREEDY, ask, by_sample, text_of
+from gguf import GGUFReader
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from one_by_one import Drawn, Reference, check_greedy
-from tiny_model import write_tiny_gguf
+from tiny_model import BOS_ID, EOS_ID, write_tiny_gguf
 
-from bonito_local.backends.base import Request, Sample, Sampling, Shape
+from bonito_local.backends.base import Line, Lines, Request, Sample, Sampling, Shape
 from bonito_local.backends.llamacpp.engine import LlamaCpp
 from bonito_local.backends.llamacpp.settings import Settings
 from bonito_local.errors import BackendError
@@ -200,6 +202,25 @@ def test_end_of_text_ends_a_completion(tmp_path: Path) -> None:
             assert completion.completion_tokens == len(expected.pieces) + expected.stopped
     assert reasons == {"stop", "length"}
     plain.close()
+    backend.close()
+
+
+def test_a_special_token_among_the_stops_ends_a_completion(tmp_path: Path) -> None:
+    path = write_tiny_gguf(tmp_path / "chatty.gguf", eos_gain=3, seed=2)
+    # It ends its turns with a token that does not end texts, by the file.
+    output = next(one for one in GGUFReader(path, "r+").tensors if one.name == "output.weight")
+    output.data[[BOS_ID, EOS_ID]] = output.data[[EOS_ID, BOS_ID]]
+    stopping = replace(GREEDY, stop=("<s>", "</s>x", "the"))
+    shaped = replace(ask("r", text_of(1, 9), stopping), shape=Lines((Line("A"), Line("Why"))))
+    backend = LlamaCpp(path, Settings(n_seq=2, threads=1))
+    prompts = [text_of(i, 4 + i % 9) for i in range(12)]
+    whole = list(backend.generate(map(ask, prompts, prompts)))
+    done = list(backend.generate(ask(text, text, stopping) for text in prompts))
+    assert {one.finish_reason for one in whole} == {"length"}
+    assert {one.finish_reason for one in done} == {"length", "stop"}
+    assert not any("the" in one.text for one in done)
+    (held,) = backend.generate([shaped])
+    assert held.finish_reason == "length" or "\nWhy:" in held.text
     backend.close()
 
 

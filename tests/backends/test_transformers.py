@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,15 @@ def test_a_samples_seed_decides_it(engine: Transformers) -> None:
 
 def test_limits_and_stops(engine: Transformers) -> None:
     check_limits_and_stops(engine)
+
+
+def test_a_special_token_among_the_stops_ends_a_completion(engine: Transformers) -> None:
+    assert engine.texts.ends(("</s>", "the", "</s>x")) == [engine.texts.eos]
+    drawn = next(iter(engine.generate([ask("r", text_of(3, 6))])))
+    name = engine.texts.tokenizer.convert_ids_to_tokens(engine.texts.tokens(drawn.text)[2])
+    engine._stops[(name,)] = engine.texts.tokens(drawn.text)[2:3]
+    (cut,) = engine.generate([ask("r", text_of(3, 6), replace(GREEDY, stop=(name,)))])
+    assert cut.completion_tokens == 3
 
 
 def test_names_of_special_tokens_in_a_passage_are_plain_text(

@@ -105,6 +105,7 @@ class Generation:
                 for sample in request.samples
             ]
         if request.samples:
+            self.model.end_at(request.sampling.stop)
             self._waiting.append(Prompt(request, tokens, limit, deque(request.samples)))
         return []
 

@@ -83,6 +83,7 @@ class Transformers:
             self.model = load_adapter(self.model, adapter)
         self.texts = Texts(folder)
         self._ends = last_tokens(self.model, self.texts.tokenizer)
+        self._stops: dict[tuple[str, ...], list[int]] = {}
         self.context_length = checkpoint.context_length
         self.metadata = checkpoint.metadata
         self.rows = rows or _ROWS[self.device]
@@ -143,13 +144,18 @@ class Transformers:
         """Give a row its next token; its completion, if that ends it."""
         one.drawn.append(token)
         stops = one.row.request.sampling.stop
-        if token in self._ends:
+        if token in self._ends or token in self._stopping(stops):
             return self._finish(one, "stop", self._text(one, one.drawn[:-1]))
         if stops and (cut := cut_at_stop(self._text(one, one.drawn), stops)) is not None:
             return self._finish(one, "stop", cut)
         if len(one.drawn) == one.row.limit:
             return self._finish(one, "length", self._text(one, one.drawn))
         return None
+
+    def _stopping(self, stops: tuple[str, ...]) -> list[int]:
+        if stops not in self._stops:
+            self._stops[stops] = self.texts.ends(stops)
+        return self._stops[stops]
 
     def _text(self, one: Live, drawn: list[int]) -> str:
         return self.texts.decode_after(one.row.tokens[-1:], drawn)

@@ -42,6 +42,15 @@ class Texts:
             raise ModelError("The tokenizer has no end-of-text token.", "Add eos_token to it.")
         return found
 
+    def ends(self, stops: tuple[str, ...]) -> list[int]:
+        """Return the special tokens among the stops: these are in no decoded text."""
+        found = []
+        for stop in stops:
+            tokens = self._special(stop)
+            if len(tokens) == 1 and tokens[0] in self.tokenizer.all_special_ids:
+                found += tokens
+        return found
+
     def encode(self, text: str) -> list[int]:
         """BOS and the tokens of `text`; special tokens' names are plain text but in a frame."""
         if not isinstance(text, Framed):

@@ -157,6 +157,7 @@ class VLLM:
                 max_tokens=min(sampling.max_tokens, room),
                 seed=sample.seed & _SEEDS,
                 stop=list(sampling.stop),
+                stop_token_ids=self.texts.ends(sampling.stop),
                 # Its own text lacks a character that was cut at the end.
                 detokenize=bool(sampling.stop),
                 output_kind=RequestOutputKind.FINAL_ONLY,

@@ -9,7 +9,7 @@
 # make licences  docs/licences.md, from the installed packages
 # make sbom   a bill of materials of a plain installation, in dist/
 # make audit  known faults of the versions in constraints.txt; needs a network
-# make mutations  20,000 mutations of job files, stores, bundles, answers and headers
+# make mutations  job files, stores, bundles, answers and headers mutated, a minute each
 # make clean  remove everything that make created
 
 SHELL := bash

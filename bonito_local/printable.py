@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def one_line(text: str) -> str:
-    r"""Show what is to stand in one line: a line feed, or a tab, in a file's name is \x0a or \x09."""
+    r"""Show what is to stand in one line: a line feed in a name is \x0a, a tab \x09."""
     return printable(text).translate(_BREAKS)
 
 

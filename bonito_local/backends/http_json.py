@@ -177,6 +177,8 @@ class Client:
             connection.request(method, f"{self.endpoint.path}{path}", data, self._headers)
             with connection.getresponse() as answer:
                 found = answer.read(_MOST_BYTES + 1)
+        if connection.late:
+            raise TimeoutError
         if len(found) > _MOST_BYTES:
             raise http.client.HTTPException("it answered with too much")
         if answer.will_close:

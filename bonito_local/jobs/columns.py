@@ -19,7 +19,7 @@ class WrongTypeError(ValueError):
 
 
 class Columns:
-    """What a statement's columns hold, by name and kind: "whole", "number", "text", "bytes" or "any".
+    """What a statement's columns hold, by name: "whole", "number", "text", "bytes" or "any".
 
     A kind with a "?" may be null. Each combination of types is checked once: then a row costs one
     look into a set.

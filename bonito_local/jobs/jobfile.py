@@ -134,11 +134,16 @@ def _generation(path: Path, data: dict[str, Any]) -> Generation:
     for key in _REQUIRED:
         if not values.get(key):
             raise UsageError(f"{key} is missing.", f"Add {key} = {_example(key)}")
-    lengths = (values.get(key) for key in ("limit", "passage_tokens", "target_tokens"))
-    check_plan(*lengths, values.get("overlap_tokens", 0))
+    check_plan(
+        values.get("limit"),
+        values.get("passage_tokens"),
+        values.get("target_tokens"),
+        values.get("overlap_tokens", 0),
+    )
     check_range("priority", values.get("priority", 0), -MOST_PRIORITY, MOST_PRIORITY)
     for key in (key for key in values if key.endswith("_words")):
-        check_range(f"checks.{key}", values[key], 1, MOST_WORDS, f"Use 1 or more, at most {MOST_WORDS:,}.")
+        most = f"Use 1 or more, at most {MOST_WORDS:,}."
+        check_range(f"checks.{key}", values[key], 1, MOST_WORDS, most)
     drawn = {name: values[name] for name in _KEYS["sampling"] if name in values}
     sampling = Sampling(**drawn | {"stop": tuple(values.get("stop", ()))})
     check_sampling(sampling)

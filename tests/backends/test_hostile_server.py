@@ -39,7 +39,7 @@ def say(body: bytes, status: int = 200, **headers: str) -> Answer:
 def forever(piece: bytes, pause: float = 0.0, **headers: str) -> Answer:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         if headers:
-            say(b"", **headers)(handler)
+            say(b"", 200, **headers)(handler)
         with suppress(OSError):
             while True:
                 handler.wfile.write(piece)

@@ -128,14 +128,8 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a link": replaced(lambda store: store.symlink_to("/nonexistent/x")),
     "a log that is none": lambda store: Path(f"{store}-wal").write_bytes(os.urandom(40_000)),
     "a log that is a folder": lambda store: Path(f"{store}-wal").mkdir(),
-    "a lock that is a folder": lambda store: (
-        store.with_name("lock").unlink(),
-        store.with_name("lock").mkdir(),
-    ),
-    "a lock that is a pipe": lambda store: (
-        store.with_name("lock").unlink(),
-        os.mkfifo(store.with_name("lock"), 0o600),
-    ),
+    "a lock that is a folder": lambda store: replaced(Path.mkdir)(store.with_name("lock")),
+    "a lock that is a pipe": lambda store: replaced(os.mkfifo)(store.with_name("lock")),
     "a lock that is a text": lambda store: store.with_name("lock").write_text("x" * 9000),
     **{f"cut at {share}": truncated(share) for share in (0.02, 0.3, 0.9, 0.99)},
     **{f"one bit, {seed}": flipped(seed, 1) for seed in range(3)},

@@ -31,7 +31,9 @@ _CONTEXT = 2048  # where the server does not say
 _BYTES = 3  # of text a token, where the server does not count: few, so that prompts fit
 _MOST_FAILED = 8  # in a row; then it is the server, not what it is asked
 _SEEDS = 0x7FFFFFFF
+_THOUGHT = 1024  # tokens more for models that think, at most a quarter of the context
 _MOST_TOKENS = 1 << 31  # that a server can have counted
+_MOST_OF_A_BYTE = 4  # tokens
 _CHARACTERS, _SPARE = 64, 4096  # of text: more than so many a token, no model writes
 # Servers have defaults beyond the API's, which would change what is drawn.
 _NEUTRAL = {"top_k": 0, "min_p": 0.0, "repeat_penalty": 1.0, "repetition_penalty": 1.0}
@@ -242,7 +244,12 @@ class OpenAI:
         plain = {"add_special": False, "add_special_tokens": False}
         body = {"content": text, "prompt": text, "model": self.model, **plain}
         found = self._asked("/tokenize", "tokens", body=body)
-        return len(found) if isinstance(found, list) else None
+        if not isinstance(found, list):
+            return None
+        if len(found) > _MOST_OF_A_BYTE * len(text.encode("utf-8", "replace")) + _SPARE:
+            self._counts = False  # what it counts is not this text: it is not asked again
+            return None
+        return len(found)
 
     def _gone(self, error: Unanswered) -> BackendError:
         if error.reached:

@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,19 +20,24 @@ class Served:
     """What the server is to do, and what it was asked.
 
     `faults` are taken one a completion: "drop", "cut", "garbage", "empty", "slow", or a status
-    with headers. A prompt that holds a key of `poisoned` always gets that fault.
+    with headers. A prompt that holds a key of `poisoned` always gets that fault. `chat` answers
+    chats, by a message's fields or a status; without it there are none. `shown` is what is at other
+    paths.
     """
 
     models: list[dict[str, Any]] = field(default_factory=lambda: [{"id": "bonito", "meta": {}}])
     faults: list[str | tuple[int, dict[str, str]]] = field(default_factory=list)
     poisoned: dict[str, str | tuple[int, dict[str, str]]] = field(default_factory=dict)
     listing: int = 200
+    chat: Callable[[dict[str, Any]], Any] | None = None
+    shown: dict[str, Any] = field(default_factory=dict)
     counts: bool = True
     slow: float = 1.5
     pause: float = 0.0
     key: str = ""
     url: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
+    chats: list[dict[str, Any]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
     busy: int = 0
     busiest: int = 0
@@ -96,6 +101,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer({"error": {"message": "loading"}}, self.served.listing)
         elif self.path == "/v1/models":
             self._answer({"object": "list", "data": self.served.models})
+        elif self.path in self.served.shown:
+            self._answer(self.served.shown[self.path])
         else:
             self._answer({"error": {"message": "not found"}}, 404)
 
@@ -116,6 +123,17 @@ class _Handler(BaseHTTPRequestHandler):
             finally:
                 with self.served.lock:
                     self.served.busy -= 1
+        elif self.path == "/v1/chat/completions" and self.served.chat:
+            self.served.chats.append(body)
+            said = self.served.chat(body)
+            if isinstance(said, int):
+                self._answer({"error": {"message": "said why"}}, said)
+                return
+            choice = {"index": 0, "message": {"role": "assistant", **said}, "finish_reason": "stop"}
+            usage = {"prompt_tokens": 7, "completion_tokens": 3}
+            self._answer({"choices": [choice], "usage": usage})
+        elif self.path in self.served.shown:
+            self._answer(self.served.shown[self.path])
         else:
             self._answer({"error": {"message": "not found"}}, 404)
 

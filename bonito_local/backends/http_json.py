@@ -275,9 +275,15 @@ def _message(data: bytes, body: dict[str, Any] | None) -> str:
     if not isinstance(said, str) or not said:
         return ""
     shown = " ".join(said.split())[:200]
-    prompt = " ".join(str((body or {}).get("prompt", "")).split())
+    prompt = " ".join(_prompt(body or {}).split())
     repeated = any(shown[at : at + _REPEATED] in prompt for at in range(len(shown) - _REPEATED + 1))
     return "" if repeated else f": {shown}"
+
+
+def _prompt(body: dict[str, Any]) -> str:
+    """What a request asks, be it a text or a chat."""
+    said = [message["content"] for message in body.get("messages", ())]
+    return "\n".join([str(body.get("prompt", "")), *said])
 
 
 def _seconds(header: str) -> float:

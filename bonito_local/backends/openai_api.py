@@ -1,13 +1,15 @@
-"""The openai backend: a server that the user runs, asked over OpenAI's completions API.
+"""The openai backend: a server that the user runs, asked over OpenAI's API.
 
-llama-server, vLLM, Ollama and LM Studio speak it. A sample is a request with its own seed;
-what a server makes of the seed, or of special tokens' names in a passage, is up to it.
+llama-server, vLLM, Ollama and LM Studio speak it. Plain prompts are completed; a prompt with a
+frame is a chat, where the server takes those. A sample is a request with its own seed; what a
+server makes of the seed, or of special tokens' names in a passage, is up to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -15,6 +17,7 @@ from typing import Any
 from bonito_local.backends.base import (
     Completion,
     FinishReason,
+    Framed,
     Plan,
     Request,
     Sample,
@@ -24,6 +27,16 @@ from bonito_local.backends.batching import cut_at_stop
 from bonito_local.backends.endpoint import Endpoint, parse_endpoint
 from bonito_local.backends.exclusive import Exclusive
 from bonito_local.backends.http_json import KEY, Client, Patience, Refused, Unanswered
+from bonito_local.backends.openai_chat import (
+    OLLAMA,
+    PROBE,
+    PROBE_TOKENS,
+    Manner,
+    answer_in,
+    content_of,
+    manners,
+    thinks,
+)
 from bonito_local.errors import BackendError, BonitoError, UsageError, did_you_mean
 
 _AT_ONCE = 16
@@ -61,10 +74,13 @@ class OpenAI:
 
     Attributes:
         model: the name as the server lists it.
+        metadata: what the server tells of the model, by GGUF's keys; `server.chat` is whether it
+            is asked in chats.
         context_length: as the server tells it, else 2048.
     """
 
     name = "openai"
+    _thought = 0
 
     def __init__(
         self,
@@ -88,25 +104,73 @@ class OpenAI:
         try:
             listed = self._listed()
             self.model = _known(model, list(listed), endpoint) if listed else model
-            self.context_length = self._context(listed.get(self.model, {}))
+            told = listed.get(self.model, {})
+            self._owner = str(told.get("owned_by", ""))
+            self._manner: Manner | None = None
+            self._chat_tried = False
+            self.metadata = self._described(told)
+            self.context_length = self._context(told)
             self._counts = self._counted("Count these.") is not None
         except BonitoError:
             self.close()
             raise
 
     def probe(self) -> None:
-        """Have the server complete a word: what it cannot do shows before any work is done.
+        """Have the server say a word: what it cannot do shows before any work is done.
+
+        A Bonito model completes texts; any other is asked in a chat, where the server takes those.
 
         Raises:
             BackendError: it refuses, or answers without a completion.
         """
+        if not any("bonito" in f"{key} {said}".lower() for key, said in self.metadata.items()):
+            self._find_manner()
+            if self._manner:
+                self.metadata["server.chat"] = True
+        if not self._manner:
+            self._probe_texts()
+        self.context_length = self._loaded_context() - self._thought
+
+    def _probe_texts(self) -> None:
         request = Request("", "Hello", Sampling(max_tokens=1), (Sample(0, 0),))
         done = self._complete(self._client, request, request.samples[0])
         if done.finish_reason == "failed":
             raise BackendError(
                 f"The server at {self._endpoint} completes no texts. {done.error}",
-                "It must serve OpenAI's /v1/completions; chats are not enough.",
+                "It must serve OpenAI's /v1/completions for Bonito models, and "
+                "/v1/chat/completions for others.",
             )
+
+    def _find_manner(self) -> None:
+        """Find out how the server takes chats, if it does, and whether the model thinks.
+
+        Raises:
+            BackendError: it wants a key, or is gone.
+        """
+        self._chat_tried = True
+        sampled = {"model": self.model, "max_tokens": PROBE_TOKENS, "temperature": 0.0, **_NEUTRAL}
+        for manner in manners(self.model, self._owner):
+            body = {**sampled, **manner.body(PROBE)}
+            try:
+                answer = self._client.ask("/v1/chat/completions", body, attempts=2)
+                choice = answer["choices"][0]
+            except Refused as error:
+                if error.status in (401, 403):
+                    raise self._refusal(error) from error
+                if error.status in _REFUSES_ALL:
+                    return
+            except Unanswered as error:
+                if not error.reached:
+                    raise self._gone(error) from error
+            except (KeyError, IndexError, TypeError):
+                return
+            else:
+                if content_of(choice) is None:
+                    return
+                self._manner = replace(manner, thinks=thinks(choice))
+                if self._manner.thinks:
+                    self._thought = min(_THOUGHT, self.context_length // 4)
+                return
 
     def count_tokens(self, text: str) -> int:
         """Number of tokens in `text`, as the server counts; a guess where it does not."""
@@ -134,6 +198,8 @@ class OpenAI:
         try:
             while True:
                 while asked < self._at_once and (some := next(waiting, None)) is not None:
+                    if isinstance(some[0].prompt, Framed) and not self._chat_tried:
+                        self._find_manner()
                     pool.submit(self._complete, client, *some).add_done_callback(done.put)
                     asked += 1
                 if not asked:
@@ -159,19 +225,25 @@ class OpenAI:
 
     def _complete(self, client: Client, request: Request, sample: Sample) -> Completion:
         sampling = request.sampling
+        prompt, path = request.prompt, "/v1/completions"
         body: dict[str, Any] = {
             "model": self.model,
-            "prompt": request.prompt,
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
             "top_p": sampling.top_p,
             "seed": sample.seed & _SEEDS,
             **_NEUTRAL,
         }
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
+        if self._manner and isinstance(prompt, Framed):
+            path = "/v1/chat/completions"
+            body |= self._manner.body(prompt)
+            body["max_tokens"] += self._thought
+        else:
+            body["prompt"] = prompt
+            if sampling.stop:
+                body["stop"] = list(sampling.stop)
         try:
-            return self._read(client.ask("/v1/completions", body), request, sample)
+            return self._read(client.ask(path, body), request, sample)
         except Refused as error:
             if error.status in _REFUSES_ALL:
                 raise self._refusal(error) from error
@@ -184,13 +256,17 @@ class OpenAI:
     def _read(self, answer: Any, request: Request, sample: Sample) -> Completion:
         try:
             choice, usage = answer["choices"][0], answer.get("usage") or {}
-            text, said = choice["text"], choice.get("finish_reason")
+            said = choice.get("finish_reason")
+            text = content_of(choice) if "message" in choice else choice["text"]
         except (KeyError, IndexError, TypeError, AttributeError):
             return _failed(request, sample, "The server answered without a completion.")
         if not isinstance(text, str) or not isinstance(usage, dict):
             return _failed(request, sample, "The server answered without a completion.")
         reason: FinishReason = "length" if said == "length" else "stop"
-        if (cut := cut_at_stop(text, request.sampling.stop)) is not None:
+        if "message" in choice and isinstance(request.prompt, Framed):
+            text, ended = answer_in(text, request.prompt, request.sampling.stop)
+            reason = "stop" if ended else reason
+        elif (cut := cut_at_stop(text, request.sampling.stop)) is not None:
             text, reason = cut, "stop"
         most = _CHARACTERS * request.sampling.max_tokens + _SPARE
         if len(text) > most:
@@ -220,6 +296,19 @@ class OpenAI:
             return {}
         return {str(m["id"]): m for m in found if isinstance(m, dict) and "id" in m}
 
+    def _described(self, listed: dict[str, Any]) -> dict[str, object]:
+        """What the server tells of its model: names of its files, and Ollama a GGUF's keys."""
+        props = self._asked("/props")
+        props = props if isinstance(props, dict) else {}
+        named = [self.model, listed.get("root"), props.get("model_path"), props.get("model_alias")]
+        found: dict[str, object] = {"general.name": " ".join(filter(None, map(_name, named)))}
+        if self._owner == OLLAMA:
+            info = self._asked("/api/show", "model_info", body={"model": self.model})
+            keys = info.items() if isinstance(info, dict) else ()
+            told = {key: said for key, said in keys if key.startswith(("general.", "bonito."))}
+            found = {**told, "general.basename": told.get("general.name", ""), **found}
+        return found
+
     def _context(self, listed: dict[str, Any]) -> int:
         meta = listed.get("meta")
         told = [
@@ -228,6 +317,14 @@ class OpenAI:
             meta.get("n_ctx_train") if isinstance(meta, dict) else None,
         ]
         return next((n for told_by in told if (n := _counted_by(told_by, 0))), _CONTEXT)
+
+    def _loaded_context(self) -> int:
+        """The context of a loaded model: Ollama's is not the model's own, and it cuts prompts."""
+        loaded = self._asked("/api/ps", "models") if self._owner == OLLAMA else None
+        for one in loaded if isinstance(loaded, list) else ():
+            if isinstance(one, dict) and self.model in (one.get("name"), one.get("model")):
+                return _counted_by(one.get("context_length"), 0) or self.context_length
+        return self.context_length
 
     def _asked(self, path: str, *keys: str, body: dict[str, Any] | None = None) -> Any:
         """What a server says beyond the API; None where it says nothing."""
@@ -268,6 +365,11 @@ class OpenAI:
         else:
             remedy = "Correct --model or --endpoint; it must serve /v1/completions."
         return BackendError(f"The server at {self._endpoint} refuses: {error.said}.", remedy)
+
+
+def _name(told: Any) -> str:
+    """The last part of a path: a folder's name says nothing of a model."""
+    return Path(told).name if isinstance(told, str) else ""
 
 
 def _counted_by(told: Any, otherwise: int) -> int:

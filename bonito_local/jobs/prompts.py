@@ -43,7 +43,8 @@ def writer_of(
         return EvidenceWriter(prompts)
     template = str(metadata.get("tokenizer.chat_template", ""))
     if style == "auto":
-        style = "instruct" if template and not _is_bonito(metadata) else "bonito"
+        chats = template or metadata.get("server.chat")
+        style = "instruct" if chats and not _is_bonito(metadata) else "bonito"
     if style == "bonito":
         return BONITO
     if guided:

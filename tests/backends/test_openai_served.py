@@ -7,13 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from socket import socket
 
 import pytest
 from asking import GREEDY, ask, text_of
 from one_by_one import Reference
+from tiny_model import write_tiny_gguf
 
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.backends.endpoint import parse_endpoint
@@ -22,17 +23,25 @@ from bonito_local.errors import UsageError
 from bonito_local.jobs.generate import Front, generate
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.progress import Progress
-from bonito_local.tasks import task_type
+from bonito_local.jobs.prompts import writer_of
+from bonito_local.tasks import CONTEXT, TaskType, task_type
+from bonito_local.writing.chat import frame, plain_frame
+from bonito_local.writing.instruct import InstructWriter
+
+TEMPLATE = (
+    "{% for m in messages %}<s>{{ m['role'] }}\n{{ m['content'] }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant\n{% endif %}"
+)
 
 
-@pytest.fixture(scope="module")
-def url(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def listening(model: Path, log: Path) -> Iterator[str]:
+    """Run llama-cpp-python's server; yield its address."""
     with closing(socket()) as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(tiny_gguf)]
+    command = [sys.executable, "-m", "llama_cpp.server", "--model", str(model)]
     options = ["--host", "127.0.0.1", "--port", str(port), "--n_ctx", "512", "--n_threads", "1"]
-    log = tmp_path_factory.mktemp("server") / "log"
     with log.open("wb") as said:
         process = subprocess.Popen([*command, *options], stdout=said, stderr=said)
     deadline = time.monotonic() + 120
@@ -46,6 +55,21 @@ def url(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     yield f"http://127.0.0.1:{port}"
     process.terminate()
     process.wait()
+
+
+@pytest.fixture(scope="module")
+def url(tiny_gguf: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with listening(tiny_gguf, tmp_path_factory.mktemp("server") / "log") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def chatty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    folder = tmp_path_factory.mktemp("chat")
+    said = {"tokenizer.chat_template": TEMPLATE}
+    model = write_tiny_gguf(folder / "chatty.gguf", metadata=said)
+    with listening(model, folder / "log") as found:
+        yield model, found
 
 
 def test_it_draws_what_llamacpp_draws(url: str, tiny_gguf: Path) -> None:
@@ -85,6 +109,7 @@ def test_a_job_stops_and_goes_on(url: str, tiny_gguf: Path, tmp_path: Path) -> N
         Sampling(n=4, max_tokens=32),
         passage_tokens=64,
         engine=EngineOptions(endpoint=url),
+        prompt="bonito",
     )
     shown: list[Progress] = []
     first = generate(wanted, Front(shown.append, stop=lambda: bool(shown) and shown[-1].done >= 3))
@@ -100,3 +125,49 @@ def test_a_job_stops_and_goes_on(url: str, tiny_gguf: Path, tmp_path: Path) -> N
 def test_a_name_that_the_server_lacks(url: str) -> None:
     with pytest.raises(UsageError, match="has no model 'bonito'"):
         OpenAI("bonito", parse_endpoint(url))
+
+
+def test_a_chat_is_what_the_models_template_makes_of_it(chatty: tuple[Path, str]) -> None:
+    path, url = chatty
+    turns = ((text_of(1, 5), text_of(2, 3)),)
+    asked = [text_of(i, 4 + i) for i in range(4)]
+    ours = frame(TEMPLATE, "Be brief.", turns, {"bos_token": "<s>", "eos_token": "</s>"})
+    theirs = plain_frame("Be brief.", turns)
+    with (
+        closing(OpenAI(path.name, parse_endpoint(url))) as engine,
+        closing(Reference(path)) as plain,
+    ):
+        engine.probe()
+        assert engine.metadata["server.chat"] is True
+        requests = [ask(text, theirs.around(text)) for text in asked]
+        for done in engine.generate(requests):
+            prompt = ours.around(done.request_id)
+            assert plain.greedy(prompt, GREEDY.max_tokens).agrees(done.text)
+            assert done.prompt_tokens == len(plain.model.prompt(prompt))
+
+
+def test_a_job_of_a_model_that_follows_instructions(
+    chatty: tuple[Path, str], tmp_path: Path
+) -> None:
+    path, url = chatty
+    (tmp_path / "a.txt").write_text("Either party may end the agreement by thirty days' notice.")
+    tone = TaskType(
+        *("tone", "tone of a text", "how it sounds", "How?", "good"),
+        templates=(f"{CONTEXT}\n\nHow does it sound?",),
+    )
+    wanted = Generation(
+        (tmp_path / "a.txt",),
+        (tone,),
+        tmp_path / "out",
+        path.name,
+        "auto",
+        Sampling(n=4, max_tokens=12),
+        passage_tokens=64,
+        engine=EngineOptions(endpoint=url),
+    )
+    found = generate(wanted)
+    assert (found.ended, found.ledger.pending, found.ledger.planned) == ("finished", 0, 4)
+    assert json.loads((tmp_path / "out" / "ledger.json").read_text())["outcomes"]["failed"] == 0
+    with closing(OpenAI(path.name, parse_endpoint(url))) as engine:
+        engine.probe()
+        assert isinstance(writer_of("auto", engine.metadata), InstructWriter)

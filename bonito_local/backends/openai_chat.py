@@ -1,0 +1,102 @@
+"""Chats with a server, in the dialects of llama-server, vLLM and Ollama.
+
+The server applies its model's chat template, so a request carries messages, and an answer cannot be
+begun for the model. Where the model thinks, its thought comes apart from the answer, or in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bonito_local.backends.base import Framed
+from bonito_local.backends.batching import cut_at_stop
+from bonito_local.backends.thoughts import MARKS, split, without_lead
+
+PROBE = Framed("", "Say yes.", "", before=(("system", "Answer with one word."),))
+PROBE_TOKENS = 16  # enough to see whether a thought comes first
+OLLAMA = "library"  # who owns its models, it says
+# Where a thought is, apart from the answer.
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+# Variables of chat templates: llama-server and vLLM hand them on.
+_TEMPLATE = {"enable_thinking": False, "thinking": False}
+_LOW = "low"  # gpt-oss knows no less
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a server takes chats.
+
+    Attributes:
+        extras: fields beyond the API's, which switch thinking off.
+        folded: the template has no system message: the text goes into the user's first.
+        thinks: the model thinks all the same.
+    """
+
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    folded: bool = False
+    thinks: bool = False
+
+    def body(self, prompt: Framed) -> dict[str, Any]:
+        """Return the fields of a request that are a chat's."""
+        messages = prompt.messages
+        if self.folded and messages[0]["role"] == "system":
+            system, first = messages[:2]
+            content = f"{system['content']}\n\n{first['content']}"
+            messages = [{"role": "user", "content": content}, *messages[2:]]
+        return {"messages": messages, **self.extras}
+
+
+def manners(model: str, owner: str) -> Iterator[Manner]:
+    """Yield how a server may take chats, the likeliest first.
+
+    A server may refuse fields that it does not know, or a template a system message.
+    """
+    extras = _switched_off(model, owner)
+    for folded in (False, True):
+        yield Manner(extras, folded)
+        yield Manner({}, folded)
+
+
+def _switched_off(model: str, owner: str) -> dict[str, Any]:
+    effort = _LOW if "gpt-oss" in model.lower() else ""
+    if owner == OLLAMA:
+        return {"reasoning_effort": effort or "none"}
+    variables = {**_TEMPLATE, **({"reasoning_effort": effort} if effort else {})}
+    return {
+        "chat_template_kwargs": variables,
+        **({"reasoning_effort": effort} if effort else {}),
+    }
+
+
+def content_of(choice: Any) -> str | None:
+    """Return what a chat's choice says, with its thought if that stands there; None if nothing."""
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        return None
+    content = message.get("content")
+    if content is None and any(isinstance(message.get(name), str) for name in _THOUGHTS):
+        return ""  # the thought took all the room
+    return content if isinstance(content, str) else None
+
+
+def thinks(choice: Any) -> bool:
+    """Return whether a chat's answer came with a thought, or begins with one."""
+    message = choice["message"]
+    if any(message.get(name) for name in _THOUGHTS):
+        return True
+    content = message.get("content") or ""
+    begins = any(content.lstrip().startswith(marks.begin) for marks in MARKS)
+    return begins or bool(split(content).thought)
+
+
+def answer_in(content: str, prompt: Framed, stops: tuple[str, ...]) -> tuple[str, bool]:
+    """Return what answers a prompt after its lead, and whether one of the stops ended it.
+
+    Servers look for stops in thoughts too, so they are not told any.
+    """
+    answer = without_lead(split(content).answer, prompt.lead, asked=True)
+    # The break before a first line ends nothing.
+    cut = cut_at_stop(answer.lstrip(), stops)
+    return (answer, False) if cut is None else (cut, True)

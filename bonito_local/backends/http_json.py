@@ -28,6 +28,7 @@ _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _MOST_BYTES, _MOST_ERROR = 64 << 20, 1 << 20
 _REPEATED = 24  # characters of a prompt in a server's error, which are no coincidence
 _LOOK_SECONDS = 0.2
+_BODY_SECONDS = 20.0  # for an answer's body, once its headers are there
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +73,13 @@ class Aborted(Exception):
 class _Failure(Exception):
     """One attempt failed, and another may not."""
 
-    def __init__(self, said: str, *, after: float = 0.0, reached: bool = True) -> None:
+    def __init__(
+        self, said: str, *, after: float = 0.0, reached: bool = True, final: bool = False
+    ) -> None:
         super().__init__(said)
         self.after = after
         self.reached = reached
+        self.final = final  # the next attempt would end so too
 
 
 class Client:
@@ -113,7 +117,7 @@ class Client:
             try:
                 return self._try(path, body)
             except _Failure as error:
-                if attempt == most:
+                if attempt == most or error.final:
                     raise Unanswered(str(error), error.reached) from error
                 # Spread out: requests that failed together would come back together.
                 wait = max(error.after, pause * random.uniform(0.75, 1.25))
@@ -152,6 +156,8 @@ class Client:
             self._drop(connection)
             if self._closed.is_set():
                 raise Aborted from error
+            if connection.late and connection.begun:
+                raise _Failure("its answer has no end", final=True) from error
             if connection.late:
                 error = TimeoutError()
             if not fresh and not isinstance(error, TimeoutError):
@@ -176,6 +182,7 @@ class Client:
         with connection.deadline():
             connection.request(method, f"{self.endpoint.path}{path}", data, self._headers)
             with connection.getresponse() as answer:
+                connection.hurry()
                 found = answer.read(_MOST_BYTES + 1)
         if connection.late:
             raise TimeoutError
@@ -214,16 +221,22 @@ class _Connection(http.client.HTTPConnection):
         self._seconds = timeout
         self._closed = closed
         self._until = math.inf
-        self.made = self.late = False
+        self.made = self.begun = self.late = False
 
     @contextmanager
     def deadline(self) -> Iterator[None]:
         """Give the block so many seconds in all; `late` tells that they were not enough."""
         self._until = time.monotonic() + self._seconds
+        self.begun = False
         try:
             yield
         finally:
             self._until = math.inf
+
+    def hurry(self) -> None:
+        """Give what remains of an answer that has begun little time: it is there as a whole."""
+        self._until = min(self._until, time.monotonic() + _BODY_SECONDS)
+        self.begun = True
 
     def expire(self) -> None:
         """Break off what should have been done by now."""

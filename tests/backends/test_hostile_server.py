@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from bonito_local.backends import http_json
 from bonito_local.backends.base import Completion, Request, Sample, Sampling
 from bonito_local.backends.endpoint import parse_endpoint
 from bonito_local.backends.http_json import Client, Patience, Refused, Unanswered
@@ -101,6 +102,23 @@ def test_an_answer_that_never_ends_is_broken_off(answer: Answer) -> None:
     begun = time.monotonic()
     with suppress(Unanswered):
         asked(answer)
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.timeout(60)
+def test_an_answer_that_stops_in_its_middle_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The whole patience is for a server that computes: its answer comes at once."""
+    monkeypatch.setattr(http_json, "_BODY_SECONDS", 0.5)
+    patience = Patience(seconds=100.0, attempts=6)
+    begun = time.monotonic()
+    with (
+        serving(say(b"{}", 200, Content_Length="99999")) as url,
+        closing(Client(parse_endpoint(url), patience)) as client,
+        pytest.raises(Unanswered, match="no end"),
+    ):
+        client.ask("/v1/completions", {"prompt": PROMPT})
     assert time.monotonic() - begun < 20
 
 

@@ -32,7 +32,7 @@ export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
 endif
 
 demo: $(VENV)/installed
-	$(BIN)/bonito-local generate examples/documents --task exqa,ynqa --model bonito-tiny -o demo-out
+	$(BIN)/bonito-local generate examples/documents --task exqa,ynqa --model bonito-small -o demo-out
 
 # Ray leaves threads behind in the process that used it. `pytest -m gpu` needs an NVIDIA GPU.
 test: $(VENV)/installed-dev

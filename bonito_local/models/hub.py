@@ -161,7 +161,9 @@ def _licence(card: Any) -> str:
     card = card if isinstance(card, dict) else {}
     named = card.get("license_name") or card.get("license") or ""
     listed = named if isinstance(named, list) else [named]
-    return one_line(", ".join(text for text in listed if isinstance(text, str)))[:_LONGEST_LICENCE]
+    # Of one that is not understood nothing is said: then it is not taken for a free one.
+    texts = [entry for entry in listed if isinstance(entry, str)]
+    return one_line(", ".join(texts))[:_LONGEST_LICENCE] if len(texts) == len(listed) else ""
 
 
 def read_start(repo: Repo, file: HubFile) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 
-from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample
+from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample, Shape
 from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
@@ -17,6 +17,7 @@ from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Attempt, Pending, Result, Store
 from bonito_local.tasks import TaskType
+from bonito_local.writing.bonito import BonitoWriter
 from bonito_local.writing.claims import agrees
 from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Ask, Assignment, Claim, Writer
@@ -53,8 +54,10 @@ class Manner:
         """Each task type's place."""
         return {task.short: turn for turn, task in enumerate(self.spec.tasks)}
 
-    def shape(self, ask: Ask) -> Lines | None:
-        """What a completion is held to."""
+    def shape(self, ask: Ask, task: TaskType, passage: str) -> Lines | Shape | None:
+        """What a completion is held to: its lines, or for Bonito's prompt what `guided` asks."""
+        if self.spec.guided and isinstance(self.writer, BonitoWriter):
+            return shape_of(task, passage, self.spec.labels)
         return ask.shape if self.holds else None
 
 
@@ -177,7 +180,7 @@ class Exchange:
                 )
                 for s in samples
             ),
-            shape=shape_of(task, first.text, spec.labels) if spec.guided else manner.shape(ask),
+            shape=manner.shape(ask, task, first.text),
         )
         keys = {s.sample: s.id for s in samples}
         self._asked[request.id] = _Asked(assignment, first, keys, len(keys), earlier)
@@ -217,7 +220,7 @@ class Exchange:
             ask.prompt,
             sampling,
             (Sample(completion.sample, 0),),
-            ask.shape if verifier else manner.shape(ask),
+            ask.shape if verifier or manner.holds else None,
         )
         self._asked[request.id] = replace(
             entry, samples={completion.sample: result.id}, count=1, checked=(result, claim)

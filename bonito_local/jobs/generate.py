@@ -182,12 +182,11 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                 open_verifier(wanted.verifier, plan) as verifier,
             ):
                 prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
-                writer = writer_of(wanted.prompt, metadata(backend), wanted.guided, prompts)
+                writer = writer_of(wanted.prompt, metadata(backend), prompts)
                 spec = _spec(backend, wanted, model, writer, prompts)
                 if verifier:
                     spec = replace(spec, verifier_sha256=verifier.sha256)
-                if not spec.instruct:
-                    _warn_of_tasks(backend, spec, front)
+                _warn_of_tasks(backend, spec, front)
                 store.bind(spec.settings())
                 keep_air_gap(store)
                 store.save("model", origin(backend))

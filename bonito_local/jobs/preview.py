@@ -138,8 +138,8 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     plan = replace(engine_plan(wanted, model), tune=False)
     with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
         prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
-        writer = writer_of(wanted.prompt, metadata(backend), wanted.guided, prompts)
-        for task in untrained_tasks(backend, wanted.tasks) if writer is BONITO else ():
+        writer = writer_of(wanted.prompt, metadata(backend), prompts)
+        for task in untrained_tasks(backend, wanted.tasks):
             yield "note", {"text": f"{model.file.name} was not trained on {task.short}."}
         passages: list[Passage] = []
         counts: Counter[str] = Counter()
@@ -230,7 +230,8 @@ def _draw(
         ask = writer.ask(assignment)
         sampling = replace(wanted.sampling, n=1, stop=wanted.sampling.stop + ask.stop)
         held = ask.shape if capabilities(wanted.backend).guided else None
-        shape = shape_of(task, passage.text, wanted.labels) if wanted.guided else held
+        bonito = wanted.guided and writer is BONITO
+        shape = shape_of(task, passage.text, wanted.labels) if bonito else held
         request = Request(str(at), ask.prompt, sampling, (Sample(0, seed),), shape)
         requests[str(at)] = index, assignment, request
     for completion in backend.generate(request for _, _, request in requests.values()):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Literal
 
 from bonito_local.backends.base import Backend
-from bonito_local.errors import UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.models.fit import passage_tokens
 from bonito_local.writing.bonito import BonitoWriter
@@ -27,7 +26,6 @@ _TOKENS = ("bos_token", "eos_token")  # by their names in a template; see `Model
 def writer_of(
     style: str,
     metadata: Mapping[str, object],
-    guided: bool = False,
     prompts: PromptSet | None = None,
 ) -> Writer:
     """Return how to ask a model with this metadata; with "auto" by what it was made for.
@@ -36,7 +34,6 @@ def writer_of(
 
     Raises:
         ModelError: its chat template cannot be used.
-        UsageError: the rows are to be guided, and it is not asked by Bonito's prompt.
     """
     prompts = prompts or package_prompts()
     if style == "evidence" or (style == "auto" and metadata.get("bonito.writer") == "evidence"):
@@ -47,11 +44,6 @@ def writer_of(
         style = "instruct" if chats and not _is_bonito(metadata) else "bonito"
     if style == "bonito":
         return BONITO
-    if guided:
-        raise UsageError(
-            "Guided rows are for models that are asked by Bonito's prompt.",
-            "Leave --guided out, or add --prompt bonito.",
-        )
     said = prompts.conversation
     if not template:
         return InstructWriter(writer=plain_frame(said.system, said.turns), prompts=prompts)

@@ -152,7 +152,7 @@ class Form:
         slots = {**fields, "label": choice.label, "sentence": about}
         draw = random.Random(f"{assignment.number} {assignment.task.short} {assignment.sample}")
         if _WRONG in fields:
-            right = fields[self.lines[self.lines.index(_WRONG) - 1]]
+            right = next(text for name, text in fields.items() if f"{{{name}}}" in self.response)
             options = [right, *_options(fields[_WRONG])[:3]]
             draw.shuffle(options)
             slots["letter"] = _LETTERS[options.index(right)]

@@ -13,7 +13,7 @@ from tiny_model import BOS, BOS_ID, EOS, EOS_ID, write_tiny_gguf
 from bonito_local.backends.base import Completion, Framed, Request
 from bonito_local.backends.llamacpp.model import Model
 from bonito_local.cli.main import run
-from bonito_local.errors import ModelError, UsageError
+from bonito_local.errors import ModelError
 from bonito_local.jobs.prompts import BONITO, writer_of
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store
@@ -104,8 +104,8 @@ def test_the_place_of_a_passage_is_in_reach() -> None:
 @pytest.mark.parametrize(
     ("task", "written", "asked", "answer", "same"),
     [
-        ("exqa", " When is rent due?\nAnswer: day 1", "Question: When is rent due?", " on day 1", True),
-        ("exqa", " When is rent due?\nAnswer: day 1", "Question: When is rent due?", " not stated", False),
+        ("exqa", " When is rent due?\nAnswer: day 1", "Question: When is", " on day 1", True),
+        ("exqa", " When is rent due?\nAnswer: day 1", "Question: When is", " not stated", False),
         ("ynqa", " Is rent due on the first day?", "Question: Is rent due", " Yes.", True),
         ("ynqa", " Is rent due on the first day?", "Question: Is rent due", " no", False),
         ("te", " Rent is due on the first day.", "Statement: Rent is due", " true", True),
@@ -154,12 +154,6 @@ def test_templates_that_cannot_be_used(template: str, why: str) -> None:
     with pytest.raises(ModelError, match="chat template cannot be used") as caught:
         writer_of("auto", {"tokenizer.chat_template": template})
     assert why in caught.value.title
-
-
-def test_guided_rows_are_bonitos() -> None:
-    with pytest.raises(UsageError, match="Guided rows"):
-        writer_of("auto", {"tokenizer.chat_template": CHATML}, guided=True)
-    assert writer_of("bonito", {"tokenizer.chat_template": CHATML}, guided=True) is BONITO
 
 
 @pytest.mark.parametrize(
@@ -264,8 +258,6 @@ def test_a_job_of_a_model_with_a_chat_template(
     assert "was not trained on" not in shown.err
     assert run([*command, "--prompt", "bonito"]) == 1
     assert "prompt 'instruct' -> None" in capsys.readouterr().err
-    assert run([*command, "--guided"]) == 2
-    assert "Guided rows are for models" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,13 @@ def test_what_such_a_model_does_not_write() -> None:
     with pytest.raises(UsageError, match="writes no rows of coref") as caught:
         WRITER.ask(about("coref"))
     assert "exqa" in caught.value.remedy
+
+
+def test_the_options_of_a_row() -> None:
+    written = done(" by transfer\nQuestion: How is rent paid?\nWrong: in cash | by card | by hand")
+    row = parse_completion(WRITER.written(about("mcqa"), written).text, PASSAGE)
+    assert row
+    assert row.response.endswith(" by transfer")
+    assert sorted(line[4:] for line in row.instruction.splitlines() if line[:1] == "(") == [
+        "by card", "by hand", "by transfer", "in cash",
+    ]  # fmt: skip

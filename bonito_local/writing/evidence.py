@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from bonito_local.backends.base import Completion, Line, Lines
+from bonito_local.checks.answers import question_in
 from bonito_local.errors import UsageError
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import PIPE, TaskType, defuse, task_type
@@ -94,7 +95,7 @@ class EvidenceWriter:
 
     def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
         """Return the passage and the instruction as a question to answer."""
-        question = " ".join(instruction.replace("{{context}}", " ").split())
+        question = " ".join(question_in(instruction.replace("{{context}}", " ")).split())
         return f"Text:\n{defuse(passage.strip())}\n\nTask: answer\nQuestion: {question}\nAnswer:"
 
     def _form(self, task: TaskType) -> Form:

@@ -103,3 +103,10 @@ def test_the_options_of_a_row() -> None:
     assert sorted(line[4:] for line in row.instruction.splitlines() if line[:1] == "(") == [
         "by card", "by hand", "by transfer", "in cash",
     ]  # fmt: skip
+
+
+def test_the_response_to_an_instruction_is_asked_for_as_an_answer() -> None:
+    instruction = "Read this.\n\n{{context}}\n\nQuestion: How is rent paid?"
+    assert WRITER.beginning(task_type("exqa"), PASSAGE, instruction) == (
+        f"Text:\n{PASSAGE}\n\nTask: answer\nQuestion: How is rent paid?\nAnswer:"
+    )

@@ -163,7 +163,20 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
         """The documents that the last planning could not read."""
         with self.errors():
             rows = self._db.execute("SELECT source, title, remedy FROM problems ORDER BY rowid")
-            return [Problem(*row) for row in rows]
+            return [Problem(*_OF_PROBLEMS.check(row)) for row in rows]
+
+    def evidence(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each passage's document and text, and where its accepted rows' sentences begin.
+
+        The last is numbers with commas between them; passages come by document.
+        """
+        with self.errors():
+            yield from self._db.execute(
+                """SELECT d.source, p.text, coalesce(group_concat(DISTINCT s.evidence_start), '')
+                   FROM passages p JOIN documents d ON d.id = p.document
+                   LEFT JOIN samples s ON s.passage = p.id AND s.outcome = 'accepted'
+                   GROUP BY p.id ORDER BY d.source, p.id"""
+            )
 
     def pending(self) -> Iterator[Pending]:
         """Yield the samples without an outcome by passage, task and sample.

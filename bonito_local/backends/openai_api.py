@@ -30,6 +30,7 @@ from bonito_local.backends.http_json import KEY, Client, Patience, Refused, Unan
 from bonito_local.backends.openai_chat import (
     OLLAMA,
     PROBE,
+    PROBE_SHAPE,
     PROBE_TOKENS,
     Manner,
     answer_in,
@@ -150,7 +151,7 @@ class OpenAI:
         self._chat_tried = True
         sampled = {"model": self.model, "max_tokens": PROBE_TOKENS, "temperature": 0.0, **_NEUTRAL}
         for manner in manners(self.model, self._owner):
-            body = {**sampled, **manner.body(PROBE)}
+            body = {**sampled, **manner.body(PROBE, PROBE_SHAPE)}
             try:
                 answer = self._client.ask("/v1/chat/completions", body, attempts=2)
                 choice = answer["choices"][0]
@@ -236,7 +237,7 @@ class OpenAI:
         }
         if self._manner and isinstance(prompt, Framed):
             path = "/v1/chat/completions"
-            body |= self._manner.body(prompt)
+            body |= self._manner.body(prompt, request.shape)
             body["max_tokens"] += self._thought
         else:
             body["prompt"] = prompt

@@ -6,17 +6,20 @@ begun for the model. Where the model thinks, its thought comes apart from the an
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
-from bonito_local.backends.base import Framed
+from bonito_local.backends.base import Framed, Line, Lines
 from bonito_local.backends.batching import cut_at_stop
 from bonito_local.backends.thoughts import MARKS, split, without_lead
 
 PROBE = Framed("", "Say yes.", "", before=(("system", "Answer with one word."),))
+PROBE_SHAPE = Lines((Line("Word", ("yes", "no")),))
 PROBE_TOKENS = 16  # enough to see whether a thought comes first
-OLLAMA = "library"  # who owns its models, it says
+OLLAMA, _VLLM = "library", "vllm"  # who owns their models, as they say
 # Where a thought is, apart from the answer.
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 # Variables of chat templates: llama-server and vLLM hand them on.
@@ -30,22 +33,37 @@ class Manner:
 
     Attributes:
         extras: fields beyond the API's, which switch thinking off.
+        held: how completions are kept to their lines, if they are.
         folded: the template has no system message: the text goes into the user's first.
         thinks: the model thinks all the same.
     """
 
     extras: Mapping[str, Any] = field(default_factory=dict)
+    held: Literal["", "grammar", "regex"] = ""
     folded: bool = False
     thinks: bool = False
 
-    def body(self, prompt: Framed) -> dict[str, Any]:
-        """Return the fields of a request that are a chat's."""
+    def body(self, prompt: Framed, shape: object = None) -> dict[str, Any]:
+        """Return the fields of a request that are a chat's.
+
+        A model that thinks is not kept to the lines of a `shape`: its thought has none.
+        """
         messages = prompt.messages
         if self.folded and messages[0]["role"] == "system":
             system, first = messages[:2]
             content = f"{system['content']}\n\n{first['content']}"
             messages = [{"role": "user", "content": content}, *messages[2:]]
-        return {"messages": messages, **self.extras}
+        return {"messages": messages, **self.extras, **self._lines(shape)}
+
+    def _lines(self, shape: object) -> dict[str, Any]:
+        if self.thinks or not isinstance(shape, Lines):
+            return {}
+        if self.held == "grammar":  # llama-server, llama-cpp-python
+            return {"grammar": _grammar(shape)}
+        if self.held == "regex":  # vLLM, under its new name and the old one
+            regex = _regex(shape)
+            return {"structured_outputs": {"regex": regex}, "guided_regex": regex}
+        return {}
 
 
 def manners(model: str, owner: str) -> Iterator[Manner]:
@@ -55,8 +73,32 @@ def manners(model: str, owner: str) -> Iterator[Manner]:
     """
     extras = _switched_off(model, owner)
     for folded in (False, True):
-        yield Manner(extras, folded)
-        yield Manner({}, folded)
+        if owner != OLLAMA:
+            yield Manner(extras, "regex" if owner == _VLLM else "grammar", folded)
+        yield Manner(extras, "", folded)
+        yield Manner({}, "", folded)
+
+
+def _grammar(shape: Lines) -> str:
+    """Return what an answer of these lines looks like, in llama.cpp's notation."""
+
+    def text(line: Line) -> str:
+        return f"({' | '.join(map(_quoted, line.choices))})" if line.choices else "text"
+
+    lines = [f"{_quoted(f'{line.name}: ')} {text(line)}" for line in shape.lines]
+    break_ = f" {_quoted(chr(10))} "
+    return f"root ::= {break_.join(lines)}\ntext ::= [^ \\n] [^\\n]*\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _regex(shape: Lines) -> str:
+    def text(line: Line) -> str:
+        return f"({'|'.join(map(re.escape, line.choices))})" if line.choices else r"[^ \n][^\n]*"
+
+    return r"\n".join(f"{re.escape(line.name)}: {text(line)}" for line in shape.lines)
 
 
 def _switched_off(model: str, owner: str) -> dict[str, Any]:

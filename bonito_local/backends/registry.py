@@ -29,6 +29,7 @@ class Capabilities:
     Attributes:
         formats: the kinds of model it takes.
         guided: keeps completions in a shape.
+        lines: keeps completions to their lines, where its server can.
         reproducible: the same bits each run, where asked for.
         local_sockets: its processes talk to each other over sockets of this machine.
         hottest: the highest temperature that it draws at.
@@ -38,6 +39,7 @@ class Capabilities:
 
     formats: tuple[ModelFormat, ...]
     guided: bool = False
+    lines: bool = False
     reproducible: bool = False
     local_sockets: bool = False
     hottest: float = math.inf
@@ -119,7 +121,7 @@ BACKENDS: dict[str, Engine] = {
         "",
         (),
         None,
-        Capabilities(("name",), options=("endpoint", "remote")),
+        Capabilities(("name",), lines=True, options=("endpoint", "remote")),
     ),
     "fake": Engine(
         "bonito_local.backends.fake.open_planned",

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from served import Served, serving
 
-from bonito_local.backends.base import Completion, Framed, Plan, Request, Sample, Sampling
+from bonito_local.backends.base import (
+    Completion,
+    Framed,
+    Line,
+    Lines,
+    Plan,
+    Request,
+    Sample,
+    Sampling,
+)
 from bonito_local.backends.endpoint import parse_endpoint
 from bonito_local.backends.http_json import Patience
 from bonito_local.backends.openai_api import OpenAI
@@ -23,6 +34,7 @@ from bonito_local.writing.writer import Assignment
 QUICK = Patience(seconds=5, attempts=2, pause=0.02)
 BEFORE = (("system", "Be brief."), ("user", "Ask."), ("assistant", "Said."))
 PROMPT = Framed("", "When?", "\nAnswer:", before=BEFORE, lead="Answer:")
+REGEX = r"""Question: [^ \n][^\n]*\nAnswer: (yes|a\ "b")"""
 LLAMA = {"id": "/models/qwen3-4b.gguf", "owned_by": "llamacpp", "meta": {"n_ctx_train": 4096}}
 VLLM = {"id": "qwen", "owned_by": "vllm", "max_model_len": 8192, "root": "Qwen/Qwen3-4B"}
 OLLAMA = {"id": "qwen3:4b", "owned_by": "library"}
@@ -90,6 +102,37 @@ def test_thinking_is_switched_off_as_the_server_takes_it(
         assert {name: body[name] for name in switches if name in body} == extras
 
 
+SHAPE = Lines((Line("Question"), Line("Answer", ("yes", 'a "b"'))))
+
+
+@pytest.mark.parametrize(
+    ("listed", "fields"),
+    [
+        (
+            LLAMA,
+            {
+                "grammar": 'root ::= "Question: " text "\\n" "Answer: " ("yes" | "a \\"b\\"")\n'
+                "text ::= [^ \\n] [^\\n]*\n"
+            },
+        ),
+        (VLLM, {"structured_outputs": {"regex": REGEX}, "guided_regex": REGEX}),
+        (OLLAMA, {}),
+    ],
+)
+def test_answers_are_kept_to_their_lines_as_the_server_can(
+    server: Served, listed: dict[str, Any], fields: dict[str, Any]
+) -> None:
+    server.models = [listed]
+    names = ("grammar", "structured_outputs", "guided_regex")
+    with closing(opened(server)) as engine:
+        list(engine.generate([replace(ask_of(PROMPT), shape=SHAPE), ask_of(PROMPT)]))
+    held = [{name: body[name] for name in names if name in body} for body in server.chats]
+    assert fields in held[1:]
+    assert {} in held[1:]
+    assert re.fullmatch(REGEX, 'Question: Why?\nAnswer: a "b"')
+    assert not re.fullmatch(REGEX, "Question: Why?\nAnswer: no")
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -123,6 +166,7 @@ def refuses(field: str) -> Callable[[dict[str, Any]], Any]:
 @pytest.mark.parametrize(
     ("field", "roles"),
     [
+        ("grammar", ["system", "user", "assistant", "user"]),
         ("chat_template_kwargs", ["system", "user", "assistant", "user"]),
         ("'system'", ["user", "assistant", "user"]),
     ],

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from socket import socket
 
@@ -16,7 +18,7 @@ from asking import GREEDY, ask, text_of
 from one_by_one import Reference
 from tiny_model import write_tiny_gguf
 
-from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.base import EngineOptions, Line, Lines, Sampling
 from bonito_local.backends.endpoint import parse_endpoint
 from bonito_local.backends.openai_api import OpenAI
 from bonito_local.errors import UsageError
@@ -144,6 +146,16 @@ def test_a_chat_is_what_the_models_template_makes_of_it(chatty: tuple[Path, str]
             prompt = ours.around(done.request_id)
             assert plain.greedy(prompt, GREEDY.max_tokens).agrees(done.text)
             assert done.prompt_tokens == len(plain.model.prompt(prompt))
+
+
+def test_a_chat_is_kept_to_its_lines(chatty: tuple[Path, str]) -> None:
+    path, url = chatty
+    shape = Lines((Line("Sure", ("yes", "no")), Line("Why", ("said", "not said"))))
+    prompt = plain_frame("Be brief.", ()).around(text_of(1, 9), "Sure:")
+    with closing(OpenAI(path.name, parse_endpoint(url))) as engine:
+        engine.probe()
+        (done,) = engine.generate([replace(ask("r", prompt), shape=shape)])
+    assert re.fullmatch(r" (yes|no)\nWhy: (not )?said", done.text)
 
 
 def test_a_job_of_a_model_that_follows_instructions(

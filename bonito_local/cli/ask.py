@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -59,9 +60,11 @@ def command(
     enter_air_gap(online=False)
     from bonito_local.backends.llamacpp.engine import LlamaCpp
     from bonito_local.backends.llamacpp.settings import Settings
+    from bonito_local.writing.chat import turn_ends
 
     with closing(LlamaCpp(path, Settings(n_seq=1))) as backend, StopSignals() as signals:
         signals.interrupts = True
+        sampling = replace(sampling, stop=sampling.stop + turn_ends(backend.metadata))
         for asked in [question] if question else _questions():
             whole = f"{about}\n\n{asked.strip()}" if about else asked
             request = Request("q", FORMS[_FORMS[prompt]].wrap(whole), sampling, (Sample(0, seed),))

@@ -72,6 +72,15 @@ def frame(
     raise unusable("it does not hold the message once")
 
 
+def turn_ends(metadata: Mapping[str, object]) -> tuple[str, ...]:
+    """Return what ends an answer by a model's chat template; nothing without a usable one."""
+    template = str(metadata.get("tokenizer.chat_template", ""))
+    try:
+        return frame(template).stops if template else ()
+    except ModelError:
+        return ()
+
+
 def plain_frame(system: str, turns: Turns) -> Frame:
     """Return what stands around a message to a model without a chat template: plain text."""
     said = [f"{asked}\n{answered}\n\n" for asked, answered in turns]

@@ -6,7 +6,7 @@ import pytest
 from chat_templates import CHATML, PUBLISHED
 
 from bonito_local.errors import ModelError
-from bonito_local.writing.chat import Frame, frame, plain_frame
+from bonito_local.writing.chat import Frame, frame, plain_frame, turn_ends
 from bonito_local.writing.rendering import render
 
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
@@ -145,6 +145,11 @@ def test_a_prompt_and_its_begun_answer() -> None:
     assert prompt.endswith("<|im_start|>user\nWhy?<|im_end|>\n<|im_start|>assistant\nAnswer:")
     assert (prompt.text, prompt.lead) == ("Why?", "Answer:")
     assert Frame().around("Why?", plainly="\n\n") == "Why?\n\n"
+
+
+def test_what_ends_a_turn_by_a_models_file() -> None:
+    assert turn_ends({"tokenizer.chat_template": PUBLISHED["gpt-oss"]}) == ("<|end|>", "<|return|>")
+    assert turn_ends({"tokenizer.chat_template": "{% for"}) == turn_ends({}) == ()
 
 
 def test_the_conversation_goes_with_a_prompt_without_a_template() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -72,13 +71,26 @@ def check(paths: Iterable[Path], folder: Path) -> None:
             _check(path, path.lstat(), owner, is_folder=path == folder)
 
 
+def check_file(path: Path) -> None:
+    """See that a file, if it is there, is an ordinary one of the user's own, whatever it lies in.
+
+    Raises:
+        NotPrivateError: it is a link, belongs to another user, or others may write to it.
+    """
+    if os.name == "posix":
+        with suppress(FileNotFoundError):
+            found = path.lstat()
+            user = os.geteuid()
+            _check(path, found, found.st_uid if user == 0 else user, is_folder=False)
+
+
 def _check(path: Path, found: os.stat_result, owner: int, *, is_folder: bool) -> None:
     kind = stat.S_ISDIR if is_folder else stat.S_ISREG
     if stat.S_ISLNK(found.st_mode):
         raise NotPrivateError(f"{path} is a link")
     if not kind(found.st_mode):
         raise NotPrivateError(f"{path} is no {'folder' if is_folder else 'ordinary file'}")
-    if found.st_uid != owner:
+    if found.st_uid not in (owner, 0):  # root may do anything anyway, in a container of the user's
         raise NotPrivateError(f"{path} belongs to another user")
     if found.st_mode & _OTHERS_WRITE and _keeps_modes(path if is_folder else path.parent):
         raise NotPrivateError(f"other users may write to {path}")
@@ -101,6 +113,8 @@ def _others(folder: Path) -> bool:
 
 def _keeps_modes(folder: Path) -> bool:
     """Whether the disk keeps the modes of files; one for Windows shows the same for all."""
+    import tempfile
+
     try:
         with tempfile.NamedTemporaryFile(dir=folder) as file:
             return not os.fstat(file.fileno()).st_mode & _OTHERS_WRITE

@@ -19,7 +19,7 @@ from bonito_local.errors import JobError
 from bonito_local.jobs.columns import WrongTypeError
 from bonito_local.jobs.migrations import migrate
 from bonito_local.jobs.schema import is_ours
-from bonito_local.private import make_folder
+from bonito_local.private import NotPrivateError, check_file, make_folder
 from bonito_local.shapes import ShapeError
 
 BUSY_SECONDS = 10.0
@@ -103,6 +103,11 @@ class Database:
         """
         try:
             yield
+        except NotPrivateError as error:
+            raise JobError(
+                f"The job in {self.path.parent.parent} is not yours alone: {error}.",
+                "Find out who made it; name a new folder for a new dataset.",
+            ) from error
         except (sqlite3.Error, OSError) as error:
             raise _job_error(error, self.path) from error
         except ShapeError as error:
@@ -122,6 +127,7 @@ class Database:
 
 def _see_that_it_is_there(path: Path, create: bool) -> None:
     """Make an empty file that only its user reads, or see that there is one to write to."""
+    check_file(path)  # before anything is read from it, or written to what a link leads to
     if not path.exists():
         os.close(os.open(path, os.O_RDWR | (os.O_CREAT if create else 0), 0o600))
     # Not opened: on POSIX closing a file frees all locks that this process has on it, and with

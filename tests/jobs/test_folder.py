@@ -7,6 +7,7 @@ from scripted import passages
 
 from bonito_local.errors import JobError, OutputError
 from bonito_local.jobs.folder import is_running, open_job
+from bonito_local.jobs.state import job_state
 
 
 def test_a_new_output_is_for_the_user_alone(tmp_path: Path) -> None:
@@ -50,7 +51,7 @@ def test_a_file_is_left_alone(tmp_path: Path) -> None:
 def test_one_process_at_a_time_and_a_dead_one_holds_nothing(tmp_path: Path) -> None:
     code = (
         "import sys, time\nfrom pathlib import Path\n"
-        "from bonito_local.jobs.folder import is_running, open_job\n"
+        "from bonito_local.jobs.folder import open_job\n"
         "with open_job(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "out")]
@@ -90,3 +91,18 @@ def test_a_job_that_somebody_else_prepared_is_refused(name: str, tmp_path: Path)
     with pytest.raises(JobError, match="not yours alone"):
         is_running(out)
     assert (tmp_path / "elsewhere").read_bytes() == b""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes and links of POSIX")
+def test_what_a_link_in_place_of_a_store_leads_to_is_not_opened(tmp_path: Path) -> None:
+    """To look at a job is to bring its store to the newest schema: not somebody else's file."""
+    out, other = tmp_path / "out", tmp_path / "other.sqlite"
+    with open_job(out):
+        pass
+    store = out / ".job" / "store.sqlite"
+    store.rename(other)
+    store.symlink_to(other)
+    before = other.read_bytes()
+    with pytest.raises(JobError, match="not yours alone"):
+        job_state(out)
+    assert other.read_bytes() == before

@@ -16,6 +16,7 @@ import pyarrow as pa
 import ray
 
 from bonito_local import __version__
+from bonito_local.airgap.limits import leave_no_core
 from bonito_local.airgap.switches import set_switches
 from bonito_local.backends.base import Backend, Completion, Plan, Request
 from bonito_local.backends.cluster.feed import BEAT_SECONDS
@@ -70,6 +71,7 @@ class EngineActor:
 
     def __init__(self, opening: Opening, feed: Any) -> None:
         set_switches(os.environ)
+        leave_no_core()
         self._feed = feed
         self._me = str(ray.get_runtime_context().get_actor_id())
         self._queue: queue.SimpleQueue[Request] = queue.SimpleQueue()

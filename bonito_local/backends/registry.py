@@ -46,6 +46,11 @@ class Capabilities:
     options: tuple[str, ...] = ()
     quantizations: tuple[str, ...] = ()
 
+    @property
+    def holds_lines(self) -> bool:
+        """Whether completions may be asked for in lines that it keeps them to."""
+        return self.guided or self.lines
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:

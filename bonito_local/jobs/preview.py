@@ -229,7 +229,7 @@ def _draw(
         assignment = Assignment(task, passage.text, where, turn=turn)
         ask = writer.ask(assignment)
         sampling = replace(wanted.sampling, n=1, stop=wanted.sampling.stop + ask.stop)
-        held = ask.shape if capabilities(wanted.backend).guided else None
+        held = ask.shape if capabilities(wanted.backend).holds_lines else None
         bonito = wanted.guided and writer is BONITO
         shape = shape_of(task, passage.text, wanted.labels) if bonito else held
         request = Request(str(at), ask.prompt, sampling, (Sample(0, seed),), shape)

@@ -61,7 +61,7 @@ def run_job(
     if not stop():
         judge = judge or Judge(spec.checks, spec.labels)
         engine = BACKENDS.get(spec.backend)
-        holds = engine is not None and (engine.able.guided or engine.able.lines)
+        holds = engine is not None and engine.able.holds_lines
         manner = Manner(spec, types, judge, writer, holds, verifier)
         _generate(store, backend, manner, notify, stop)
     return store.ledger()

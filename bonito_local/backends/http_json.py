@@ -28,6 +28,7 @@ _PASSING = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _MOST_BYTES, _MOST_ERROR = 64 << 20, 1 << 20
 _REPEATED = 24  # characters of a prompt in a server's error, which are no coincidence
 _LOOK_SECONDS = 0.2
+_MOST_STATUSES = 100
 _BODY_SECONDS = 20.0  # for an answer's body, once its headers are there
 
 
@@ -212,8 +213,20 @@ class Client:
         connection.close()
 
 
+class _Response(http.client.HTTPResponse):
+    """A response that comes to itself: http.client reads interim ones (1xx) without end."""
+
+    def _read_status(self) -> Any:
+        self._statuses = getattr(self, "_statuses", 0) + 1
+        if self._statuses > _MOST_STATUSES:
+            raise http.client.HTTPException("it says without end that it goes on")
+        return super()._read_status()  # type: ignore[misc]
+
+
 class _Connection(http.client.HTTPConnection):
     """A connection over the socket that the air gap gives."""
+
+    response_class = _Response
 
     def __init__(self, endpoint: Endpoint, timeout: float, closed: threading.Event) -> None:
         super().__init__(endpoint.host, endpoint.port)

@@ -122,6 +122,19 @@ def test_an_answer_that_stops_in_its_middle_is_not_waited_for(
     assert time.monotonic() - begun < 20
 
 
+@pytest.mark.timeout(60)
+def test_interim_responses_without_end_are_broken_off_at_once() -> None:
+    patience = Patience(seconds=100.0, attempts=1)
+    begun = time.monotonic()
+    with (
+        serving(forever(b"HTTP/1.1 100 Continue\r\n\r\n")) as url,
+        closing(Client(parse_endpoint(url), patience)) as client,
+        pytest.raises(Unanswered, match="broke off"),
+    ):
+        client.ask("/v1/completions", {"prompt": PROMPT})
+    assert time.monotonic() - begun < 20
+
+
 @pytest.mark.parametrize(
     "body",
     [b"[" * 200_000, b'{"a":' * 100_000, b"9" * 5000, b"", b"<html>", b"\xff\xfe", b"NaN" * 9],

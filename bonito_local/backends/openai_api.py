@@ -26,7 +26,7 @@ from bonito_local.backends.base import (
 from bonito_local.backends.batching import cut_at_stop
 from bonito_local.backends.endpoint import Endpoint, parse_endpoint
 from bonito_local.backends.exclusive import Exclusive
-from bonito_local.backends.http_json import KEY, Client, Patience, Refused, Unanswered
+from bonito_local.backends.http_json import Client, Patience, Refused, Unanswered
 from bonito_local.backends.openai_chat import (
     OLLAMA,
     PROBE,
@@ -38,15 +38,14 @@ from bonito_local.backends.openai_chat import (
     manners,
     thinks,
 )
-from bonito_local.errors import BackendError, BonitoError, UsageError, did_you_mean
+from bonito_local.backends.openai_told import Server, counted_by, known
+from bonito_local.errors import BackendError, BonitoError
 
 _AT_ONCE = 16
-_CONTEXT = 2048  # where the server does not say
 _BYTES = 3  # of text a token, where the server does not count: few, so that prompts fit
 _MOST_FAILED = 8  # in a row; then it is the server, not what it is asked
 _SEEDS = 0x7FFFFFFF
 _THOUGHT = 1024  # tokens more for models that think, at most a quarter of the context
-_MOST_TOKENS = 1 << 31  # that a server can have counted
 _MOST_OF_A_BYTE = 4  # tokens
 _CHARACTERS, _SPARE = 64, 4096  # of text: more than so many a token, no model writes
 # Servers have defaults beyond the API's, which would change what is drawn.
@@ -101,16 +100,17 @@ class OpenAI:
         self._patience = patience or Patience()
         self._at_once = at_once
         self._client = Client(endpoint, self._patience)
+        self._server = Server(self._client, endpoint)
         self._exclusive = Exclusive()
         try:
-            listed = self._listed()
-            self.model = _known(model, list(listed), endpoint) if listed else model
+            listed = self._server.listed()
+            self.model = known(model, list(listed), endpoint) if listed else model
             told = listed.get(self.model, {})
             self._owner = str(told.get("owned_by", ""))
             self._manner: Manner | None = None
             self._chat_tried = False
-            self.metadata = self._described(told)
-            self.context_length = self._context(told)
+            self.metadata = self._server.described(self.model, told)
+            self.context_length = self._server.context(told)
             self._counts = self._counted("Count these.") is not None
         except BonitoError:
             self.close()
@@ -130,7 +130,9 @@ class OpenAI:
                 self.metadata["server.chat"] = True
         if not self._manner:
             self._probe_texts()
-        self.context_length = self._loaded_context() - self._thought
+        if self._owner == OLLAMA:
+            self.context_length = self._server.loaded_context(self.model) or self.context_length
+        self.context_length -= self._thought
 
     def _probe_texts(self) -> None:
         request = Request("", "Hello", Sampling(max_tokens=1), (Sample(0, 0),))
@@ -157,12 +159,12 @@ class OpenAI:
                 choice = answer["choices"][0]
             except Refused as error:
                 if error.status in (401, 403):
-                    raise self._refusal(error) from error
+                    raise self._server.refusal(error) from error
                 if error.status in _REFUSES_ALL:
                     return
             except Unanswered as error:
                 if not error.reached:
-                    raise self._gone(error) from error
+                    raise self._server.gone(error) from error
             except (KeyError, IndexError, TypeError):
                 return
             else:
@@ -247,11 +249,11 @@ class OpenAI:
             return self._read(client.ask(path, body), request, sample)
         except Refused as error:
             if error.status in _REFUSES_ALL:
-                raise self._refusal(error) from error
+                raise self._server.refusal(error) from error
             return _failed(request, sample, f"The server refused it: {error.said}.")
         except Unanswered as error:
             if not error.reached:
-                raise self._gone(error) from error
+                raise self._server.gone(error) from error
             return _failed(request, sample, f"The server failed at it: {error.said}.")
 
     def _read(self, answer: Any, request: Request, sample: Sample) -> Completion:
@@ -277,71 +279,16 @@ class OpenAI:
             request.id,
             sample.index,
             text,
-            _counted_by(usage.get("prompt_tokens"), 0),
-            _counted_by(usage.get("completion_tokens"), 0),
+            counted_by(usage.get("prompt_tokens"), 0),
+            counted_by(usage.get("completion_tokens"), 0),
             reason,
         )
-
-    def _listed(self) -> dict[str, dict[str, Any]]:
-        """The server's models by name; none where it does not list them."""
-        try:
-            answer = self._client.ask("/v1/models", attempts=2)
-        except Refused as error:
-            if error.status in (401, 403):
-                raise self._refusal(error) from error
-            return {}
-        except Unanswered as error:
-            raise self._gone(error) from error
-        found = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(found, list):
-            return {}
-        return {str(m["id"]): m for m in found if isinstance(m, dict) and "id" in m}
-
-    def _described(self, listed: dict[str, Any]) -> dict[str, object]:
-        """What the server tells of its model: names of its files, and Ollama a GGUF's keys."""
-        props = self._asked("/props")
-        props = props if isinstance(props, dict) else {}
-        named = [self.model, listed.get("root"), props.get("model_path"), props.get("model_alias")]
-        found: dict[str, object] = {"general.name": " ".join(filter(None, map(_name, named)))}
-        if self._owner == OLLAMA:
-            info = self._asked("/api/show", "model_info", body={"model": self.model})
-            keys = info.items() if isinstance(info, dict) else ()
-            told = {key: said for key, said in keys if key.startswith(("general.", "bonito."))}
-            found = {**told, "general.basename": told.get("general.name", ""), **found}
-        return found
-
-    def _context(self, listed: dict[str, Any]) -> int:
-        meta = listed.get("meta")
-        told = [
-            listed.get("max_model_len"),  # vLLM
-            self._asked("/props", "default_generation_settings", "n_ctx"),  # llama-server
-            meta.get("n_ctx_train") if isinstance(meta, dict) else None,
-        ]
-        return next((n for told_by in told if (n := _counted_by(told_by, 0))), _CONTEXT)
-
-    def _loaded_context(self) -> int:
-        """The context of a loaded model: Ollama's is not the model's own, and it cuts prompts."""
-        loaded = self._asked("/api/ps", "models") if self._owner == OLLAMA else None
-        for one in loaded if isinstance(loaded, list) else ():
-            if isinstance(one, dict) and self.model in (one.get("name"), one.get("model")):
-                return _counted_by(one.get("context_length"), 0) or self.context_length
-        return self.context_length
-
-    def _asked(self, path: str, *keys: str, body: dict[str, Any] | None = None) -> Any:
-        """What a server says beyond the API; None where it says nothing."""
-        try:
-            found = self._client.ask(path, body, attempts=1)
-        except (Refused, Unanswered):
-            return None
-        for key in keys:
-            found = found.get(key) if isinstance(found, dict) else None
-        return found
 
     def _counted(self, text: str) -> int | None:
         """Tokens as llama-server and vLLM count them; None where the server does not."""
         plain = {"add_special": False, "add_special_tokens": False}
         body = {"content": text, "prompt": text, "model": self.model, **plain}
-        found = self._asked("/tokenize", "tokens", body=body)
+        found = self._server.asked("/tokenize", "tokens", body=body)
         if not isinstance(found, list):
             return None
         if len(found) > _MOST_OF_A_BYTE * len(text.encode("utf-8", "replace")) + _SPARE:
@@ -349,43 +296,6 @@ class OpenAI:
             return None
         return len(found)
 
-    def _gone(self, error: Unanswered) -> BackendError:
-        if error.reached:
-            return BackendError(
-                f"The server at {self._endpoint} is not ready: {error.said}.",
-                "Wait until it has loaded its model, or see what it says.",
-            )
-        return BackendError(
-            f"No server answers at {self._endpoint}: {error.said}.",
-            "Start it, or correct --endpoint.",
-        )
-
-    def _refusal(self, error: Refused) -> BackendError:
-        if error.status in (401, 403):
-            remedy = f"Put its key in the environment variable {KEY}."
-        else:
-            remedy = "Correct --model or --endpoint; it must serve /v1/completions."
-        return BackendError(f"The server at {self._endpoint} refuses: {error.said}.", remedy)
-
-
-def _name(told: Any) -> str:
-    """The last part of a path: a folder's name says nothing of a model."""
-    return Path(told).name if isinstance(told, str) else ""
-
-
-def _counted_by(told: Any, otherwise: int) -> int:
-    """Return a number of tokens that a server tells, if it is one that can be."""
-    is_whole = isinstance(told, int) and not isinstance(told, bool)
-    return told if is_whole and 0 <= told <= _MOST_TOKENS else otherwise
-
 
 def _failed(request: Request, sample: Sample, why: str) -> Completion:
     return Completion(request.id, sample.index, "", 0, 0, "failed", why)
-
-
-def _known(name: str, listed: list[str], endpoint: Endpoint) -> str:
-    """The name as the server lists it: llama-server lists a file's path."""
-    for other in listed:
-        if name in (other, Path(other).name, Path(other).stem):
-            return other
-    raise UsageError(f"{endpoint} has no model {name!r}.", did_you_mean(name, listed))

@@ -75,10 +75,10 @@ def without_lead(answer: str, lead: str, *, asked: bool = False) -> str:
 
     Where the lead was only `asked` for and not begun for the model, what comes before it goes too.
     """
-    pattern = rf"[\s*#-]*{re.escape(lead)}[*]*"
-    found = re.match(pattern, answer, re.IGNORECASE) if lead else None
+    name = rf"{re.escape(lead)}[*]*"
+    found = re.match(rf"[\s*#-]*{name}", answer, re.IGNORECASE) if lead else None
     if lead and asked and not found:
-        found = re.search(rf"^{pattern}", answer, re.IGNORECASE | re.MULTILINE)
+        found = re.search(rf"^[ *#-]*{name}", answer, re.IGNORECASE | re.MULTILINE)
     return answer[found.end() :] if found else answer
 
 

@@ -24,6 +24,7 @@ OLLAMA, _VLLM = "library", "vllm"  # who owns their models, as they say
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
 # Variables of chat templates: llama-server and vLLM hand them on.
 _TEMPLATE = {"enable_thinking": False, "thinking": False}
+_MOST_WORDS = 80  # of a sentence; what is longer is no span
 _LOW = "low"  # gpt-oss knows no less
 
 
@@ -81,13 +82,24 @@ def manners(model: str, owner: str) -> Iterator[Manner]:
 
 def _grammar(shape: Lines) -> str:
     """Return what an answer of these lines looks like, in llama.cpp's notation."""
-
-    def text(line: Line) -> str:
-        return f"({' | '.join(map(_quoted, line.choices))})" if line.choices else "text"
-
-    lines = [f"{_quoted(f'{line.name}: ')} {text(line)}" for line in shape.lines]
-    break_ = f" {_quoted(chr(10))} "
-    return f"root ::= {break_.join(lines)}\ntext ::= [^ \\n] [^\\n]*\n"
+    rules = [r"text ::= [^ \n] [^\n]*"]
+    lines = []
+    for at, line in enumerate(shape.lines):
+        words = (line.span_of or "").split()
+        held = "text"
+        if line.choices:
+            held = f"({' | '.join(map(_quoted, line.choices))})"
+        elif 0 < len(words) <= _MOST_WORDS:
+            # Each word may end the span, or the next one follows.
+            names = [f"w{at}-{place}" for place in range(len(words))]
+            held = f"({' | '.join(names)})"
+            rules += [
+                f"{name} ::= {_quoted(word)}" + (f' (" " {following})?' if following else "")
+                for name, word, following in zip(names, words, [*names[1:], ""], strict=True)
+            ]
+        lines.append(f"{_quoted(f'{line.name}: ')} {held}")
+    root = f" {_quoted(chr(10))} ".join(lines)
+    return "\n".join([f"root ::= {root}", *rules, ""])
 
 
 def _quoted(text: str) -> str:

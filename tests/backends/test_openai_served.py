@@ -155,7 +155,12 @@ def test_a_chat_is_kept_to_its_lines(chatty: tuple[Path, str]) -> None:
     with closing(OpenAI(path.name, parse_endpoint(url))) as engine:
         engine.probe()
         (done,) = engine.generate([replace(ask("r", prompt), shape=shape)])
-    assert re.fullmatch(r" (yes|no)\nWhy: (not )?said", done.text)
+        assert re.fullmatch(r" (yes|no)\nWhy: (not )?said", done.text)
+        spans = Lines((Line("Sure", span_of='the "fire" in\n1. warehouse'),))
+        (done,) = engine.generate([replace(ask("r", prompt), shape=spans)])
+    assert done.finish_reason == "stop"
+    assert done.text.strip()
+    assert done.text in ' the "fire" in 1. warehouse'
 
 
 def test_a_job_of_a_model_that_follows_instructions(

@@ -9,7 +9,7 @@ from bonito_local.errors import UsageError
 from bonito_local.jobs.prompts import writer_of
 from bonito_local.tasks import parse_completion, task_type
 from bonito_local.writing.claims import agrees
-from bonito_local.writing.evidence import EvidenceWriter
+from bonito_local.writing.evidence import TOO_LITTLE, EvidenceWriter
 from bonito_local.writing.writer import Assignment, Claim
 
 PASSAGE = "The rent of the flat is paid on the first day of each month by transfer."
@@ -61,7 +61,8 @@ def test_a_false_row_is_written_from_a_changed_sentence() -> None:
     assert prompts["no"].endswith("\nAnswer: yes\nQuestion:")
     false = next(about("ynqa", sample=at) for at in (0, 1) if lost(about("ynqa", sample=at)))
     assert lost(false) == "what makes it false is lost"
-    assert WRITER.fault(false, done(" Is rent paid on the last day?")) is None
+    question = " Is the rent of the flat paid on the last day of each month by transfer?"
+    assert WRITER.fault(false, done(question)) is None
 
 
 def lost(assignment: Assignment) -> str | None:
@@ -110,3 +111,15 @@ def test_the_response_to_an_instruction_is_asked_for_as_an_answer() -> None:
     assert WRITER.beginning(task_type("exqa"), PASSAGE, instruction) == (
         f"Text:\n{PASSAGE}\n\nTask: answer\nQuestion: How is rent paid?\nAnswer:"
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "written", "said"),
+    [
+        ("exqa", " by transfer\nQuestion: How is the rent of the flat paid each month?", None),
+        ("exqa", " by transfer\nQuestion: How is rent paid?", TOO_LITTLE),
+        ("qa", " What is it?\nAnswer: Rent.", TOO_LITTLE),
+    ],
+)  # fmt: skip
+def test_a_question_keeps_to_its_sentence(task: str, written: str, said: str | None) -> None:
+    assert WRITER.fault(about(task), done(written)) == said

@@ -121,8 +121,10 @@ def write_peer(
         subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
         spent = time.perf_counter() - started
     rows = []
-    for path in sorted(written.rglob("*.json")):
-        name = next(stem for stem in passages if path.stem.startswith(stem))
+    for name in passages:
+        path = written / f"{name}_qa_pairs.json"
+        if not path.exists():
+            continue  # it failed on this one, and said so
         found: Any = json.loads(path.read_text())
         for pair in found.get("qa_pairs", []):
             asked, answered = str(pair.get("question", "")), str(pair.get("answer", ""))

@@ -83,8 +83,8 @@ def test_a_line_is_not_empty_and_the_last_one_ends_the_text() -> None:
     assert guide.ended
 
 
-def test_random_texts_are_spans(seed: int = 5) -> None:
-    chance = random.Random(seed)
+def test_random_texts_are_spans() -> None:
+    chance = random.Random(5)
     for at in range(20):
         words = [chance.choice(LETTERS.strip()) * chance.randint(1, 3) for _ in range(6)]
         text = " ".join(words)

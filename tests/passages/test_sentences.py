@@ -13,15 +13,15 @@ from bonito_local.passages.sentences import candidates, sentences
     ("passage", "texts"),
     [
         ("Rent is due. It is paid.", ["Rent is due.", "It is paid."]),
-        ("Dr. Hale came at 5 p.m. on Monday. He left.", ["Dr. Hale came at 5 p.m. on Monday.", "He left."]),
-        ("See Art. 5 of the act, e.g. No. 7. It is short.", ["See Art. 5 of the act, e.g. No. 7.", "It is short."]),
+        ("Dr. Hale came at 5 p.m. He left.", ["Dr. Hale came at 5 p.m.", "He left."]),
+        ("See Art. 5, e.g. No. 7. It is short.", ["See Art. 5, e.g. No. 7.", "It is short."]),
         ("Rent is\ndue monthly.", ["Rent is due monthly."]),
         ("Rules\n\n- Pay rent.\n- Keep quiet.", ["Rules", "Pay rent.", "Keep quiet."]),
         ("1. Pay rent.\n2. Keep quiet.", ["Pay rent.", "Keep quiet."]),
         ('He said "Stop!" Then he left.', ['He said "Stop!"', "Then he left."]),
         ("", []),
     ],
-)  # fmt: skip
+)
 def test_sentences(passage: str, texts: list[str]) -> None:
     assert [one.text for one in sentences(passage)] == texts
 
@@ -49,6 +49,7 @@ def test_sentences_with_facts_come_first() -> None:
 
 
 def test_any_line_will_do_where_there_is_no_sentence() -> None:
-    assert [one.text for one in candidates("Chairs: 4\nOak tables for eight")] == ["Chairs: 4 Oak tables for eight"]  # fmt: skip
+    lines = "Chairs: 4\nOak tables for eight"
+    assert [one.text for one in candidates(lines)] == ["Chairs: 4 Oak tables for eight"]
     assert [one.text for one in candidates("Chairs")] == ["Chairs"]
     assert candidates(" \n") == []

@@ -169,7 +169,7 @@ def test_foreign_folders_are_left_alone(job: Path, tmp_path: Path) -> None:
     for folder, said in (
         (tmp_path / "mine", "was not made by bonito-local"),
         (tmp_path / "file", "is a file"),
-        (tmp_path / "file" / "below", "Not a directory"),
+        (tmp_path / "file" / "below", "cannot be written to"),
         (other, "holds a job"),
         (job, "where the job and its whole dataset are"),
     ):

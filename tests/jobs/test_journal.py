@@ -55,12 +55,13 @@ def test_a_run_ends_without_an_error_unless_told(store: Store) -> None:
 
 def test_a_new_run_forgets_what_was_wished_and_shown_before(store: Store) -> None:
     assert store.wish() is None
-    for name in ("wish", "progress", "request"):
+    for name in ("wish", "progress"):
         store.save(name, "pause")
+    store.save("versions", ["0.1.0"])
     assert store.wish() == "pause"
     store.begin_run("fake", detached=False)
     assert store.wish() is None
-    assert (store.load("progress"), store.load("request")) == (None, "pause")
+    assert (store.load("progress"), store.load("versions")) == (None, ["0.1.0"])
     assert ENDINGS == {"pause": "paused", "cancel": "cancelled"}
 
 

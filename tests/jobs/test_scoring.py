@@ -89,7 +89,7 @@ def test_scores_of_a_job(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     [
         (["--least", "agreement"], "is no score"),
         (["--least", "agreemnt=1"], "There is no score 'agreemnt'"),
-        (["--best", "-1"], "The best -1 rows"),
+        (["--best", "-1"], "best is -1"),
     ],
 )
 def test_what_cannot_be_selected(

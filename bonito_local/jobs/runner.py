@@ -20,7 +20,7 @@ from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.prompts import BONITO
 from bonito_local.jobs.recorder import Recorder
 from bonito_local.jobs.spec import JobSpec
-from bonito_local.jobs.store import Result, Store
+from bonito_local.jobs.store import Store
 from bonito_local.passages.types import USUAL, ReadOptions
 from bonito_local.writing.writer import Writer
 
@@ -113,7 +113,7 @@ def _generate(store: Store, backend: Backend, manner: Manner, notify: Notify, st
                 if stop():
                     break
                 if unread is not None and manner.writer is not BONITO:
-                    unread = [*unread, completion.text] if _unread(result) else None
+                    unread = [*unread, completion.text] if result.outcome == "unparseable" else None
                     if unread and len(unread) == _ENOUGH:
                         raise _formless(unread)
     finally:
@@ -124,10 +124,6 @@ def _generate(store: Store, backend: Backend, manner: Manner, notify: Notify, st
             "Run the same command again: it asks for these alone.",
         )
     notify(so_far())
-
-
-def _unread(result: Result) -> bool:
-    return result.outcome == "unparseable"
 
 
 def _formless(written: list[str]) -> ModelError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 # Blank lines, headings, list items and rows of tables stand apart.
 _BLOCK = re.compile(r"\n\s*\n|\n(?=\s*(?:[-*•#|]|\d{1,3}[.)]\s))|(?<=\|)\n")
@@ -53,12 +54,18 @@ def candidates(passage: str) -> list[Sentence]:
     A sentence with numbers and names has facts to ask about. One that begins with "it" or "this"
     leans on the one before it.
     """
+    return list(_ranked(passage))
+
+
+# A row's prompt, shape, text and checks ask for those of one passage, one after another.
+@lru_cache(maxsize=256)
+def _ranked(passage: str) -> tuple[Sentence, ...]:
     whole = sentences(passage)
     full = [
         s for s in whole if _FEWEST <= len(s.text.split()) <= _MOST and s.text[-1] in '.!;:,)"”'
     ]
     usable = full or [s for s in whole if len(s.text.split()) > 2] or whole
-    return sorted(usable, key=lambda sentence: -_promise(sentence.text))
+    return tuple(sorted(usable, key=lambda sentence: -_promise(sentence.text)))
 
 
 def _promise(text: str) -> float:

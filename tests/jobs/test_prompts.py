@@ -275,3 +275,14 @@ def test_a_copy_of_the_prompt_is_a_fault(written: str, said: str | None) -> None
     if said:  # unless the text is about him
         there = Assignment(task_type("exqa"), f"{PASSAGE} Biscuit is a beagle.")
         assert (chat.fault(there, done) is None) == ("leg" not in written)
+
+
+def test_a_claim_is_of_the_answer_and_not_of_what_was_thought() -> None:
+    chat = writer_of("auto", {"tokenizer.chat_template": CHATML})
+    thought = "<think>\nQuestion: Who is Biscuit?\nAnswer: a beagle\n</think>\n"
+    text = f"{thought} When is rent due?\nAnswer: day 1"
+    about, done = Assignment(task_type("exqa"), PASSAGE), Completion("r", 0, text, 1, 1, "stop")
+    claim = chat.claim(about, done)
+    assert claim is not None
+    assert (claim.text, claim.answer) == ("When is rent due?", "day 1")
+    assert chat.fault(about, done) is None

@@ -120,14 +120,14 @@ class InstructWriter:
     def fault(self, assignment: Assignment, done: Completion) -> str | None:
         """Return why a row cannot be right: a copy of an example, or a change that was lost."""
         asked = self._form(assignment.task)
-        fields = asked.fields(answer_of(done.text)) if asked else None
+        fields = asked.fields(done.text) if asked else None
         said = self.prompts.conversation
         return fault(asked, said, assignment, fields) if asked and fields else None
 
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
         """Return the row's question or statement, and its answer."""
         asked = self._form(assignment.task)
-        return claim_of_lines(asked, assignment, answer_of(done.text)) if asked else None
+        return claim_of_lines(asked, assignment, done.text) if asked else None
 
     def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
         """Return the claim as a request about the passage, which the model has read already."""

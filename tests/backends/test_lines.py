@@ -89,3 +89,13 @@ def test_random_texts_are_spans() -> None:
         words = [chance.choice(LETTERS.strip()) * chance.randint(1, 3) for _ in range(6)]
         text = " ".join(words)
         assert draw(Lines((Line("Answer", span_of=text),)), at).strip() in text
+
+
+def test_a_line_ends_where_the_model_would_end_the_text() -> None:
+    guide = LinesGuide(VOCABULARY, Lines((Line("Question"), Line("Answer"))))
+    guide.accept(b" due")
+    logits = np.zeros(len(PIECES), np.float32)
+    logits[-1] = 5  # the end of the text
+    guide.mask(logits)
+    assert PIECES[int(logits.argmax())] == b"\n"
+    assert logits.max() == 5

@@ -44,9 +44,14 @@ class LinesGuide:
         elif line.choices or line.span_of is not None:
             self._mask_ways(logits)
         else:
-            if not self._text.strip():
+            said = bool(self._text.strip())
+            if not said:
                 logits[vocabulary.making(_BREAK, b"")] = NEVER
-            if not self._last or not self._text.strip():
+            elif not self._last and vocabulary.end:
+                # Where the model would end the text, the line ends: others are still to come.
+                breaks = vocabulary.prefixes(_BREAK)
+                logits[breaks] = np.maximum(logits[breaks], logits[vocabulary.end].max())
+            if not self._last or not said:
                 logits[vocabulary.end] = NEVER
 
     def accept(self, piece: bytes) -> None:

@@ -37,6 +37,11 @@ async def until(pilot: Pilot[None], true: Callable[[], Any], seconds: float = 15
         await pilot.pause(0.02)
 
 
+async def shows(pilot: Pilot[None], text: str) -> None:
+    """Wait for a text on the screen, which is drawn after what it shows has changed."""
+    await until(pilot, lambda: text in text_of(pilot.app))
+
+
 async def on(pilot: Pilot[None], name: str) -> None:
     """Wait for a screen by its class."""
     await until(pilot, lambda: type(pilot.app.screen).__name__ == name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from app_jobs import finished_job
-from driving import drive, on, text_of, until
+from driving import drive, on, shows, text_of, until
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -46,7 +46,7 @@ async def listed(app: BonitoApp, pilot: Pilot[None], count: int) -> None:
 def test_without_jobs_it_says_what_to_do() -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         await until(pilot, lambda: app.screen.query_one("#empty").display)
-        assert "No jobs yet" in text_of(app)
+        await shows(pilot, "No jobs yet")
         assert {"n", "m", "q"} <= keys_offered(app)
         assert not {"s", "p", "c", "r"} & keys_offered(app)
         await pilot.press("n")
@@ -68,7 +68,7 @@ def test_the_example_is_a_dataset_in_seconds(
         await pilot.press("e")
         await listed(app, pilot, 1)
         assert "e" not in keys_offered(app)
-        await until(pilot, lambda: "finished" in text_of(app))
+        await shows(pilot, "finished")
 
     drive(script)
     rows = (tmp_path / "lease-example/rows.jsonl").read_text().splitlines()
@@ -78,12 +78,11 @@ def test_the_example_is_a_dataset_in_seconds(
 def test_a_job_is_shown_with_what_can_be_done(job: Path) -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         await listed(app, pilot, 1)
-        await pilot.pause()
+        await shows(pilot, "air gap closed by the system")
         shown = text_of(app)
         assert "contracts" in shown
         assert "6 accepted   3 unparseable" in shown
         assert "3 rejected (response is not in the passage 3)" in shown
-        assert "air gap closed by the system" in shown
         assert {"enter", "s", "r", "x", "t", "u", "D"} <= keys_offered(app)
         assert not {"p", "c"} & keys_offered(app)
 
@@ -96,7 +95,7 @@ def test_a_job_made_elsewhere_appears_and_one_that_is_gone_is_told(home: Path, j
         finished_job(home / "leases", 4)
         await listed(app, pilot, 2)
         store_path(home / "leases").unlink()
-        await until(pilot, lambda: "gone" in text_of(app))
+        await shows(pilot, "gone")
 
     drive(script)
 
@@ -156,7 +155,7 @@ def test_a_job_of_ones_own_task_types_is_duplicated(home: Path, documents: Path)
         assert isinstance(form, NewJobScreen)
         await until(pilot, lambda: form.query("#output") and form.draft().paths)
         await pilot.press("ctrl+n", "end")
-        await until(pilot, lambda: "Clause classification" in text_of(app))
+        await shows(pilot, "Clause classification")
         again = replace(form.draft(), output=str(home / "second")).request(form._like)
         assert again.tasks == (task_type("exqa"), own)
         launch.save(again, home / "second.toml")
@@ -175,16 +174,16 @@ def test_every_error_of_a_worker_is_a_message_and_the_app_goes_on() -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         app.ask(app, fails)
         await on(pilot, "ErrorScreen")
-        await until(pilot, lambda: "The disk is full." in text_of(app))
-        assert "Free some space." in text_of(app)
+        await shows(pilot, "The disk is full.")
+        await shows(pilot, "Free some space.")
         app.ask(app, fails)  # the same once more is one message
         await pilot.pause(0.2)
         assert sum(isinstance(screen, ErrorScreen) for screen in app.screen_stack) == 1
         await pilot.press("escape")
         app.ask(app, crashes)
         await on(pilot, "ErrorScreen")
-        await until(pilot, lambda: "ZeroDivisionError: by zero" in text_of(app))
-        assert "fault of bonito-local" in text_of(app)
+        await shows(pilot, "ZeroDivisionError: by zero")
+        await shows(pilot, "fault of bonito-local")
         await pilot.press("enter")
         await on(pilot, "HomeScreen")
 
@@ -240,12 +239,12 @@ def test_help_and_palette_name_what_this_screen_can(job: Path) -> None:
         await listed(app, pilot, 1)
         await pilot.press("question_mark")
         await on(pilot, "HelpScreen")
-        await until(pilot, lambda: "Every job you have started" in text_of(app))
-        assert "Make a new job" in text_of(app)
+        await shows(pilot, "Every job you have started")
+        await shows(pilot, "Make a new job")
         await pilot.press("escape", "ctrl+p")
         await on(pilot, "CommandPalette")
         await pilot.press(*"doct")
-        await until(pilot, lambda: "Doctor: check this machine" in text_of(app))
+        await shows(pilot, "Doctor: check this machine")
         await pilot.press("escape")
 
     drive(script)
@@ -261,7 +260,7 @@ def test_folders_of_the_settings_may_begin_with_a_tilde(home: Path) -> None:
         assert app.preferences.models_folder() == home / "weights"
         await pilot.press("n")
         await on(pilot, "NewJobScreen")
-        await until(pilot, lambda: "lease.txt" in text_of(app), 15)
+        await shows(pilot, "lease.txt")
 
     drive(script)
 

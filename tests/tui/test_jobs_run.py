@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app_jobs import real_job
-from driving import drive, on, text_of, until
+from driving import drive, on, shows, text_of, until
 from textual.pilot import Pilot
 from textual.widgets import Checkbox, Input, Select, TabbedContent
 
@@ -45,8 +45,8 @@ def test_documents_to_dataset(home: Path, documents: Path) -> None:
         await until(pilot, lambda: len(tree.root.children) == 1)
         await pilot.press("down", "space")
         await until(pilot, lambda: form.query_one(DocumentsStep).survey.files == 2)
-        assert "2 documents, 1 kB" in text_of(app)
-        assert "Left out 1 file of another kind" in text_of(app)
+        await shows(pilot, "2 documents, 1 kB")
+        await shows(pilot, "Left out 1 file of another kind")
 
         await pilot.press("ctrl+n", "space", "down", "down", "down", "down", "space")
         await until(pilot, lambda: [t.short for t in form.draft().tasks] == ["exqa", "ynqa"])
@@ -60,7 +60,7 @@ def test_documents_to_dataset(home: Path, documents: Path) -> None:
             form.query_one(f"#{name}", Input).value = value
         form.query_one("#guided", Checkbox).value = True
 
-        await until(pilot, lambda: "not measured here yet" in text_of(app))
+        await shows(pilot, "not measured here yet")
         await pilot.press("ctrl+n")
         preview = form.query_one(PreviewStep)
         await until(pilot, lambda: len(preview.rows) == 5 and "would be kept" in text_of(app))
@@ -72,13 +72,13 @@ def test_documents_to_dataset(home: Path, documents: Path) -> None:
         await until(pilot, lambda: (job := first_job(app)) and job.state == "finished")
         await pilot.press("enter")
         await on(pilot, "DetailScreen")
-        await until(pilot, lambda: "exqa" in text_of(app))
+        await shows(pilot, "exqa")
         tabs = app.screen.query_one("#tabs", TabbedContent)
         await pilot.press("2")
         await until(pilot, lambda: tabs.active == "tab-outcomes")
-        await until(pilot, lambda: "How samples ended" in text_of(app))
+        await shows(pilot, "How samples ended")
         await pilot.press("3")
-        await until(pilot, lambda: "run begins" in text_of(app))
+        await shows(pilot, "run begins")
 
     drive(script)
     state = job_state(output)
@@ -160,7 +160,7 @@ def test_pause_kill_and_resume(home: Path, documents: Path, tiny_gguf: Path) -> 
         assert running.run is not None
         os.kill(running.run.pid, signal.SIGKILL)
         await until(pilot, lambda: (job := first_job(app)) and job.state == "crashed")
-        await until(pilot, lambda: "ended without a word" in text_of(app))
+        await shows(pilot, "ended without a word")
 
         await pilot.press("s")
         await until(pilot, lambda: (job := first_job(app)) and job.state == "running")
@@ -181,8 +181,8 @@ def test_a_form_that_is_not_filled_in_says_what_is_missing() -> None:
         await on(pilot, "NewJobScreen")
         await pilot.press("ctrl+s")
         await on(pilot, "ErrorScreen")
-        await until(pilot, lambda: "No documents are chosen." in text_of(app))
-        assert "Choose some with Space in step 1." in text_of(app)
+        await shows(pilot, "No documents are chosen.")
+        await shows(pilot, "Choose some with Space in step 1.")
         await pilot.press("escape")
         await pilot.press("escape")
         await on(pilot, "HomeScreen")
@@ -197,7 +197,7 @@ def test_a_job_that_cannot_start_leaves_the_form_as_it_is(home: Path, documents:
         await until(pilot, lambda: form.query("#output") and form.draft().output)
         await pilot.press("ctrl+s")
         await on(pilot, "ErrorScreen")
-        await until(pilot, lambda: "none.gguf cannot be read" in text_of(app))
+        await shows(pilot, "none.gguf cannot be read")
         await pilot.press("escape")
         assert app.screen is form
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from driving import drive, on, text_of, until
+from driving import drive, on, shows, text_of, until
 from hub_server import HubServer, serve_hub
 from textual.pilot import Pilot
 from textual.widgets import Button, Input, Select
@@ -65,7 +65,7 @@ def test_the_model_that_comes_with_the_package_cannot_be_deleted() -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         await pilot.press("m")
         await on(pilot, "ModelsScreen")
-        await until(pilot, lambda: "bonito-tiny" in text_of(app))
+        await shows(pilot, "bonito-tiny")
         await pilot.press("D")
         await pilot.pause(0.2)
         assert isinstance(app.screen, ModelsScreen)
@@ -125,7 +125,7 @@ def test_what_a_command_says_is_shown_while_it_works(home: Path, checkpoint: Pat
         await until(pilot, lambda: len(screen._said) > 1)
         assert screen._said[0].startswith("verify ")
         assert screen._said[1].endswith("...")
-        await until(pilot, lambda: "passed: " in text_of(app))
+        await shows(pilot, "passed: ")
 
     drive(script)
 
@@ -153,13 +153,13 @@ def test_a_model_that_was_tuned_says_so(home: Path) -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         await pilot.press("m")
         await on(pilot, "ModelsScreen")
-        await until(pilot, lambda: "not tuned on this machine" in text_of(app))
-        assert "licence cc-by-sa-4.0" in text_of(app)
+        await shows(pilot, "not tuned on this machine")
+        await shows(pilot, "licence cc-by-sa-4.0")
         run_command("tune", "bonito-tiny", "--seconds", "1")
         screen = app.screen
         assert isinstance(screen, ModelsScreen)
         screen.look()
-        await until(pilot, lambda: "; tuned on this machine" in text_of(app))
+        await shows(pilot, "; tuned on this machine")
 
     drive(script)
 
@@ -180,7 +180,7 @@ def test_nothing_is_fetched_unless_the_user_turned_that_on(hub: HubServer) -> No
         await on(pilot, "ModelsScreen")
         await pilot.press("f")
         await on(pilot, "ErrorScreen")
-        await until(pilot, lambda: "Downloads are off" in text_of(app))
+        await shows(pilot, "Downloads are off")
         await pilot.press("escape", "escape")
         await on(pilot, "HomeScreen")
         await pilot.press("comma")
@@ -204,7 +204,7 @@ def test_a_model_is_fetched_once_its_licence_is_accepted(hub: HubServer, tmp_pat
         await pilot.press("f")
         await on(pilot, "PullDialog")
         await until(pilot, lambda: "suits this machine:" in " ".join(text_of(app).split()))
-        assert "Licence cc-by-sa-4.0" in text_of(app)
+        await shows(pilot, "Licence cc-by-sa-4.0")
         dialog = app.screen
         dialog.query_one("#model", Select).value = "another"
         await pilot.pause()
@@ -212,7 +212,7 @@ def test_a_model_is_fetched_once_its_licence_is_accepted(hub: HubServer, tmp_pat
         dialog.query_one("#quant", Select).value = "Q8_0"
         await pilot.press("ctrl+s")
         await on(pilot, "Confirm")
-        await until(pilot, lambda: "llama3.1" in text_of(app))
+        await shows(pilot, "llama3.1")
         await pilot.press("y")
         await on(pilot, "ModelsScreen")
         await until(pilot, lambda: [m.name for m in screen.models] == ["bonito-tiny", "small"])
@@ -241,7 +241,7 @@ def test_fetching_is_cancelled_and_an_error_is_shown(hub: HubServer) -> None:
         dialog.query_one("#address", Input).value = "someone/unknown"
         await pilot.press("ctrl+s")
         await on(pilot, "ErrorScreen")
-        await until(pilot, lambda: "The hub has no model 'someone/unknown'" in text_of(app))
+        await shows(pilot, "The hub has no model 'someone/unknown'")
         await pilot.press("escape")
         await on(pilot, "PullDialog")
         dialog.query_one("#address", Input).value = "someone/small"
@@ -271,7 +271,7 @@ def test_a_file_is_put_into_the_store_and_the_form_leads_here(
         await until(pilot, lambda: len(form._models) == 2)
         await pilot.press("ctrl+o")
         await on(pilot, "Choose")
-        await until(pilot, lambda: "Get another" in text_of(app))
+        await shows(pilot, "Get another")
         await pilot.press("3")
         await on(pilot, "ModelsScreen")
         screen = app.screen

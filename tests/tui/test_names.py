@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from app_jobs import finished_job
-from driving import drive, on, text_of, until
+from driving import drive, on, shows, text_of, until
 from rich.text import Text
 from textual.pilot import Pilot
 from textual.widgets import Label, OptionList
@@ -41,7 +41,7 @@ def test_the_filter_offers_documents_with_brackets() -> None:
 def test_a_message_reads_no_markup(name: str) -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         app.screen.notify(f"Starting {name}")
-        await until(pilot, lambda: f"Starting {name}" in text_of(app), 15)
+        await shows(pilot, f"Starting {name}")
 
     drive(script, notifications=True)
 
@@ -67,7 +67,7 @@ def test_names_do_not_steer_the_terminal(home: Path) -> None:
         await pilot.press("n")
         await on(pilot, "NewJobScreen")
         tree = app.screen.query_one(PickTree)
-        await until(pilot, lambda: f"{shown}.txt" in text_of(app), 15)
+        await shows(pilot, f"{shown}.txt")
         assert tree.is_attached
         assert not set("\x1b\x9b\u202e") & set(text_of(app))
 

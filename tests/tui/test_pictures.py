@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from driving import drive, on, text_of, until
+from driving import drive, on, shows, text_of, until
 from textual.pilot import Pilot
 
 from bonito_local.doctor import Check
@@ -55,7 +55,7 @@ def settled(steps: str) -> Callable[[BonitoApp, Pilot[None]], Awaitable[None]]:
     pressed, shown, screen = SCENES[steps]
 
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
-        await until(pilot, lambda: "6 accepted" in text_of(app))
+        await shows(pilot, "6 accepted")
         for key in pressed.split():
             await pilot.press(key)
             await pilot.pause(0.3)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from app_jobs import finished_job
-from driving import drive, on, text_of, until
+from driving import drive, on, shows, text_of, until
 from textual.pilot import Pilot
 from textual.widgets import Input, TextArea
 
@@ -64,7 +64,7 @@ def test_rows_are_decided_on_by_keys_and_undone(job: Path) -> None:
         assert row(job, 1).decision == "accepted"
         assert (row(job, 2).decision, row(job, 2).why) == ("rejected", "unclear")
         assert row(job, 5).score == 4
-        await until(pilot, lambda: "1 accepted  1 rejected" in text_of(app))
+        await shows(pilot, "1 accepted  1 rejected")
         await pilot.press("u", "u", "u")
         await until(pilot, lambda: reviewed(job) == Reviewed(1, 0, 0))
         assert (row(job, 5).score, row(job, 5).tags) == (None, "")
@@ -84,13 +84,13 @@ def test_a_row_is_edited_and_exported(job: Path) -> None:
         await pilot.press("ctrl+s")
         await until(pilot, lambda: row(job, 1).edited)
         await until(pilot, lambda: screen.row is not None and screen.row.edited)
-        assert "a better answer" in text_of(app)
+        await shows(pilot, "a better answer")
         await pilot.press("down", "r", "1")
         await until(pilot, lambda: reviewed(job).rejected == 1)
         await pilot.press("x")
         await on(pilot, "ExportScreen")
         await pilot.press("ctrl+s")
-        await until(pilot, lambda: "5 rows in" in text_of(app))
+        await shows(pilot, "5 rows in")
 
     drive(script)
     lines = (job / "rows.jsonl").read_text().splitlines()
@@ -105,7 +105,7 @@ def test_a_row_without_text_is_not_accepted(job: Path) -> None:
         await until(pilot, lambda: screen.row is not None and screen.row.id == 4)
         await pilot.press("a")
         await on(pilot, "ErrorScreen")
-        await until(pilot, lambda: "no instruction and response" in text_of(app))
+        await shows(pilot, "no instruction and response")
         await pilot.press("escape")
         assert row(job, 4).decision == ""
 
@@ -125,7 +125,7 @@ def test_rows_are_filtered_and_searched(job: Path) -> None:
         await on(pilot, "AskText")
         await pilot.press("ctrl+u", *"nothing like it", "enter")
         await until(pilot, lambda: len(screen.pager.numbers) == 0)
-        await until(pilot, lambda: "No such rows" in text_of(app))
+        await shows(pilot, "No such rows")
         await pilot.press("a", "e", "4", "u")  # nothing to decide on is no error
         await on(pilot, "ReviewScreen")
 
@@ -150,8 +150,8 @@ def test_the_source_shows_the_neighbours(job: Path) -> None:
         await opened(app, pilot, job)
         await pilot.press("down", "enter")
         await on(pilot, "SourceDialog")
-        await until(pilot, lambda: "Passage number 0." in text_of(app))
-        assert "Passage number 2." in text_of(app)
+        await shows(pilot, "Passage number 0.")
+        await shows(pilot, "Passage number 2.")
         await pilot.press("escape")
 
     drive(script)
@@ -201,7 +201,7 @@ def test_picked_rows_are_decided_on_together(job: Path) -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         screen = await opened(app, pilot, job)
         await pilot.press("space", "down", "space")
-        await until(pilot, lambda: "2 picked" in text_of(app))
+        await shows(pilot, "2 picked")
         assert screen.chosen() == [1, 5]
         await pilot.press("shift+down")
         assert screen.chosen() == [1, 5, 6, 9]
@@ -263,7 +263,7 @@ def test_rows_join_the_review_as_they_come(job: Path) -> None:
             await until(pilot, lambda: len(screen.pager.numbers) == 12)
             assert list(screen.pager.numbers)[:6] == before
             assert screen.grid.cursor == 2
-            assert "3 of 12 rows" in text_of(app)
+            await shows(pilot, "3 of 12 rows")
             await pilot.press("end")
             await until(pilot, lambda: screen.row is not None and screen.row.id > 12)
             process.stdin.close()
@@ -281,7 +281,7 @@ def test_leaving_waits_until_what_was_decided_is_kept(job: Path, key: str) -> No
             other.execute("BEGIN IMMEDIATE")  # as a job at work does
             await pilot.press("a", "a", "a", "a", key)
             await on(pilot, "Keeping")
-            await until(pilot, lambda: "Keeping your decisions" in text_of(app))
+            await shows(pilot, "Keeping your decisions")
             other.execute("COMMIT")
         if key == "escape":
             await on(pilot, "HomeScreen")

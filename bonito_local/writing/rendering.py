@@ -1,24 +1,27 @@
-"""Chat templates, rendered by the rules of transformers.
+"""Chat templates, rendered in a child process that a hostile one cannot get out of.
 
-Templates are written for transformers, so its environment is theirs: the tags, filters and
-functions below, and whitespace trimmed around blocks. A template comes with a model and is not
-trusted: it runs in Jinja's sandbox.
+One child serves a process until it exits. A template that takes too long or too much memory, or
+crashes, ends the child alone; the next template gets another one.
 """
 
 from __future__ import annotations
 
-import functools
-import json
+import atexit
+import threading
+import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from bonito_local.errors import ModelError
+from bonito_local.errors import ModelError, reason
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from bonito_local.bounded import BoundedChild
 
 Messages = Sequence[Mapping[str, str]]
+
+_SECONDS = 2.0  # for one rendering; published templates take about a millisecond
+_LONGEST_TEMPLATE = 1 << 20  # characters; published ones have up to 20,000
+_LONGEST_REASON = 200
 
 
 def render(template: str, messages: Messages, values: Mapping[str, object]) -> str:
@@ -27,93 +30,85 @@ def render(template: str, messages: Messages, values: Mapping[str, object]) -> s
     Raises:
         ModelError: the template cannot be used, or refuses the conversation.
     """
-    from jinja2 import TemplateError
-
-    given = {"tools": None, "documents": None, **values}
-    try:
-        return _compiled(template).render(messages=messages, **given)
-    except (TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-        raise unusable(str(error) or type(error).__name__) from error
+    if len(template) > _LONGEST_TEMPLATE:
+        raise unusable(f"it is longer than {_LONGEST_TEMPLATE:,} characters")
+    return _renderer.render(template, {"tools": None, "documents": None, **values}, messages)
 
 
 def unusable(why: str) -> ModelError:
     """Return the error for a template that cannot be used."""
+    line = "".join(why.strip().splitlines()[:1])
+    shown = f"{line[:_LONGEST_REASON]}.." if len(line) > _LONGEST_REASON else line.rstrip(".")
     return ModelError(
-        f"The model's chat template cannot be used: {why.splitlines()[0]}.",
+        f"The model's chat template cannot be used: {shown}.",
         "Use another model, or convert this one again.",
     )
 
 
-@functools.lru_cache(maxsize=8)
-def _compiled(template: str) -> Template:
-    from jinja2 import nodes
-    from jinja2.exceptions import SecurityError, TemplateError
-    from jinja2.ext import Extension
-    from jinja2.parser import Parser
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
-    from jinja2.utils import Namespace
+class _Renderer:
+    """The child of this process; safe from any thread."""
 
-    class Generation(Extension):
-        """`{% generation %}` marks what a model is trained on. It shows its body as it is."""
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: BoundedChild | None = None
+        self._refused: dict[str, str] = {}  # why, by the template: it is not tried again
 
-        tags = {"generation"}  # noqa: RUF012 - Jinja declares it so
+    def render(self, template: str, values: Mapping[str, object], messages: Messages) -> str:
+        """Have the child render, or refuse a template that ended a child before."""
+        from bonito_local.bounded import RefusedError
 
-        def parse(self, parser: Parser) -> nodes.Node:
-            line = next(parser.stream).lineno
-            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
-            # A variable that is set in the block ends with it.
-            return nodes.Scope(body).set_lineno(line)
+        request = {"template": template, "values": {**values, "messages": [*messages]}}
+        with self._lock:
+            if why := self._refused.get(template):
+                raise unusable(why)
+            try:
+                answer = self._ask(request)
+            except RefusedError as error:
+                self._refused[template] = str(error)
+                raise unusable(str(error)) from error
+        match answer:
+            case {"text": str(text)}:
+                return text
+            case {"error": str(why)}:
+                raise unusable(why)
+        raise unusable("its process answered something else")
 
-    class PlainNamespace(Namespace):
-        """A namespace without names of Python's internals."""
+    def _ask(self, request: Mapping[str, object]) -> object:
+        from bonito_local.bounded import RefusedError
 
-        def __setitem__(self, name: str, value: object) -> None:
-            _check(name)
-            super().__setitem__(name, value)
+        begun = time.monotonic()
+        try:
+            return self._ask_once(request)
+        except RefusedError:
+            if time.monotonic() - begun > _SECONDS / 2:
+                raise
+            # Not the template, maybe: on Linux a child ends with the thread that started it.
+            return self._ask_once(request)
 
-    def _check(name: str) -> None:
-        if name.startswith("_"):
-            raise SecurityError(f"a namespace may not hold {name!r}")
+    def _ask_once(self, request: Mapping[str, object]) -> object:
+        from bonito_local.bounded import RefusedError
 
-    def namespace(*pairs: Any, **named: Any) -> Namespace:
-        values = dict(*pairs, **named)
-        for name in values:
-            _check(name)
-        return PlainNamespace(values)
+        child = self._child or self._start()
+        try:
+            return child.ask(request)
+        except RefusedError:
+            raise
+        except OSError as error:
+            child.close()
+            raise ModelError(
+                f"The process that renders chat templates does not run: {reason(error)}.",
+                "Close other programs, or raise the limits of processes and open files.",
+            ) from error
+        except BaseException:
+            child.close()  # an interrupted answer must not be taken for the next one's
+            raise
 
-    def refuse(message: str) -> None:
-        raise TemplateError(message)
+    def _start(self) -> BoundedChild:
+        from bonito_local.bounded import BoundedChild
 
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=["jinja2.ext.loopcontrols", Generation]
-    )
-    environment.filters["tojson"] = _to_json
-    environment.globals.update(
-        raise_exception=refuse,
-        strftime_now=_now,
-        namespace=namespace,
-        dict=lambda *pairs, **named: dict(*pairs, **named),
-    )
-    return environment.from_string(template)
-
-
-def _to_json(
-    value: object,
-    ensure_ascii: bool = False,
-    indent: int | str | None = None,
-    separators: tuple[str, str] | None = None,
-    sort_keys: bool = False,
-) -> str:
-    """Return JSON as models are shown it: letters as they are, no HTML escapes."""
-    return json.dumps(
-        value,
-        ensure_ascii=ensure_ascii,
-        indent=indent,
-        separators=separators,
-        sort_keys=sort_keys,
-    )
+        self._child = BoundedChild("bonito_local.writing.apart", _SECONDS)
+        atexit.register(self._child.close)
+        return self._child
 
 
-def _now(pattern: str) -> str:
-    """Return the time here, in a pattern of strftime."""
-    return datetime.now().astimezone().strftime(pattern)
+_renderer = _Renderer()

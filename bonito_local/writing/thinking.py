@@ -24,6 +24,7 @@ _EFFORTS = ("no_think", "none", "minimal")
 _LEAST, _MOST = "low", "high"
 _FLAG = "/no_think"  # in a system message: SmolLM3, Nemotron
 _SHORTEST = 8  # characters by which what comes before answers is known again
+_LONGEST = 4096
 
 
 def switches(template: str, on: bool = False) -> dict[str, object]:
@@ -34,7 +35,14 @@ def switches(template: str, on: bool = False) -> dict[str, object]:
 
 
 def _compares(template: str, word: str) -> bool:
-    return bool(re.search(rf"""{_EFFORT}\b[^%}}]*["']{word}["']""", template))
+    """Return whether an expression of the template names its effort, and then this word."""
+    quoted = re.compile(rf"""["']{word}["']""")
+    # In linear time, whatever the template is: one pattern for both would backtrack.
+    for expression in re.split("[%}]", template):
+        named = re.search(rf"{_EFFORT}\b", expression)
+        if named and quoted.search(expression, named.end()):
+            return True
+    return False
 
 
 def flag(template: str) -> str:
@@ -63,7 +71,7 @@ def close(tail: str, template: str, begun: str, switched: bool) -> str:
 
 def _more(tail: str, begun: str) -> str:
     """Return what earlier answers begin with beyond the prompt's end: a channel, a thought."""
-    for cut in range(len(begun), _SHORTEST, -1):
+    for cut in range(min(len(begun), len(tail), _LONGEST), _SHORTEST, -1):
         if tail.endswith(begun[:cut]):
             return begun[cut:] if begun[cut:].strip() else ""
     return ""

@@ -1,0 +1,15 @@
+"""What hubs and servers answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from fuzz.fuzzing import SECONDS, fuzz
+
+
+@pytest.mark.timeout(SECONDS + 300)
+@pytest.mark.parametrize("name", ["hub", "server", "talk"])
+def test_it_is_read_or_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BONITO_LOCAL_MODELS", str(tmp_path / "models"))
+    fuzz(name, tmp_path)

@@ -95,7 +95,8 @@ def read_checkpoint(folder: Path) -> Checkpoint:
             )
         raise ModelError(f"{folder} is not a checkpoint: it has no config.json.", "Check the path.")
     config = _json(folder / "config.json")
-    architectures = config.get("architectures") or []
+    architectures = config.get("architectures")
+    architectures = architectures if isinstance(architectures, list) else []
     if not any(str(name).endswith("ForCausalLM") for name in architectures):
         named = ", ".join(map(str, architectures)) or "no architecture"
         raise ModelError(
@@ -110,12 +111,13 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 def _weights(folder: Path) -> tuple[Path, ...]:
     if (folder / _INDEX).is_file():
         named = _json(folder / _INDEX).get("weight_map")
-        if not isinstance(named, dict) or not named:
+        known = isinstance(named, dict) and all(isinstance(of, str) for of in named.values())
+        if not known or not named:
             raise ModelError(f"{folder / _INDEX} names no weights.", _AGAIN)
-        found = [folder / str(name) for name in sorted(set(named.values()))]
-        lacking = [path.name for path in found if not path.is_file()]
+        found = [folder / name for name in sorted(set(named.values()))]
+        lacking = [path.name for path in found if not _is_file(path)]
         if lacking:
-            raise ModelError(f"{folder} is incomplete: {lacking[0]} is missing.", _AGAIN)
+            raise ModelError(f"{folder} is incomplete: {lacking[0]:.100} is missing.", _AGAIN)
         return tuple(found)
     found = sorted(folder.glob("*.safetensors"))
     if not found:
@@ -126,6 +128,13 @@ def _weights(folder: Path) -> tuple[Path, ...]:
             )
         raise ModelError(f"{folder} holds no weights.", _AGAIN)
     return tuple(found)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def chat_template(folder: Path) -> str:

@@ -126,7 +126,7 @@ def _switched_off(model: str, owner: str) -> dict[str, Any]:
 
 def content_of(choice: Any) -> str | None:
     """Return what a chat's choice says, with its thought if that stands there; None if nothing."""
-    message = choice.get("message")
+    message = choice.get("message") if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         return None
     content = message.get("content")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from bonito_local.checks.answers import question_in
 from bonito_local.checks.text import without_passage
+from bonito_local.errors import UsageError
 from bonito_local.tasks import PIPE, TaskType
 from bonito_local.writing.agreement import agree
 from bonito_local.writing.forms import Form
@@ -23,6 +26,28 @@ _TRUTH = {
     "no": "false",
 }
 _QUESTIONS = ("exqa", "qa", "mcqa")
+
+
+_LINES = {"question": ("question", "answer"), "yes-no": ("question",), "statement": ("statement",)}
+
+
+def check_claims(form: Form, checks: Container[str]) -> None:
+    """Raise UsageError where a form's `check` cannot be asked: `checks` are the conversation's."""
+    if not form.check:
+        return
+    if form.check not in _LINES or form.check not in checks:
+        raise UsageError(
+            f"check is {form.check!r:.60}.",
+            "Use one of conversation.toml's [checks], or leave it out.",
+        )
+    lacking = [name for name in _LINES[form.check] if name not in form.lines]
+    labels = {"statement": _TRUTH, "yes-no": VERDICTS["yes-no"]}.get(form.check, form.asks)
+    if lacking or not all(label in labels for label in form.asks):
+        raise UsageError(
+            f"check = {form.check!r} does not go with the lines or the labels of ask.",
+            f"It needs the lines {', '.join(_LINES[form.check])}, and labels as in the package's "
+            "own prompts.",
+        )
 
 
 def claim_of_lines(form: Form, assignment: Assignment, written: str) -> Claim | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bonito_local.errors import UsageError
+from bonito_local.shapes import ShapeError, list_of, map_of, record, text
 from bonito_local.writing.forms import Form, request
 
 
@@ -29,6 +30,15 @@ class Conversation:
     names: frozenset[str] = frozenset()
 
 
+_EXCHANGE = record(
+    {"written": text}, dict.fromkeys(("task", "label", "sentence", "check", "about"), text)
+)
+_TEXT = record({"text": text, "heading": text, "exchanges": list_of(_EXCHANGE)})
+_SHAPE = record(
+    {"system": text, "checks": map_of(text), "texts": list_of(_TEXT)}, {"names": list_of(text)}
+)
+
+
 def parse_conversation(data: Mapping[str, Any], form: Callable[[str], Form | None]) -> Conversation:
     """Return the conversation that a file of `prompts/` describes, with requests by `form`.
 
@@ -37,9 +47,10 @@ def parse_conversation(data: Mapping[str, Any], form: Callable[[str], Form | Non
     """
     turns, answers = [], []
     try:
-        for text in data["texts"]:
-            begun = about(text["text"], text["heading"])
-            for exchange in text["exchanges"]:
+        _SHAPE(data, "it")
+        for shown in data["texts"]:
+            begun = about(shown["text"], shown["heading"])
+            for exchange in shown["exchanges"]:
                 written = exchange["written"].strip()
                 turns.append((begun + _request(exchange, data["checks"], form), written))
                 answers += [line.partition(":")[2].strip() for line in written.splitlines()]
@@ -51,7 +62,7 @@ def parse_conversation(data: Mapping[str, Any], form: Callable[[str], Form | Non
             tuple(answers),
             frozenset(data.get("names", ())),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, ShapeError) as error:
         raise UsageError(
             f"conversation.toml lacks something, or holds it in another form: {error}.",
             "Start from the package's own: `bonito-local tasks --prompt`.",
@@ -75,6 +86,6 @@ def _request(
     return request(asked.asks[exchange.get("label", "")], exchange.get("sentence", ""))
 
 
-def question(ask: str, kind: str, text: str) -> str:
+def question(ask: str, kind: str, asked: str) -> str:
     """Return a request for the answer to a question or the truth of a statement."""
-    return f"{ask}\n{'Statement' if kind == 'statement' else 'Question'}: {text}"
+    return f"{ask}\n{'Statement' if kind == 'statement' else 'Question'}: {asked}"

@@ -28,6 +28,8 @@ _INLINE = re.compile(r"\b(?:Question|Answer|Sentence|Statement|Wrong):")
 _WRONG = "wrong"  # the line that holds wrong options, apart by bars
 _FEWEST_WRONG = 2
 
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a line: a model writes it before a colon
+
 _KEYS = frozenset("ask lines instructions response sentence changed spans choices check".split())
 
 Fields = Mapping[str, str]
@@ -131,7 +133,7 @@ class Form:
         """
         names = "|".join(self.lines)
         text = f"{self.lead}{answer_of(written, self.lead)}"
-        parts = re.split(rf"^[\s*#-]*({names})[*\s]*:[*\s]*", text, flags=re.I | re.M)
+        parts = re.split(rf"^(?:[^\S\n]|[*#-])*({names})[*\s]*:[*\s]*", text, flags=re.I | re.M)
         fields: dict[str, str] = {}
         for name, text in zip(parts[1::2], parts[2::2], strict=True):
             if text := " ".join(text.split("\n\n")[0].split()):
@@ -181,6 +183,7 @@ def parse_form(data: Mapping[str, Any]) -> Form:
     asks = {"": ask} if isinstance(ask, str) else ask
     if not asks or not all(isinstance(text, str) for text in asks.values()):
         raise UsageError("ask is no text, nor a table of texts.", 'Write ask = "Write ..."')
+    choices = _get(data, "choices", (dict,), {})
     made = Form(
         asks=asks,
         lines=_texts(data, "lines"),
@@ -189,20 +192,40 @@ def parse_form(data: Mapping[str, Any]) -> Form:
         sentence=_get(data, "sentence", (bool,), True),
         changed=_texts(data, "changed", ()),
         spans=_get(data, "spans", (dict,), {}),
-        choices={name: tuple(texts) for name, texts in _get(data, "choices", (dict,), {}).items()},
+        choices={name: _texts(choices, name) for name in choices},
         check=_get(data, "check", (str,), ""),
     )
     if unknown := set(data) - _KEYS:
         raise UsageError(
             f"{min(unknown)} is no key of a prompt.", f"Use {', '.join(sorted(_KEYS))}."
         )
-    wrong = set(made.spans.values()) - {"sentence", "passage"}
-    if wrong or not set(made.changed) <= set(asks):
+    wrong = [span for span in made.spans.values() if span not in ("sentence", "passage")]
+    if wrong or not set(made.changed) < {*asks}:
         raise UsageError(
             "spans or changed name something that there is not.",
-            'A span is of the "sentence" or the "passage"; changed lists labels of ask.',
+            'A span is of the "sentence" or the "passage"; changed lists some labels of ask.',
         )
+    _check_lines(made)
     return made
+
+
+def _check_lines(form: Form) -> None:
+    """Raise UsageError where the lines cannot be told apart, or other keys name none of them."""
+    plain = all(_NAME.fullmatch(name) for name in form.lines)
+    if not plain or len(set(form.lines)) < len(form.lines):
+        raise UsageError(
+            "lines are not names, each of its own.", "Write small letters, digits and _."
+        )
+    if unknown := ({*form.spans} | {*form.choices}) - {*form.lines}:
+        raise UsageError(
+            f"spans or choices name {min(unknown)!r:.60}, which is no line.",
+            f"The lines are {', '.join(form.lines)}.",
+        )
+    if _WRONG in form.lines and not any(f"{{{name}}}" in form.response for name in form.lines):
+        raise UsageError(
+            "response does not hold the right answer.",
+            f"Where a line is called {_WRONG}, name the right one's in it: {{answer}}, say.",
+        )
 
 
 def _get(data: Mapping[str, Any], key: str, types: tuple[type, ...], usual: Any = None) -> Any:

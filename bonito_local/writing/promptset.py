@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -12,10 +14,12 @@ from typing import Any
 
 from bonito_local.errors import UsageError, reason
 from bonito_local.tasks import TASK_TYPES
+from bonito_local.writing.claims import check_claims
 from bonito_local.writing.conversation import Conversation, parse_conversation
 from bonito_local.writing.forms import Form, parse_form
 
 CONVERSATION = "conversation"
+_MOST_BYTES = 1_000_000
 NAMES = (*(task.short for task in TASK_TYPES), CONVERSATION)
 
 
@@ -52,10 +56,9 @@ class PromptSet:
         forms = {}
         for name, _ in self.texts:
             if name != CONVERSATION:
-                try:
-                    forms[name] = parse_form(self._data(name))
-                except UsageError as error:
-                    raise UsageError(f"{name}.toml: {error.title}", error.remedy) from error
+                data = self._data(name)
+                with _named(name):
+                    forms[name] = parse_form(data)
         return forms
 
     def _data(self, name: str) -> dict[str, Any]:
@@ -85,8 +88,9 @@ def read_prompts(folder: Path | None) -> PromptSet:
     if folder is None:
         return package_prompts()
     try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix == ".toml")
-        own = {path.stem: path.read_text("utf-8") for path in paths}
+        # A pipe of that name would be waited for.
+        paths = sorted(p for p in folder.iterdir() if p.suffix == ".toml" and not p.is_fifo())
+        own = {path.stem: _read(path) for path in paths}
     except (OSError, ValueError) as error:
         raise UsageError(
             f"The prompts in {folder} cannot be read: {reason(error)}.",
@@ -102,5 +106,26 @@ def read_prompts(folder: Path | None) -> PromptSet:
             f"{folder} holds no prompts.", "Put files such as exqa.toml into it, or leave it out."
         )
     found = PromptSet(tuple((dict(package_prompts().texts) | own).items()))
-    _ = found.conversation, found.form("exqa")  # what is wrong is said now
+    checks = found.conversation.checks  # what is wrong is said now
+    for task in TASK_TYPES:
+        if form := found.form(task.short):
+            with _named(task.short):
+                check_claims(form, checks)
     return found
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        data = file.read(_MOST_BYTES + 1)
+    if len(data) > _MOST_BYTES:
+        raise UsageError(f"{path} is too large.", f"A prompt has at most {_MOST_BYTES:,} bytes.")
+    return data.decode("utf-8")
+
+
+@contextmanager
+def _named(name: str) -> Iterator[None]:
+    """Say in which file something is wrong."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"{name}.toml: {error.title}", error.remedy) from error

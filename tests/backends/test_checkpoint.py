@@ -98,6 +98,19 @@ def empty_index(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text('{"weight_map": {}}')
 
 
+def odd_index(folder: Path) -> None:
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": []}}')
+
+
+def long_shard(folder: Path) -> None:
+    index = {"weight_map": {"a": "n" * 5000}}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+
+
+def odd_architectures(folder: Path) -> None:
+    (folder / "config.json").write_text('{"architectures": 5}')
+
+
 def drop_weights(folder: Path) -> None:
     for path in [*folder.glob("*.safetensors"), folder / "model.safetensors.index.json"]:
         path.unlink()
@@ -123,6 +136,9 @@ def break_template(folder: Path) -> None:
         (pickle_weights, "holds pickled weights"),
         (drop_tokenizer, "has no tokenizer"),
         (empty_index, "names no weights"),
+        (long_shard, "is incomplete: n{100} is missing"),
+        (odd_index, "names no weights"),
+        (odd_architectures, "cannot generate text: it is no architecture"),
         (drop_weights, "holds no weights"),
         (list_config, "is not a JSON object"),
         (break_template, r"chat_template\.jinja cannot be read"),

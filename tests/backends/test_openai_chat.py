@@ -24,7 +24,7 @@ from bonito_local.backends.base import (
 from bonito_local.backends.endpoint import parse_endpoint
 from bonito_local.backends.http_json import Patience
 from bonito_local.backends.openai_api import OpenAI
-from bonito_local.backends.openai_chat import PROBE_TOKENS
+from bonito_local.backends.openai_chat import PROBE_TOKENS, content_of
 from bonito_local.errors import BackendError
 from bonito_local.jobs.prompts import BONITO, writer_of
 from bonito_local.tasks import task_type
@@ -70,6 +70,11 @@ def test_a_prompt_with_a_frame_is_a_chat(server: Served) -> None:
     assert "prompt" not in body
     assert "stop" not in body  # it would end a thought
     assert server.asked == []
+
+
+@pytest.mark.parametrize("choice", ["text", 5, None, [], {}, {"message": "text"}])
+def test_a_choice_without_a_message_says_nothing(choice: object) -> None:
+    assert content_of(choice) is None
 
 
 @pytest.mark.parametrize(

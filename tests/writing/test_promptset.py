@@ -18,6 +18,16 @@ lines = ["question", "answer"]
 instructions = ["{{context}}\\n\\nCounsel asks: {question}"]
 response = "{answer}"
 """
+WRONG = OWN.replace('"answer"]', '"answer", "wrong"]').replace("{answer}", "right")
+NOTHING_LEFT = (
+    OWN.replace('"Ask like a lawyer."', '{ a = "Ask." }').replace("question", "statement")
+    + 'changed = ["a"]'
+)
+CHAT = """
+system = "Be brief."
+texts = []
+checks = {}
+"""
 
 
 def test_the_package_has_a_prompt_for_each_task_type() -> None:
@@ -49,6 +59,21 @@ def test_a_prompt_of_the_users_takes_the_packages_place(tmp_path: Path) -> None:
         ("exqa", OWN + 'spans = { answer = "page" }', "exqa.toml: spans or changed name"),
         ("exqa", OWN + 'changed = ["no"]', "exqa.toml: spans or changed name"),
         ("exqa", OWN.replace('"Ask like a lawyer."', "3"), "exqa.toml: ask is 3"),
+        ("exqa", OWN.replace('["question"', '["(["'), "exqa.toml: lines are not names"),
+        ("exqa", OWN.replace('["question"', '["answer"'), "exqa.toml: lines are not names"),
+        ("exqa", OWN + "spans = { answer = [] }", "exqa.toml: spans or changed name"),
+        ("exqa", OWN + "choices = { answer = 5 }", "exqa.toml: answer is 5"),
+        ("exqa", OWN + 'choices = { word = ["a"] }', "exqa.toml: spans or choices name 'word'"),
+        ("exqa", OWN + 'check = "nothing"', "exqa.toml: check is 'nothing'"),
+        ("exqa", OWN + 'check = "statement"', "exqa.toml: check = 'statement' does not go"),
+        ("mcqa", WRONG, "mcqa.toml: response does not hold the right answer"),
+        ("nli", NOTHING_LEFT, "nli.toml: spans or changed name"),
+        ("te", NOTHING_LEFT.replace('changed = ["a"]', 'check = "statement"'), "labels of ask"),
+        ("exqa", " " * 1_000_001, "exqa.toml is too large"),
+        (CONVERSATION, CHAT.replace('"Be brief."', "5"), "conversation.toml lacks something"),
+        (CONVERSATION, CHAT + "names = 5", "conversation.toml lacks something"),
+        (CONVERSATION, CHAT.replace("texts = []", 'texts = ["a"]'), "conversation.toml lacks"),
+        (CONVERSATION, CHAT, "exqa.toml: check is 'question'"),
         ("exqa", "ask = ", "exqa.toml is not TOML"),
         ("mine", OWN, "mine.toml is the prompt of no task type"),
         (CONVERSATION, 'system = "Be brief."', "conversation.toml lacks something"),

@@ -2,7 +2,8 @@
 
 Every reader has a second, simpler way to a document's words: the page text of a PDF, the text
 nodes of an XML part, the cells of a sheet. Words that the layout analysis lost, doubled or
-changed show as a difference between the two counts. Order is not compared.
+changed show as a difference between the two counts. The order of words is compared by runs of
+five words.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from bonito_local.passages.types import Note
 
 _SHARE = 0.01  # of a document's words that differ: fewer are not reported
 _PART_SHARE, _PART_WORDS = 0.05, 5  # lost in one part, however long the document
+_RUN, _FEWEST_RUNS = 5, 8  # words whose order is compared, and runs that differ
 _MOST_NAMED = 10
 _BUCKETS = 1 << 20  # words are counted by hash: bounds memory at any vocabulary
 # A hyphen joins two halves of a word, over a line's end as well; signs without spaces between
@@ -87,6 +89,21 @@ def difference(raw: str, text: str, added: Iterable[str] = ()) -> float:
     return sum(map(abs, counts.values())) / max(1, total)
 
 
+def order_difference(raw: str, text: str, left_out: Iterable[str] = ()) -> float:
+    """Return the share of a part's runs of five words that its text does not hold.
+
+    Runs with words that are left out on purpose are not counted. Fewer than eight, as two places
+    where the text goes on elsewhere make, are 0.
+    """
+    words = list(_hashes(raw))
+    runs = _runs(words)
+    missing = (runs - _runs(list(_hashes(text)))).total()
+    for dropped in left_out:
+        if count := sum(1 for _ in _hashes(dropped)):
+            missing -= count + _RUN - 1
+    return missing / runs.total() if missing >= _FEWEST_RUNS else 0.0
+
+
 def words_of_text(text: str) -> Iterator[str]:
     """Yield the words of a text in the form in which they are compared.
 
@@ -95,6 +112,10 @@ def words_of_text(text: str) -> Iterator[str]:
     for match in _WORD.finditer(_clean(text)):
         word = match[0]
         yield (word if word.isalnum() else _JOINT.sub("", word)).casefold()
+
+
+def _runs(words: Sequence[int]) -> Counter[tuple[int, ...]]:
+    return Counter(zip(*(words[at:] for at in range(_RUN)), strict=False))
 
 
 def _with_whole_words(parts: Iterable[Part]) -> Iterator[Part]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,14 +11,19 @@ from itertools import pairwise
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, join_lines, rows_as_prose, tidy, words_of
-from bonito_local.passages.completeness import Part, check_completeness, difference
+from bonito_local.passages.completeness import (
+    Part,
+    check_completeness,
+    difference,
+    order_difference,
+)
 from bonito_local.passages.notes import Notes
 from bonito_local.passages.ocr import Recognizer
+from bonito_local.passages.pdf_contents import contents_lines, has_leaders, without_leaders
 from bonito_local.passages.pdf_layout import (
     SENTENCE_END,
     Piece,
     Table,
-    is_contents,
     level_headings,
     measure,
     pieces_of,
@@ -37,6 +43,9 @@ from bonito_local.passages.pdf_tables import (
 from bonito_local.passages.plain import plain_blocks
 from bonito_local.passages.types import Note
 
+_CROSSED = 0.2  # lines that run on over a side of a grid, to each of its rows
+_MOST_REORDERED = 0.1  # of a page's runs of words; where more differ, it is said
+_PROSE_WORDS = 3  # of a line, in every column of text
 _MOST_DIFFERENCE = 0.02  # of a page's words; where more differ, its plain text is taken
 
 
@@ -49,6 +58,7 @@ class _Read:
     held: list[Line | Table] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
     added: list[str] = field(default_factory=list)
+    values: list[str] = field(default_factory=list)  # of form fields
     pieces: list[Piece] | None = None  # where layout analysis is passed over
 
     def lines(self) -> list[Line]:
@@ -90,7 +100,8 @@ def pdf_blocks(data: bytes, eyes: Recognizer | None, notes: Notes) -> list[Block
         if seen.get(page.number, "").strip():
             page.raw = seen[page.number]
             page.pieces = list(_bare_pieces(page.raw, page.number))
-    blocks = _blocks_of(read)
+    findings.contents = _drop_contents(read)
+    blocks = _blocks_of(read, findings)
     textless = [page.number for page in read if not page.raw.strip()]
     findings.report(notes, seen)
     for note in _completeness(read, blocks):
@@ -98,18 +109,37 @@ def pdf_blocks(data: bytes, eyes: Recognizer | None, notes: Notes) -> list[Block
     return [*blocks, *(Block("", pages=((0, number),)) for number in textless)]
 
 
+def _drop_contents(read: Sequence[_Read]) -> dict[int, int]:
+    """Take the lines of tables of contents out. Return their number by page."""
+    laid_out = [page for page in read if page.pieces is None]
+    entries = contents_lines([page.lines() for page in laid_out])
+    dropped: dict[int, int] = {}
+    for page in laid_out:
+        for line in page.lines():
+            if id(line) in entries:
+                page.left_out.append(line.text)
+                dropped[page.number] = dropped.get(page.number, 0) + 1
+            else:
+                line.text = without_leaders(line.text) if has_leaders(line.text) else line.text
+        page.held = [held for held in page.held if id(held) not in entries]
+    return dropped
+
+
 def _page(page: Page, findings: Findings) -> _Read:
     """Read one page's words into lines and tables."""
     values = "\n".join([*(filled.value for filled in page.fields), *page.comments])
     read = _Read(page.number, f"{page.text}\n{values}" if values else page.text)
+    read.values = [filled.value for filled in page.fields]
     angles = Counter(word.angle for word in page.words if word.angle % 90 == 0)
     angle = angles.most_common(1)[0][0] if angles else 0
     words, fields = page.words, page.fields
     for grid in find_grids(page.drawings.rules, angle):
         inside = [word for word in words if _inside(grid, word, angle)]
+        if _is_crossed(words, inside, len(grid.ys) - 1):
+            continue
         filled = [held for held in fields if _centre_inside(grid, held.box, angle)]
         values_inside = [_value_word(held.value, held.box, angle) for held in filled]
-        rows = ruled_rows(grid, [*inside, *values_inside], page.number)
+        rows = ruled_rows(grid, _with_values(inside, values_inside), page.number)
         if rows is None:
             continue
         gone = {id(word) for word in inside}
@@ -128,10 +158,8 @@ def _page(page: Page, findings: Findings) -> _Read:
         read.added.append(word)
     lines = list(_comments(page))
     for line in found.lines:
-        if is_contents(line.text):
-            read.left_out.append(line.text)
-        else:
-            lines.append(line)
+        line.cells = () if has_leaders(line.text) else line.cells
+        lines.append(line)
     read.held = sorted([*read.held, *_with_tables(lines, read)], key=lambda held: held.order)
     return read
 
@@ -147,8 +175,30 @@ def _inside(grid: Grid, word: Word, angle: int) -> bool:
     return word.angle == angle and grid.holds((word.x0 + word.x1) / 2, word.y + 0.3 * word.size)
 
 
+def _is_crossed(words: Sequence[Word], inside: Sequence[Word], rows: int) -> bool:
+    """Whether lines run on over the sides of a grid: it marks words, and is no table."""
+    held = {id(word) for word in inside}
+    crossings = 0
+    for one, other in pairwise(words):
+        if (id(one) in held) != (id(other) in held) and one.angle == other.angle:
+            level = abs(one.y - other.y) < 0.2 * one.size
+            crossings += level and 0 <= other.x0 - one.x1 < one.size
+    return crossings > _CROSSED * rows
+
+
 def _centre_inside(grid: Grid, box: tuple[float, float, float, float], angle: int) -> bool:
     return grid.holds(*turn((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, angle))
+
+
+def _with_values(words: Sequence[Word], values: Sequence[Word]) -> list[Word]:
+    """Put the values of form fields after the words on their left, else after all words."""
+    placed = list(words)
+    for value in values:
+        left = [word for word in words if abs(word.y - value.y) < value.size and word.x0 < value.x0]
+        before = max(left, key=lambda word: word.x0, default=None)
+        at = next((i for i, word in enumerate(placed) if word is before), len(placed) - 1)
+        placed.insert(at + 1, value)
+    return placed
 
 
 def _value_word(value: str, box: tuple[float, float, float, float], angle: int) -> Word:
@@ -175,7 +225,8 @@ def _table(rows: list[list[str]], order: float, read: _Read, *, ruled: bool) -> 
     before = Counter(re.sub(r"[:;](?=\s|$)", "", " ".join(before.elements())).split())
     read.added += [" ".join((after - before).elements())]
     read.left_out += [" ".join((before - after).elements())]
-    return Table(read.number, lines, order)
+    plain = [" ".join(filter(None, row)) for row in rows]
+    return Table(read.number, lines, order, plain)
 
 
 def _with_tables(lines: Sequence[Line], read: _Read) -> Iterator[Line | Table]:
@@ -197,9 +248,13 @@ def _with_tables(lines: Sequence[Line], read: _Read) -> Iterator[Line | Table]:
 
 
 def _is_prose(rows: Sequence[Sequence[str]]) -> bool:
-    """Tell text in columns: most of its cells go on with a small letter."""
+    """Tell text in columns: most of its cells go on with a small letter, and hold a few words."""
     cells = [cell for row in rows for cell in row if cell]
-    return sum(cell[0].islower() for cell in cells) > len(cells) / 2
+    goes_on = sum(cell[0].islower() for cell in cells) > len(cells) / 2
+    return goes_on and all(
+        statistics.median(len(row[at].split()) for row in rows) >= _PROSE_WORDS
+        for at in range(len(rows[0]))
+    )
 
 
 def _columns(lines: Sequence[Line]) -> Iterator[Line]:
@@ -214,7 +269,7 @@ def _columns(lines: Sequence[Line]) -> Iterator[Line]:
             )  # fmt: skip
 
 
-def _blocks_of(read: Sequence[_Read]) -> list[Block]:
+def _blocks_of(read: Sequence[_Read], findings: Findings) -> list[Block]:
     """Return the blocks of all pages: running lines dropped, headings levelled."""
     laid_out = [page for page in read if page.pieces is None]
     lines = [page.lines() for page in laid_out]
@@ -238,15 +293,31 @@ def _blocks_of(read: Sequence[_Read]) -> list[Block]:
             page.left_out.clear()
             pieces += _bare_pieces(page.raw, page.number)
             continue
+        if _order_differs(page):
+            findings.reordered.append(page.number)
         held = [item for item in page.held if id(item) not in gone]
         pieces += pieces_of(held, measures)
     if laid_out:
         laid_out[0].left_out += dropped
+    findings.running = (_count(dropped), _count(page.raw for page in read))
     level_headings(pieces, measures)
     pieces = [piece for piece in pieces if any(map(str.strip, piece.lines))]
     _demote(pieces)
     words = words_of("\n".join(line for piece in pieces for line in piece.lines))
     return [block for block in _joined(pieces, words) if block.text]
+
+
+def _order_differs(page: _Read) -> bool:
+    """Whether a page's lines and rows go another way than the words of its plain text."""
+    plain = "\n".join(
+        "\n".join(held.plain) if isinstance(held, Table) else held.text for held in page.held
+    )
+    moved = [*page.left_out, *page.values, *page.values]  # from the raw text's end to their place
+    return order_difference(page.raw, plain, moved) > _MOST_REORDERED
+
+
+def _count(texts: Iterable[str]) -> int:
+    return sum(len(text.split()) for text in texts)
 
 
 def _completeness(read: Sequence[_Read], blocks: Sequence[Block]) -> Iterator[Note]:

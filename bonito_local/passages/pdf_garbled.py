@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 _SIGNS, _LETTERS = 10, 40  # fewer tell nothing
-_WORD = 4  # letters: shorter words may well be without a vowel
+_WORD = re.compile(r"[A-Za-z]{4,}")  # shorter words may well be without a vowel
+_REPEATED = re.compile(r"(.)\1+")
 _LENGTH = 2.5  # signs of a word, on average: signs of formulas stand alone
 _VOWELS = frozenset("aeiouyAEIOUY")
 _GARBLED, _STRANGE = 0.16, 0.1  # share of vowels, of characters that are none
@@ -21,14 +24,9 @@ def is_garbled(text: str) -> bool:
         return False
     if sum(map(_is_strange, signs)) > _STRANGE * len(signs):
         return True
-    letters = [
-        sign
-        for word in words
-        if len(word) >= _WORD
-        for sign in word
-        if sign.isascii() and sign.isalpha()
-    ]
-    if len(letters) < max(_LETTERS, 0.3 * len(signs)):
+    # Each word once, without repeated letters: "XXXX" and a hundred "<td>" tell nothing.
+    letters = "".join(_REPEATED.sub(r"\1", word) for word in set(_WORD.findall(text)))
+    if len(letters) < _LETTERS or sum(map(len, _WORD.findall(text))) < 0.3 * len(signs):
         return False
     return sum(sign in _VOWELS for sign in letters) < _GARBLED * len(letters)
 

@@ -11,7 +11,6 @@ from itertools import pairwise
 
 from bonito_local.passages.pdf_lines import Line
 
-_LEADERS = re.compile(r"(?:\.\s?){5,}\s*\w*$")  # a line of a table of contents
 _BULLET = re.compile(r"[\u2022\u25cf\u25cb\u25aa\u25a0\u25e6\u2023\u2043\u2219\u00b7\uf0b7\uf0a7"
                      r"\u25ba\u27a2\u2013\u2014*-](?=\s|$)\s*")  # fmt: skip
 _DASHES = "*-\u2013\u2014\u00b7"  # may begin a wrapped line as well
@@ -44,11 +43,15 @@ class Piece:
 
 @dataclass(slots=True)
 class Table:
-    """The rows of a table, a line each, and its place in its page's order."""
+    """The rows of a table, a line each, and its place in its page's order.
+
+    `plain` are the rows' cells alone, without the names of columns on each row.
+    """
 
     page: int
     rows: list[str]
     order: float
+    plain: list[str]
 
 
 @dataclass(slots=True)
@@ -130,11 +133,6 @@ def _demote_runs(pieces: Sequence[Piece]) -> None:
             for held in run:
                 held.kind, held.level, held.soft = "paragraph", 0, held is not run[0]
         run = []
-
-
-def is_contents(text: str) -> bool:
-    """Whether a line is of a table of contents: dots lead to a page number."""
-    return bool(_LEADERS.search(text))
 
 
 def _prose(lines: Sequence[Line], measures: Measures) -> Iterator[Piece]:

@@ -20,6 +20,7 @@ _MARKER = re.compile(r"\W{1,2}|\(?\w{1,4}[.)]|\d{1,2}(?:\.\d+)*\.?|\[\w{1,6}\]")
 _SMALLER = 0.85  # of the line's size, for a mark
 _LEVEL = 0.25  # of the size: how far baselines of one line may be apart
 _CELL = 1.5  # of the size: a gap as wide parts two cells
+_STRETCHED = 4  # words apart by equal gaps: a justified line
 _LEAST_NUMBERS = 5  # a margin with fewer is no numbering of lines
 _WATERMARK_WORDS, _WATERMARK_SIZE = 8, 1.5
 
@@ -174,6 +175,8 @@ def _line(row: _Row, page: int, order: int) -> Line:
         start, end = min(start, word.x0), max(end, word.x1)
     if cells:
         cells.append(("".join(pieces[at:]).strip(), start, end))
+    if _is_stretched(cells, row.size):
+        cells = []
     size = row.size
     bold = all(word.bold for word in row.words if any(map(str.isalnum, word.text)))
     first, text, x0, x1 = row.words[0], "".join(pieces), row.x0, row.x1
@@ -182,6 +185,14 @@ def _line(row: _Row, page: int, order: int) -> Line:
     return Line(
         text, x0, x1, row.y, size, bold, first.angle, page, first.x1 - first.x0, order, tuple(cells)
     )
+
+
+def _is_stretched(cells: Sequence[tuple[str, float, float]], size: float) -> bool:
+    """Whether cells are the words of a justified line: all gaps between them are as wide."""
+    if len(cells) < _STRETCHED or any(" " in text for text, _, _ in cells):
+        return False
+    gaps = [after[1] - before[2] for before, after in pairwise(cells)]
+    return max(gaps) - min(gaps) <= 0.3 * size
 
 
 def _line_numbers(rows: Sequence[_Row]) -> list[str]:

@@ -12,6 +12,7 @@ from bonito_local.passages.pdf_pages import Kind, Page
 _WAIT = re.compile(r"\s*(?:please wait|if this message is not eventually replaced)", re.IGNORECASE)
 _VIEWER = re.compile(r"viewer may not be able to display|adobe reader", re.IGNORECASE)
 _PLACEHOLDER = 2_000  # characters: a page with more is no placeholder
+_RUNNING = 0.05  # of the words: fewer in headers and footers need no mention
 _MOST_NAMED = 10
 _RECOGNIZE = "Text recognition (OCR) reads them: --ocr eng, or ocr in a job file."
 
@@ -21,10 +22,16 @@ class Findings:
 
     Attributes:
         garbled: the number of words that are no language, by page.
+        contents: the number of lines of tables of contents, by page.
+        reordered: the pages whose words stand in another order than in their plain text.
+        running: the number of words in headers and footers, and of all words.
     """
 
     def __init__(self, kind: Kind) -> None:
         self.garbled: dict[int, int] = {}
+        self.contents: dict[int, int] = {}
+        self.reordered: list[int] = []
+        self.running = (0, 0)
         self._kind = kind
         self._hidden: dict[int, int] = {}
         self._layered: list[int] = []
@@ -75,6 +82,18 @@ class Findings:
                 count = counted(sum(held.values()), what)
                 notes.add(f"Left out {count}: {_pages(held)}.", READ_HIDDEN)
         notes.left_out(self._kind.attachments, "attached file", "")
+        if self.contents:
+            count = counted(sum(self.contents.values()), "line of a table of contents")
+            notes.add(f"Left out {count}: {_pages(self.contents)}.")
+        if self.reordered:
+            notes.add(
+                "Tables or columns were read in another order than the file keeps their words: "
+                f"{_pages(self.reordered)}.",
+                "Compare the passages with the document; if they are wrong, leave it out.",
+            )
+        running, words = self.running
+        if running > _RUNNING * words:
+            notes.add(f"Left out {counted(running, 'word')} of headers and footers.")
         if self._watermarks:
             notes.add(f"Left out a watermark: {_pages(self._watermarks)}.")
         if self._numbered:

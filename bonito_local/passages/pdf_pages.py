@@ -236,10 +236,11 @@ class _Reader:
         self.garbled = len(garbled)
         gone = {id(word) for word in (*hidden, *garbled)}
         words = [word for word in words if id(word) not in gone] if gone else words
-        text = _without(text, sorted(spans[key] for key in gone))
+        text = _whole(_without(text, sorted(spans[key] for key in gone)))
         return text.replace("\r\n", "\n").replace("\ufffe", "\x02"), words, len(hidden)
 
     def _text(self) -> str:
+        """Return the page's text. Its places are pdfium's: a letter may take two (surrogates)."""
         count = max(0, self._raw.FPDFText_CountChars(self._page))
         units = (ctypes.c_ushort * (count + 1))()
         self._raw.FPDFText_GetText(self._page, 0, count, units)
@@ -247,6 +248,7 @@ class _Reader:
         if len(text) == count and "\ufffd" not in text:
             return text
         # Some characters take two units, or none: the places would be those of others.
+        # GetUnicode gives the two halves of a letter outside the first 65,536 one by one.
         codes = (self._raw.FPDFText_GetUnicode(self._page, at) for at in range(count))
         return "".join(chr(code) if 0 < code < 0x110000 else "\ufffd" for code in codes)
 
@@ -315,7 +317,7 @@ class _Reader:
         if (first != last and end < left) or "\u0590" <= text[0] <= "\u08ff":
             start, end = self._extent(first, last, style)
         base = at_y * along - at_x * up
-        text = text.replace("\ufffe", "\x02")
+        text = _whole(text.replace("\ufffe", "\x02"))
         return Word(text, start, end, base, style.size, style.bold, style.angle, space)
 
     def _extent(self, first: int, last: int, style: _Style) -> tuple[float, float]:
@@ -340,6 +342,13 @@ class _Reader:
         left, bottom, right, top = self._box
         x, y = self._x.value, self._y.value
         return not (self._all or (left - 2 <= x <= right + 2 and bottom - 2 <= y <= top + 2))
+
+
+def _whole(text: str) -> str:
+    """Join the halves of letters that pdfium counts as two characters."""
+    if text.isascii():
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _without(text: str, spans: Sequence[tuple[int, int]]) -> str:

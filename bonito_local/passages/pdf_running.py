@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from bonito_local.passages.pdf_lines import Line
@@ -15,6 +15,7 @@ _PAGE_LABEL = re.compile(
 _EDGE = 4  # lines at the top and at the bottom of a page that may be running ones
 _BAND = 0.15  # of the page's height, at the top and at the bottom
 _SHARE, _COUNTED = 0.3, 0.5  # of the pages that share a line, or whose lines count the pages
+_MOST_REPEATED = 0.3  # of the words: more at the same places are the pages' text
 _ALL, _LEAST = 0.7, 3  # of the pages that have a line at the same place, wherever that is
 _FEW = 2  # running lines of one edge; more must be on three pages
 _PLACES = 200  # to a page's height
@@ -34,15 +35,17 @@ def drop_running(pages: Sequence[list[Line]]) -> list[str]:
         seen.update({key for line in ends.values() for key in _keys(line.text, line.page)})
         placed.update({(_plain(line.text), _place(line)) for line in lines})
     filled = sum(bool(lines) for lines in pages)
+    if _words(line for lines in pages for line in _everywhere(lines, placed, filled)) > (
+        _MOST_REPEATED * _words(line for lines in pages for line in lines)
+    ):
+        placed.clear()  # the pages are alike: what they share is their text
     dropped: list[str] = []
     for lines in pages:
         doomed: set[int] = set()
         for edge in _edges(lines):
             doomed |= {id(line) for line in _running(edge, lines, seen, filled)}
-        for line in lines:
-            same = sum(placed[_plain(line.text), _place(line) + by] for by in (-1, 0, 1))
-            everywhere = filled >= _LEAST and same >= _ALL * filled
-            if everywhere and _stands_apart(line, [line], lines):
+        for line in _everywhere(lines, placed, filled):
+            if _stands_apart(line, [line], lines):
                 doomed.add(id(line))
         left = [line for line in lines if id(line) not in doomed]
         if not left and len(lines) > 2:
@@ -50,6 +53,20 @@ def drop_running(pages: Sequence[list[Line]]) -> list[str]:
         dropped += [line.text for line in lines if id(line) in doomed]
         lines[:] = left
     return dropped
+
+
+def _everywhere(
+    lines: Sequence[Line], placed: Counter[tuple[str, int]], filled: int
+) -> Iterator[Line]:
+    """Yield the lines that stand at the same place on nearly every page."""
+    for line in lines if filled >= _LEAST else ():
+        same = sum(placed[_plain(line.text), _place(line) + by] for by in (-1, 0, 1))
+        if same >= _ALL * filled:
+            yield line
+
+
+def _words(lines: Iterable[Line]) -> int:
+    return sum(len(line.text.split()) for line in lines)
 
 
 def _edges(lines: Sequence[Line]) -> tuple[list[Line], list[Line]]:

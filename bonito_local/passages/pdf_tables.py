@@ -14,10 +14,13 @@ from bonito_local.passages.pdf_lines import Line, page_lines
 from bonito_local.passages.pdf_pages import Word
 
 _NEAR = 3.0  # points: rules as near as this meet, or are one
+_OPEN_SIDE = 10.0  # points: rules that reach farther than the outermost column close it
 _MOST_RULES = 600  # of a page: more are a drawing
 _MOST_CELLS = 5_000
 _UNRULED = 3  # lines in each cell: fewer are one row
 _YEAR = re.compile(r"(?:19|20)\d\d(?:[/\u2013-]\d{2,4})?")
+_BULLET = re.compile(r"[\u2022\u25cf\u25cb\u25aa\u25e6\uf0b7]\s*\S")
+_SCRAMBLED = 0.25  # of the rows: where the page's order leaves the cells of more, it is no table
 _FILLED = 0.4  # of the cells at least hold text: fewer are the grid of a chart
 
 
@@ -69,6 +72,9 @@ def find_grids(rules: Sequence[Rule], angle: int) -> list[Grid]:
         uprights = [rule for rule in group if rule[1] != rule[3]]
         xs = _merged([rule[0] for rule in uprights])
         ys = _merged([rule[1] for rule in levels])[::-1]
+        if len(xs) > 1 and len(ys) > 1:
+            xs = _closed(xs, [rule[0] for rule in levels], [rule[2] for rule in levels])
+            ys = _closed(ys[::-1], [r[1] for r in uprights], [r[3] for r in uprights])[::-1]
         if len(xs) > 2 and len(ys) > 2 and len(xs) * len(ys) <= _MOST_CELLS:
             grids.append(Grid(xs, ys, levels, uprights))
     return grids
@@ -111,6 +117,14 @@ def _groups(rules: Sequence[Rule]) -> list[list[Rule]]:
     return list(groups.values())
 
 
+def _closed(places: list[float], starts: Sequence[float], ends: Sequence[float]) -> list[float]:
+    """Add the sides of a table that have no rule of their own: its other rules reach to them."""
+    first, last = min(starts), max(ends)
+    before = [first] if first < places[0] - _OPEN_SIDE else []
+    after = [last] if last > places[-1] + _OPEN_SIDE else []
+    return [*before, *places, *after]
+
+
 def _merged(places: Sequence[float]) -> list[float]:
     merged: list[float] = []
     for place in sorted(places):
@@ -120,19 +134,33 @@ def _merged(places: Sequence[float]) -> list[float]:
 
 
 def ruled_rows(grid: Grid, words: Sequence[Word], number: int) -> list[list[str]] | None:
-    """Return the texts of a table's cells, row by row; None where it is no table."""
-    held: dict[tuple[int, int], list[Word]] = defaultdict(list)
+    """Return the texts of a table's cells, row by row; None where it is no table.
+
+    Words are in the page's order. Where that goes through the cells of a row line by line, the
+    row is cut into lines; where it does not follow the cells at all, it is no table.
+    """
+    held: dict[int, list[tuple[int, Word]]] = defaultdict(list)
     for word in words:
-        held[grid.cell((word.x0 + word.x1) / 2, word.y + word.size * 0.3)].append(word)
-    height, width = len(grid.ys) - 1, len(grid.xs) - 1
-    cells: dict[tuple[int, int], list[Line]] = {
-        place: page_lines(inside, (), number).lines for place, inside in held.items()
-    }
+        row, column = grid.cell((word.x0 + word.x1) / 2, word.y + word.size * 0.3)
+        held[row].append((column, word))
+    width = len(grid.xs) - 1
+    mirrored = _is_mirrored(words)
     rows: list[list[str]] = []
-    for at in range(height):
-        row = [cells.get((at, column), []) for column in range(width)]
-        rows += _unruled(row) or [[_joined(lines) for lines in row]]
-    if _is_mirrored(words):
+    scrambled = 0
+    for _, inside in sorted(held.items()):
+        runs = _runs(inside)
+        whole = len(runs) == len({column for column, _ in runs})
+        lines = [] if whole or mirrored else _levels(runs)
+        if lines:
+            rows += [[_cell(line.get(at, []), number) for at in range(width)] for line in lines]
+            continue
+        scrambled += not whole
+        cells: dict[int, list[Word]] = defaultdict(list)
+        for column, word in inside:
+            cells[column].append(word)
+        row_lines = [page_lines(cells.get(at, []), (), number).lines for at in range(width)]
+        rows += _unruled(row_lines) or [[_joined(lines) for lines in row_lines]]
+    if mirrored:
         rows = [row[::-1] for row in rows]
     rows = [row for row in rows if any(row)]
     columns = [at for at in range(width) if any(row[at] for row in rows)]
@@ -141,17 +169,55 @@ def ruled_rows(grid: Grid, words: Sequence[Word], number: int) -> list[list[str]
     filled = sum(bool(cell) for row in rows for cell in row)
     if len(rows) < 2 or len(columns) < 2 or full < 2 or filled < _FILLED * len(rows) * len(columns):
         return None
-    return rows
+    return None if scrambled > _SCRAMBLED * len(held) else rows
+
+
+def _runs(inside: Sequence[tuple[int, Word]]) -> list[tuple[int, list[Word]]]:
+    """Group the words of a row, in the page's order, by the cell that they go on in."""
+    runs: list[tuple[int, list[Word]]] = []
+    for column, word in inside:
+        if runs and runs[-1][0] == column:
+            runs[-1][1].append(word)
+        else:
+            runs.append((column, [word]))
+    return runs
+
+
+def _levels(runs: Sequence[tuple[int, list[Word]]]) -> list[dict[int, list[Word]]]:
+    """Cut a row that the page's order goes through line by line; none where it does not.
+
+    Lines that go on with small letters are wrapped text, and stay one row.
+    """
+    lines: list[dict[int, list[Word]]] = []
+    last = 0
+    for column, words in runs:
+        if not lines or column <= last:
+            lines.append({})
+        lines[-1][column] = words
+        last = column
+    tops = [max(word.y for words in line.values() for word in words) for line in lines]
+    if any(below > above - 1 for above, below in pairwise(tops)):
+        return []
+    after = [words[0].text for line in lines[1:] for words in line.values()]
+    wrapped = sum(text[0].islower() for text in after)
+    return [] if 2 * wrapped >= len(after) else lines
+
+
+def _cell(words: Sequence[Word], number: int) -> str:
+    return _joined(page_lines(words, (), number).lines)
 
 
 def _unruled(row: Sequence[Sequence[Line]]) -> list[list[str]]:
     """Cut a row whose cells hold as many lines, side by side, into rows without a rule between.
 
-    Cells with wrapped text seldom hold as many lines, if these are three or more.
+    Cells with wrapped text seldom hold as many lines, if these are three or more. Lists in
+    neighbouring cells do, and stay whole.
     """
     most = max(map(len, row))
     full = [lines for lines in row if len(lines) == most]
     if most < _UNRULED or len(full) < 2:
+        return []
+    if any(_BULLET.match(line.text) for lines in full for line in lines):
         return []
     levels = [line.y for line in full[0]]
     cut = [[""] * len(row) for _ in levels]

@@ -2,7 +2,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bonito_local.passages.completeness import Part, check_completeness, words_of_text
+from bonito_local.passages.completeness import (
+    Part,
+    check_completeness,
+    order_difference,
+    words_of_text,
+)
 from bonito_local.passages.types import Note
 
 PAGES = [
@@ -78,3 +83,15 @@ def test_words(text: str, words: list[str]) -> None:
 def test_a_text_is_complete_by_itself(pages: list[str]) -> None:
     parts = [Part(str(number), page) for number, page in enumerate(pages)]
     assert check_completeness(parts, "\n\n".join(pages)) == []
+
+
+def test_the_order_of_words_is_compared() -> None:
+    words = [f"word{n}" for n in range(40)]
+    turned = [*words[20:], *words[:20]]
+    odd = [*words[::2], *words[1::2]]
+    raw = " ".join(words)
+    assert order_difference(raw, raw) == 0
+    assert order_difference(raw, " ".join(turned)) == 0  # one place is too little to tell
+    assert order_difference(raw, " ".join(odd)) == 1
+    kept = " ".join(words[:10] + words[20:])
+    assert order_difference(raw, kept, [" ".join(words[10:20])]) == 0

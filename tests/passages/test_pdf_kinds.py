@@ -65,7 +65,7 @@ def test_all_words_arrive_once_and_in_order(structure: list[tuple[str, int]]) ->
     texts, problems = read(pdf(pages, running=running))
     arrived = " ".join(texts).replace("- ", " ").replace(".", " ").split()
     assert arrived == expected
-    assert problems == []
+    assert [problem for problem in problems if "headers and footers" not in problem] == []
 
 
 def test_capitals_and_signs_inside_words_stay() -> None:
@@ -314,3 +314,143 @@ def test_a_capital_over_two_lines_is_part_of_its_word() -> None:
     content = at(60, 764, "T", 34) + lines(82, 780, [PROSE[0].removeprefix("T"), PROSE[1]])
     content += at(60, 751, PROSE[2])
     assert read(written([content])) == ([JOINED], [])
+
+
+UNICODE_MAP = (
+    "/CIDInit /ProcSet findresource begin begincmap "
+    "1 begincodespacerange <00> <ff> endcodespacerange "
+    "2 beginbfchar <41> <D835DC5D> <42> <D83DDE00> endbfchar endcmap"
+)
+
+
+def test_letters_outside_the_first_65536_stay() -> None:
+    content = at(60, 790, "Let") + at(80, 790, "A", font="F3") + at(100, 790, "be a prime.")
+    content += at(60, 770, "Thank you") + at(120, 770, "B", font="F3")
+    stream = f"<</Length {len(UNICODE_MAP)}>>stream\n{UNICODE_MAP}\nendstream"
+    texts, problems = read(written([content], font="/ToUnicode 10 0 R", objects=[stream]))
+    assert " ".join(texts).split() == ["Let", "𝑝", "be", "a", "prime.", "Thank", "you", "😀"]
+    assert problems == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "<table> <tr><td></td><td></td></tr> <tr><td></td><td></td></tr> <tr><td></td></tr> <td>",
+        r"\maketitle \and \lid \gid \grole llncs \bbbc \bbbf \bbbh \bbbk \bbbm \bbbn \bbbp \bbbq",
+        "Policy Number: XXXXXXXX XXXXXXX XXXXXX XXXXXXXX LLC (Lic.#XXXXXXXX) 09:52 AM EDT",
+    ],
+)
+def test_tags_commands_and_blackened_words_are_no_missing_unicode_map(line: str) -> None:
+    texts, problems = read(written([at(60, 790, line, 8)]))
+    assert (" ".join(" ".join(texts).split()), problems) == (line, [])
+
+
+def open_grid(xs: list[float], ys: list[float], sides: tuple[float, float]) -> str:
+    """Operators that rule a table whose left and right sides are open."""
+    level = "".join(f"{sides[0]} {y} m {sides[1]} {y} l S\n" for y in ys)
+    return level + "".join(f"{x} {ys[0]} m {x} {ys[-1]} l S\n" for x in xs)
+
+
+def test_the_outer_columns_of_a_table_without_sides_belong_to_it() -> None:
+    content = open_grid([200, 300], [700, 680, 660, 640], (60, 400))
+    rows = [("Method", "Recall", "Time"), ("Naive", "0.71", "12"), ("Tuned", "0.93", "19")]
+    for n, row in enumerate(rows):
+        content += "".join(
+            at(x, 686 - 20 * n, cell) for x, cell in zip((65, 205, 305), row, strict=True)
+        )
+    expected = "Method: Naive; Recall: 0.71; Time: 12\nMethod: Tuned; Recall: 0.93; Time: 19"
+    assert read(written([content])) == ([expected], [])
+
+
+def test_a_ruled_row_whose_cells_are_written_line_by_line_is_several_rows() -> None:
+    content = grid([60, 160, 260, 360], [700, 680, 640])
+    rows = [("Name", "Recall", "Time"), ("Naive", "0.71", "12"), ("Tuned", "0.93", "19")]
+    for n, row in enumerate(rows):
+        content += "".join(
+            at(x, 686 - 18 * n, cell) for x, cell in zip((65, 165, 265), row, strict=True)
+        )
+    expected = "Name: Naive; Recall: 0.71; Time: 12\nName: Tuned; Recall: 0.93; Time: 19"
+    assert read(written([content])) == ([expected], [])
+
+
+def test_lists_in_neighbouring_cells_stay_whole() -> None:
+    content = grid([60, 250, 430], [700, 680, 620]) + at(65, 686, "Inside") + at(255, 686, "Garden")
+    content += lines(65, 668, ["\x95 chairs", "\x95 tables", "\x95 lamps"])
+    content += lines(255, 668, ["\x95 benches", "\x95 swings", "\x95 bins"])
+    text = " ".join(read(written([content]))[0])
+    words = ["chairs", "tables", "lamps", "benches", "swings", "bins"]
+    assert sorted(words, key=text.index) == words
+
+
+def test_rows_of_small_words_are_no_columns_of_text() -> None:
+    rows = [("void", "save( )"), ("void", "restore( )"), ("any", "scale( float x, float y)")]
+    content = lines(60, 800, PROSE)
+    for n, row in enumerate(rows):
+        content += at(60, 700 - 15 * n, row[0]) + at(200, 700 - 15 * n, row[1])
+    assert read(written([content])) == ([JOINED, "\n".join("; ".join(row) for row in rows)], [])
+
+
+def test_boxes_around_words_are_no_table() -> None:
+    content = ""
+    for n, line in enumerate(("Here all read now", "like this one do")):
+        for column, word in enumerate(line.split()):
+            x, y = 60 + 26 * column, 700 - 20 * n
+            content += at(x + 1, y + 4, word) + f"{x} {y} 26 20 re S\n"
+        content += at(165, 700 - 20 * n + 4, "and on" if n == 0 else "so.")
+    text = "Here all read now and on like this one do so."
+    assert " ".join(" ".join(read(written([content]))[0]).split()) == text
+
+
+def test_a_table_of_contents_is_left_out_and_counted() -> None:
+    entries = [f"{n} {name} {'. ' * 20}{page}" for n, name, page in
+               [(1, "Rooms", 2), (2, "Books", 5), (3, "Members", 9)]]  # fmt: skip
+    content = at(60, 790, "Contents", 16, "F2") + lines(60, 760, entries)
+    texts, problems = read(written([content + lines(60, 600, PROSE)]))
+    assert JOINED in texts
+    assert not any("Members" in text for text in texts)
+    assert problems == ["Left out 3 lines of a table of contents: page 1."]
+
+
+def test_dots_in_a_form_and_in_a_list_of_prices_lead_to_what_is_kept() -> None:
+    form = [f"{n} {name} {'. ' * 20}{n}" for n, name in
+            [(7, "Wages and tips"), (8, "Interest"), (9, "Dividends")]]  # fmt: skip
+    prices = [f"{name} {'. ' * 20}{price}" for name, price in
+              [("Soup", 650), ("Bread", 120), ("Fish stew", 1480), ("Tea", 90)]]  # fmt: skip
+    texts, problems = read(written([lines(60, 790, form) + lines(60, 600, prices)]))
+    text = " ".join(texts)
+    for line in (*form, *prices):
+        assert line.split(" .")[0] in text
+    assert "Dividends … 9" in text
+    assert problems == []
+
+
+def test_pages_that_are_alike_keep_what_they_share() -> None:
+    shared = ["A = 0.10", "A = 0.20", "A = 0.30", "A = 0.40", "A = 0.50"]
+    pages = [
+        "".join(at(60, 640 - 60 * n, line) for n, line in enumerate(shared))
+        + at(60, 700, f"Measured with gamma {gamma}")
+        for gamma in ("one", "two", "three", "four")
+    ]
+    text = " ".join(read(written(pages))[0])
+    assert text.count("A = 0.30") == 4
+
+
+def test_headers_that_are_much_of_a_document_are_counted() -> None:
+    pages = [
+        at(60, 815, "Harrow Vale - house rules") + at(60, 700, f"Rule of the {name} floor.")
+        for name in ("first", "second", "third")
+    ]
+    assert read(written(pages))[1] == ["Left out 15 words of headers and footers."]
+
+
+def test_another_order_than_the_files_is_said() -> None:
+    columns = [["Name", "Chair", "Desk", "Lamp", "Shelf"], ["Items", "14", "12", "16", "13"],
+               ["Price", "120", "480", "35", "75"]]  # fmt: skip
+    content = grid([60, 160, 260, 360], [700, 680, 660, 640, 620, 600])
+    for x, column in zip((65, 165, 265), columns, strict=True):
+        content += "".join(at(x, 686 - 20 * n, cell) for n, cell in enumerate(column))
+    texts, problems = read(written([content]))
+    assert texts[0].startswith("Name: Chair; Items: 14; Price: 120\n")
+    assert problems == [
+        "Tables or columns were read in another order than the file keeps their words: page 1."
+    ]

@@ -20,7 +20,8 @@ from pathlib import Path
 
 from bonito_local.exports.account import Account, Made
 from bonito_local.exports.dataset import write_dataset
-from bonito_local.exports.formats import FORMATS
+from bonito_local.exports.formats import FORMATS, find_format
+from bonito_local.exports.preferences import preference
 from bonito_local.exports.row import Row
 from bonito_local.exports.splits import Split
 
@@ -58,9 +59,12 @@ def one(form: str, count: int) -> None:
     """Export in this process, and print what it took as JSON."""
     outcomes = dict.fromkeys(("accepted", "rejected", "duplicate"), 0)
     said = Account("bench", {}, (), {"planned": 0, "outcomes": outcomes, "reasons": []})
+    found = rows(count)
+    if find_format(form).compares:
+        found = (preference(row, rejected="the landlord", origin="another row") for row in found)
     with tempfile.TemporaryDirectory() as folder:
         start = time.monotonic()
-        write_dataset(Path(folder), rows(count), said, Made(form, Split((90, 5, 5))))
+        write_dataset(Path(folder), found, said, Made(form, Split((90, 5, 5))))
         seconds = time.monotonic() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     sys.stdout.write(json.dumps([seconds, peak]))

@@ -52,6 +52,26 @@ def label_of(response: str) -> str:
     return normalize(response).replace("_", " ").strip(" .!?\"'“”‘’()")
 
 
+def other_labels(kind: str, asked: str, response: str) -> tuple[str, ...]:
+    """The labels that an instruction offers beside the one of a response, written like it.
+
+    None where the response is more than a label, or no set of labels is offered.
+    """
+    label = label_of(response)
+    if normalize(response).strip(" .") != label:
+        return ()
+    sets = [labels for labels in LABELS.get(kind, ()) if label in labels]
+    offered = [[name for name in labels if holds(asked, name)] for labels in sets]
+    best: list[str] = max((names for names in offered if label in names), key=len, default=[])
+    if len(best) < 2 and len(LABELS.get(kind, ())) == 1 and sets:
+        best = list(sets[0])  # A question of yes or no need not say so.
+    end = "." if response.rstrip().endswith(".") else ""
+    names = [name for name in best if name != label]
+    if response.strip()[:1].isupper():
+        names = [name.capitalize() for name in names]
+    return tuple(f"{name}{end}" for name in names)
+
+
 def _not_label(row: Candidate) -> bool:
     label = label_of(row.response)
     if row.task.kind == "topic_class":

@@ -25,6 +25,11 @@ def find_options(text: str) -> Options:
     return ()
 
 
+def written_options(text: str) -> Options:
+    """The marked options of a text as they are written: each mark with its signs, and its text."""
+    return tuple((mark.group(0), said) for mark, said in _run(text))
+
+
 def chosen(options: Options, response: str) -> bool:
     """Whether a response is one of the options, named by its text, its mark or both."""
     said = _clean(response)
@@ -38,7 +43,11 @@ def chosen(options: Options, response: str) -> bool:
 
 
 def _marked(text: str) -> Options:
-    """The longest run of options a, b, c or 1, 2, 3."""
+    return tuple((mark.group(1).casefold(), _clean(said)) for mark, said in _run(text))
+
+
+def _run(text: str) -> list[tuple[re.Match[str], str]]:
+    """The longest run of options a, b, c or 1, 2, 3: the marks, and what stands after them."""
     marks = list(_MARK.finditer(text))
     best: list[re.Match[str]] = []
     for at, first in enumerate(marks):
@@ -54,9 +63,8 @@ def _marked(text: str) -> Options:
     for at, mark in enumerate(best):
         end = best[at + 1].start() if at + 1 < len(best) else len(text)
         # The last option ends with its line.
-        said = text[mark.end() : end].strip()
-        options.append((mark.group(1).casefold(), _clean(said.split("\n")[0])))
-    return tuple(options)
+        options.append((mark, text[mark.end() : end].strip().split("\n")[0].strip()))
+    return options
 
 
 def _bullets(text: str) -> Options:

@@ -26,7 +26,11 @@ def dataset_card(account: Account, made: Made, tally: Tally) -> dict[str, str]:
     """Return README.md and the plots it shows, by file name."""
     found = [*sections(account, made, tally), *usage(made)]
     named = "" if made.strip_source else f": {_plain(account.name)}"
-    lines = [_header(made, tally), f"# Instruction-tuning dataset{named}\n", lead(account, tally)]
+    lines = [
+        _header(made, tally),
+        f"# Instruction-tuning dataset{named}\n",
+        lead(account, made, tally),
+    ]
     files = {}
     for section in found:
         lines.append(_section(section))

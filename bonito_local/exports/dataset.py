@@ -22,7 +22,7 @@ from bonito_local import __version__
 from bonito_local.exports.account import Account, Made
 from bonito_local.exports.card import dataset_card
 from bonito_local.exports.formats import Format, Record, find_format
-from bonito_local.exports.row import COLUMNS, PROVENANCE, SHARED, Row, document_of
+from bonito_local.exports.row import COLUMNS, SHARED, Row, document_of
 from bonito_local.exports.staging import Staging
 from bonito_local.exports.tables import Shards, Table, open_table
 from bonito_local.exports.tally import Tally
@@ -115,8 +115,8 @@ class _Sheets:
             sheet = self._open(form.file(split), form.kind, self._columns)
             found = [(sheet, form.record or self._record)]
             if form.record and not self._bare:
-                beside = self._open(f"provenance/{split}.jsonl", "jsonl", PROVENANCE)
-                found.append((beside, _columns(PROVENANCE)))
+                beside = self._open(f"provenance/{split}.jsonl", "jsonl", form.provenance)
+                found.append((beside, _columns(form.provenance)))
             self.splits[split] = found
         return self.splits[split]
 
@@ -145,9 +145,11 @@ def warnings(made: Made, tally: Tally) -> Iterable[str]:
     """Yield what the user of an export with these rows should know."""
     form = find_format(made.format)
     if not tally.total:
-        yield "No row is in it: see which rows were asked for, and the ledger."
+        yield form.empty
         return
-    if tally.read >= _ENOUGH and tally.distinct < _LEAST_DISTINCT:
+    if form.name == "kto" and tally.wrong in (0, tally.total):
+        yield f"All rows are {'wrong' if tally.wrong else 'right'}: KTO learns from both."
+    if not form.compares and tally.read >= _ENOUGH and tally.distinct < _LEAST_DISTINCT:
         yield (
             f"Only {tally.distinct:.0%} of the questions are distinct: "
             "use another model, or look at the rows in `bonito-local review`."

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from bonito_local.errors import UsageError, did_you_mean
-from bonito_local.exports.row import REVIEWED, Row
+from bonito_local.exports.preferences import ORIGINS, Preference
+from bonito_local.exports.row import PROVENANCE, REVIEWED, Row
 
 Record = Callable[[Row], dict[str, Any]]
 
@@ -36,6 +37,17 @@ def _alpaca(row: Row) -> dict[str, Any]:
 def _prompt_completion(row: Row) -> dict[str, Any]:
     # The line end is the prompt's: tokenizers never join it with the completion's first letters.
     return {"prompt": row.input + "\n", "completion": row.output}
+
+
+def _dpo(row: Row) -> dict[str, Any]:
+    if not isinstance(row, Preference):
+        raise TypeError("a pair needs a rejected answer")
+    return {"prompt": row.input + "\n", "chosen": row.output, "rejected": row.rejected}
+
+
+def _kto(row: Row) -> dict[str, Any]:
+    label = row.label if isinstance(row, Preference) else True
+    return {**_prompt_completion(row), "label": label}
 
 
 def _nothing(_: Sequence[str]) -> dict[str, str]:
@@ -83,7 +95,9 @@ class Format:
     A file for each split is `folder` + split + "." + `kind`. `record` is what a row becomes in
     a trainer's own format; without it, a row is `columns` (empty: all), with its provenance.
     `whole` is one more file of all rows. `beside` makes small files from the splits' names.
-    `least` is the fewest rows the reader takes.
+    `least` is the fewest rows the reader takes. `provenance` is what is said of a row beside
+    its line. `compares` is for formats whose rows are a `Preference`. `unit` is what the rows
+    are, `empty` why there may be none.
     """
 
     name: str
@@ -95,6 +109,10 @@ class Format:
     whole: str = ""
     beside: Callable[[Sequence[str]], dict[str, str]] = _nothing
     least: int = 1
+    provenance: tuple[str, ...] = PROVENANCE
+    compares: bool = False
+    unit: str = "rows of instruction and response"
+    empty: str = "No row is in it: see which rows were asked for, and the ledger."
 
     def file(self, split: str) -> str:
         """The name of a split's file."""
@@ -126,6 +144,25 @@ FORMATS: tuple[Format, ...] = (
         "prompt-completion",
         "prompt and completion, for TRL's SFTTrainer",
         record=_prompt_completion,
+    ),
+    Format(
+        "dpo",
+        "prompt, chosen and rejected: pairs for TRL's DPOTrainer",
+        record=_dpo,
+        provenance=ORIGINS,
+        compares=True,
+        unit="pairs of a better and a worse response to an instruction",
+        empty="No pair is in it: no kept row was edited, shares its question with an answer that "
+        "was found wrong, or has wrong options or labels and a confirmed answer.",
+    ),
+    Format(
+        "kto",
+        "prompt, completion and whether it is right, for TRL's KTOTrainer",
+        record=_kto,
+        provenance=ORIGINS,
+        compares=True,
+        unit="instructions with a response that is right or wrong",
+        empty="No row is in it: none was kept, and no answer was found wrong.",
     ),
     Format(
         "llama-factory",

@@ -104,7 +104,7 @@ def report_page(account: Account, made: Made, tally: Tally) -> str:
 <header>
 <p class="over">Instruction-tuning dataset</p>
 <h1>{title}</h1>
-<p>{escape(lead(account, tally))}</p>
+<p>{escape(lead(account, made, tally))}</p>
 </header>
 <dl class="tiles">{_tiles(account, tally)}</dl>
 <nav>{links}</nav>

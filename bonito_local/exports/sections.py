@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from bonito_local.exports import plots
 from bonito_local.exports.account import Account, Made
 from bonito_local.exports.blocks import Block, Example, Plot, Points, Section, Table
+from bonito_local.exports.formats import find_format
+from bonito_local.exports.preferences import Preference
 from bonito_local.exports.row import Row
 from bonito_local.exports.tally import LENGTHS, Tally, quantile
 
@@ -33,19 +35,25 @@ def sections(account: Account, made: Made, tally: Tally) -> list[Section]:
     return [section for section in found if section.blocks]
 
 
-def lead(account: Account, tally: Tally) -> str:
+def lead(account: Account, made: Made, tally: Tally) -> str:
     """The first sentence."""
     model = account.settings.get("model", "a model")
+    source = f"{_many(account.passages, 'passage')} of {_many(account.documents, 'document')}"
     return (
-        f"{tally.total:,} rows of instruction and response, written by {model} with bonito-local "
-        f"from {_many(account.passages, 'passage')} of {_many(account.documents, 'document')}. "
+        f"{tally.total:,} {find_format(made.format).unit}, written by {model} with bonito-local "
+        f"from {source}. "
         "No person wrote them: look at some before you train on them."
     )
 
 
 def _contents(account: Account, made: Made, tally: Tally) -> Iterator[Block]:
-    yield f"The rows are those {made.rows}."
-    if tally.total:
+    form = find_format(made.format)
+    yield f"The {'kept rows' if form.compares else 'rows'} are those {made.rows}."
+    if tally.origins:
+        title = "Why one answer is better" if form.name == "dpo" else "Which answers are right"
+        told = tuple((name, f"{count:,}") for name, count in tally.origins.most_common())
+        yield Table((title.lower(), "rows"), told)
+    elif tally.total:
         yield f"{tally.distinct:.0%} of the questions are distinct (instructions without passages)."
     tasks = tally.tasks()
     if tasks:
@@ -161,13 +169,19 @@ def _lengths(tally: Tally) -> Iterator[Block]:
 
 
 def _example(row: Row) -> Example:
+    response = textwrap.shorten(row.output, _MOST_PASSAGE, placeholder=" …")
+    if isinstance(row, Preference) and row.rejected:
+        worse = textwrap.shorten(row.rejected, _MOST_PASSAGE, placeholder=" …")
+        response += f"\n\nrejected: {worse}"
+    elif isinstance(row, Preference) and not row.label:
+        response += "\n\nlabel: false"
     return Example(
         row.task_type,
         textwrap.shorten(row.passage, _MOST_PASSAGE, placeholder=" …"),
         textwrap.shorten(
             row.input.replace(row.passage, "[passage]"), 2 * _MOST_PASSAGE, placeholder=" …"
         ),
-        textwrap.shorten(row.output, _MOST_PASSAGE, placeholder=" …"),
+        response,
     )
 
 

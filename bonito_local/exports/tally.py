@@ -12,6 +12,7 @@ from hashlib import blake2b
 
 from bonito_local.checks.answers import question_in
 from bonito_local.checks.text import normalize, without_passage
+from bonito_local.exports.preferences import Preference
 from bonito_local.exports.row import SCORES, Row
 
 _MOST_LABELS = 12
@@ -27,7 +28,8 @@ class Tally:
     `rows` counts by (task, split), `labels` each task's responses, None where they are free
     text, `words` each text's lengths in words, `scores` each score in hundredths, `documents`
     the documents by split. `asked` are hashes of what the first rows ask without their passage,
-    of so many rows `read`.
+    of so many rows `read`. `wrong` are rows whose answer is an example of a wrong one, `origins`
+    count pairs by why one answer is better.
     """
 
     rows: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -43,12 +45,17 @@ class Tally:
     edited: int = 0
     asked: set[bytes] = field(default_factory=set)
     read: int = 0
+    wrong: int = 0
+    origins: Counter[str] = field(default_factory=Counter)
     _least: dict[str, bytes] = field(default_factory=dict)
 
     def add(self, row: Row, split: str) -> None:
         """Count a row."""
         self.rows[row.task_type, split] += 1
         self.edited += row.edited
+        if isinstance(row, Preference):
+            self.wrong += not row.label
+            self.origins[row.origin] += 1
         self.documents.setdefault(split, set()).add(row.source_sha256[:16].encode())
         for name in LENGTHS:
             self.words[name][len(getattr(row, name).split())] += 1

@@ -15,9 +15,14 @@ _LOAD = Code(
 _HOW: dict[str, Block] = {
     "llama-factory": Code("dataset_dir: path/to/this/folder\ndataset: bonito_train", "yaml"),
     "axolotl": "Put axolotl.yaml's lines into your config, and run axolotl in this folder.",
+    "kto": Code(
+        f"{_LOAD.text}.shuffle(seed=0)  # KTOTrainer takes rows in their order",
+        "python",
+    ),
     "openai": "Upload the files of the splits with the purpose `fine-tune`.",
     "csv": "Open it in a spreadsheet; `bonito-local import JOB FILE` takes back what you changed.",
 }
+_ORIGIN = ("`origin`", "why one answer is better than the other, or why it is right or wrong")
 
 
 def usage(made: Made) -> list[Section]:
@@ -26,7 +31,8 @@ def usage(made: Made) -> list[Section]:
     kind = f"Format {form.name}: {form.meaning}."
     found = [Section("How to use it", (kind, _HOW.get(form.name, _LOAD)))]
     if not made.strip_source:
-        meanings = [row for row in MEANINGS if not form.columns or _names(row[0]) & {*form.columns}]
+        known = (*MEANINGS, _ORIGIN) if form.compares else MEANINGS
+        meanings = [row for row in known if not form.columns or _names(row[0]) & {*form.columns}]
         where = "provenance/" if form.record else ""
         told = f"Columns of {where or 'the rows'}; `ledger.json` says how every planned row ended, "
         told += (

@@ -107,6 +107,9 @@ _CELLS: dict[str, str] = {
 
 _OF_ROWS = Columns(
     attempt="whole",
+    drawn_instruction="text",
+    drawn_response="text",
+    reread="text",
     **{
         name: {
             "sample": "whole",
@@ -133,6 +136,24 @@ _OF_ROWS = Columns(
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A row, what the model wrote before a person did, and how its question was answered again.
+
+    A text that there is not is empty.
+    """
+
+    row: Row
+    drawn_instruction: str
+    drawn_response: str
+    reread: str
+
+    @property
+    def kept(self) -> bool:
+        """Whether a person accepted it, or the checks where nobody decided."""
+        return (self.row.decision or self.row.outcome) == "accepted"
+
+
+@dataclass(frozen=True, slots=True)
 class Reviewed:
     """How far the review of a job is."""
 
@@ -149,21 +170,30 @@ class Chooser(Journal):
 
         A text that a person put in a row's place goes before the model's.
         """
-        where, values = (choice or Choice()).clauses()
+        for judged in self._read(choice or Choice()):
+            yield judged.row
+
+    def judged(self, tasks: tuple[str, ...] = ()) -> Iterator[Judged]:
+        """Yield all rows that have a text, of these tasks if any, in the order of `chosen`."""
+        yield from self._read(Choice(tasks, OUTCOMES))
+
+    def _read(self, choice: Choice) -> Iterator[Judged]:
+        where, values = choice.clauses()
         settings = self.settings()
         with self.errors():
             if settings:
                 SHARED(settings, "settings")
             shared = self._shared(settings) if settings else {}
             cursor = self._db.execute(
-                f"""SELECT s.attempt, {", ".join(_CELLS.values())}
+                f"""SELECT s.attempt, coalesce(s.instruction, ''), coalesce(s.response, ''),
+                           coalesce(s.reread, ''), {", ".join(_CELLS.values())}
                    FROM samples s JOIN passages p ON p.id = s.passage
                         JOIN documents d ON d.id = p.document
                         LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt
                    WHERE {where} ORDER BY s.passage, s.task, s.sample""",  # noqa: S608
                 values,
             )
-            for attempt, *cells in map(_OF_ROWS.check, cursor):
+            for attempt, instruction, response, reread, *cells in map(_OF_ROWS.check, cursor):
                 if not settings:
                     raise ShapeError("it has rows, and no settings")
                 found = dict(zip(_CELLS, cells, strict=True))
@@ -172,7 +202,8 @@ class Chooser(Journal):
                 found["edited"] = bool(found["edited"])
                 of = (found["passage_sha256"], found["task_type"], found["sample"], attempt)
                 seed = sample_seed(int(settings["seed"]), *of)
-                yield Row(id=row_id(*of), seed=seed, **shared, **found)
+                row = Row(id=row_id(*of), seed=seed, **shared, **found)
+                yield Judged(row, instruction, response, reread)
 
     def _shared(self, settings: Mapping[str, Any]) -> dict[str, Any]:
         """The columns that are the same in all rows of a job."""

@@ -11,7 +11,8 @@ from bonito_local.exports.account import Account, Made
 from bonito_local.exports.dataset import Written, write_dataset
 from bonito_local.exports.row import document_of
 from bonito_local.jobs.exportspec import Export
-from bonito_local.jobs.selection import selected, told
+from bonito_local.jobs.pairing import export_rows
+from bonito_local.jobs.selection import told
 from bonito_local.jobs.store import Store
 
 
@@ -26,7 +27,7 @@ def write_output(store: Store, folder: Path, wanted: Export | None = None) -> Wr
     wanted = wanted or Export()
     # A person may be reviewing meanwhile, and rows are read more than once.
     with store.snapshot():
-        found = selected(store, wanted.choice)
+        found = export_rows(store, wanted)
         said = account(store)
         return write_dataset(folder, found, said, made(store, wanted), placing(store, wanted))
 
@@ -41,7 +42,7 @@ def placing(store: Store, wanted: Export) -> Callable[[str], str]:
     """Return what says which split a document of the export is in."""
     if len(wanted.split.shares) == 1:
         return wanted.split.of
-    return wanted.split.place(map(document_of, selected(store, wanted.choice)))
+    return wanted.split.place(map(document_of, export_rows(store, wanted)))
 
 
 def account(store: Store) -> Account:

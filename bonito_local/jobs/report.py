@@ -18,7 +18,7 @@ from bonito_local.exports.tally import Tally
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.folder import store_path
 from bonito_local.jobs.output import account, made, placing
-from bonito_local.jobs.selection import selected
+from bonito_local.jobs.pairing import export_rows
 from bonito_local.jobs.store import Store
 
 REPORT = "report.html"
@@ -68,11 +68,11 @@ def _counted(
 ) -> tuple[Account, Made, Tally, bool]:
     """What is said of an export, the tally of its first `most` rows, and whether that is all."""
     tally, whole = Tally(), True
-    with closing(Store(store_path(output), create=False)) as store:
+    with closing(Store(store_path(output), create=False)) as store, store.snapshot():
         told = account(store)
         if told.settings:
             place = placing(store, wanted)
-            found = selected(store, wanted.choice)
+            found = export_rows(store, wanted)
             for row in islice(found, most):
                 tally.add(row, place(document_of(row)))
             whole = most is None or next(found, None) is None

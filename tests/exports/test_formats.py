@@ -21,6 +21,7 @@ from bonito_local.errors import UsageError
 from bonito_local.exports.account import Made
 from bonito_local.exports.dataset import write_dataset
 from bonito_local.exports.formats import FORMATS, find_format
+from bonito_local.exports.preferences import preference
 from bonito_local.exports.row import COLUMNS, REVIEWED
 from bonito_local.exports.splits import Split
 from bonito_local.exports.tables import as_cell, from_cell
@@ -48,7 +49,8 @@ def by_split(folder: Path, name: str = "{}.jsonl") -> dict[str, list[dict[str, A
 @pytest.mark.parametrize("form", [form.name for form in FORMATS])
 def test_datasets_loads_each_by_its_card(form: str, tmp_path: Path) -> None:
     folder = tmp_path / "export"
-    made = write_dataset(folder, ROWS, account(), Made(form, SPLIT))
+    rows = [preference(row, rejected="B") for row in ROWS] if find_format(form).compares else ROWS
+    made = write_dataset(folder, rows, account(), Made(form, SPLIT))
     loaded = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert loaded.num_rows == made.rows
     assert sum(made.rows.values()) == len(ROWS)

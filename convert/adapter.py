@@ -35,6 +35,8 @@ _REFUSED = (
 # Initialisations that replace the base's weights, so that adding to the original is wrong.
 _CHANGES_BASE = ("pissa", "olora", "corda", "loftq", "lora_ga")
 _PREFIX = "base_model.model."
+_LONGEST_MODULE, _LONGEST_PATTERN = 100, 200  # characters; published ones have up to 60
+_MOST_PARTS = 3  # repetitions of a pattern, and groups
 _KEY = re.compile(
     r"(?P<module>.+)\.(?P<part>lora_A|lora_B|lora_embedding_A|lora_embedding_B"
     r"|lora_magnitude_vector)(\.weight)?"
@@ -170,10 +172,27 @@ def _update(
 
 def _by_pattern(patterns: Any, module: str, default: Any) -> Any:
     """PEFT's own matching: a pattern names the end of a module's path."""
+    if not isinstance(patterns or {}, dict):
+        raise ConvertError("The adapter's patterns are no object.", "Check adapter_config.json.")
     for pattern, value in (patterns or {}).items():
+        if len(module) > _LONGEST_MODULE or not _is_quick(pattern):
+            raise ConvertError(
+                f"The adapter has a pattern that may take for ever: {pattern!r:.60}.",
+                "Write the names of modules out in adapter_config.json.",
+            )
         try:
             if re.fullmatch(rf"(.*\.)?({pattern})", module):
                 return value
         except re.error as error:
             raise ConvertError(f"The adapter has a malformed pattern: {pattern!r}.") from error
     return default
+
+
+def _is_quick(pattern: str) -> bool:
+    """Return whether a regular expression of a stranger's ends soon, whatever it is held against.
+
+    Each repetition and each group multiplies the ways to match; one in the other has no bound.
+    """
+    repeated, groups = len(re.findall(r"[*+?{]", pattern)), pattern.count("(")
+    nested = re.search(r"\)[*+{]", pattern)
+    return not nested and len(pattern) <= _LONGEST_PATTERN and max(repeated, groups) <= _MOST_PARTS

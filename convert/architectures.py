@@ -31,6 +31,9 @@ SUPPORTED = {
     "Qwen2ForCausalLM": MODEL_ARCH.QWEN2,
 }
 
+# Far beyond any model: each is held in memory before a tensor is looked at.
+_MOST_LAYERS, _MOST_TOKENS = 10_000, 4_000_000
+
 _LAYER = (
     "self_attn.q_proj.weight",
     "self_attn.k_proj.weight",
@@ -72,7 +75,7 @@ class Architecture:
         """
         names = config.get("architectures")
         name = names[0] if isinstance(names, list) and names else None
-        if name not in SUPPORTED:
+        if not isinstance(name, str) or name not in SUPPORTED:
             raise ConvertError(
                 f"Architecture {name!r} is not supported.", f"Supported: {', '.join(SUPPORTED)}."
             )
@@ -96,13 +99,13 @@ class Architecture:
         architecture = cls(
             arch=SUPPORTED[name],
             hf_name=name,
-            layers=_size(config, "num_hidden_layers"),
+            layers=_size(config, "num_hidden_layers", most=_MOST_LAYERS),
             width=width,
             ffn=_size(config, "intermediate_size"),
             heads=heads,
             kv_heads=_size(config, "num_key_value_heads", heads),
             head_dim=_size(config, "head_dim", width // heads),
-            vocab=_size(config, "vocab_size"),
+            vocab=_size(config, "vocab_size", most=_MOST_TOKENS),
             context=_size(config, "max_position_embeddings"),
             norm_eps=_number(config, "rms_norm_eps"),
             tied=bool(config.get("tie_word_embeddings", False)),
@@ -218,12 +221,14 @@ def _rope(config: Mapping[str, Any]) -> dict[str, Any]:
     return rope
 
 
-def _size(config: Mapping[str, Any], key: str, default: int | None = None) -> int:
+def _size(
+    config: Mapping[str, Any], key: str, default: int | None = None, most: int = (1 << 31) - 1
+) -> int:
     value = config.get(key)
     if value is None:
         value = default
-    if type(value) is not int or not 0 < value < 2**31:
-        raise ConvertError(f"The config's {key} is {value!r}.", "Check config.json.")
+    if type(value) is not int or not 0 < value <= most:
+        raise ConvertError(f"The config's {key} is {value!r:.60}.", "Check config.json.")
     return value
 
 

@@ -221,12 +221,23 @@ def _from_sentencepiece(folder: Path, settings: Mapping[str, Any], size: int) ->
     added = folder / "added_tokens.json"
     for text, index in (read_json(added) if added.exists() else {}).items():
         table.add_special(index, text, special=False)
-    for key, token in (settings.get("added_tokens_decoder") or {}).items():
+    added_tokens = settings.get("added_tokens_decoder") or {}
+    if not _is_decoder(added_tokens):
+        raise ConvertError(f"{folder} has no sound added_tokens_decoder.", "Download it again.")
+    for key, token in added_tokens.items():
         index, text = int(key), str(token.get("content"))
         if index < len(model.pieces) and model.pieces[index].text == text:
             continue
         table.add_special(index, text, bool(token.get("special")))
     return table
+
+
+def _is_decoder(added: Any) -> bool:
+    """Return whether these are tokens by their number, as transformers saves them."""
+    return isinstance(added, dict) and all(
+        len(key) < 10 and key.isdecimal() and isinstance(token, dict)
+        for key, token in added.items()
+    )
 
 
 def _special_ids(
@@ -238,7 +249,9 @@ def _special_ids(
     for kind in GGUF_NAMES:
         token = settings.get(f"{kind}_token")
         text = token.get("content") if isinstance(token, dict) else token
-        index = by_text.get(text.encode()) if isinstance(text, str) else None
+        index = (
+            by_text.get(text.encode("utf-8", "surrogatepass")) if isinstance(text, str) else None
+        )
         if index is None:
             index = config.get(f"{kind}_token_id")
             # Llama 3 lists several ends; llama.cpp finds the others by their text.

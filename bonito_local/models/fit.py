@@ -65,7 +65,7 @@ def longest_passage(metadata: Mapping[str, object], context_length: int) -> int:
     """Return the most tokens of a passage that suit a model, by its file's metadata."""
     trained = str(metadata.get("bonito.passage_tokens", ""))
     # A file's metadata may be anything: what is no usable length is passed over.
-    usable = trained.isdecimal() and int(trained) >= _SHORTEST
+    usable = len(trained) < 10 and trained.isdecimal() and int(trained) >= _SHORTEST
     return int(trained) if usable else min(_LONGEST, context_length // 2)
 
 

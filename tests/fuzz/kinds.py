@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from fuzz import targets, targets_of_writing
+from fuzz import targets, targets_of_models, targets_of_writing
 from fuzz.mutating import flip, gguf_header, settings, store_values, template_pieces, values
 from fuzz.targets import Reader
 
@@ -25,6 +25,8 @@ KINDS: dict[str, tuple[Make, tuple[Mutate, ...]]] = {
     "talk": (targets_of_writing.talk, (flip, values)),
     "gguf": (targets.gguf, (gguf_header,)),
     "safetensors": (targets.safetensors, (flip,)),
-    "checkpoint": (targets_of_writing.checkpoint, (flip, values)),
+    "checkpoint": (targets_of_models.checkpoint, (flip, values)),
+    "conversion": (targets_of_models.conversion, (flip, values)),
+    "metadata": (targets_of_models.metadata, (flip, values)),
     "manifest": (targets.manifest, (flip, values)),
 }

@@ -125,6 +125,7 @@ def hub(_folder: Path) -> tuple[bytes, Reader]:
         with suppress(ValueError):
             repo = read_answer("o/m", data)
             return to_fetch(repo, published(repo, "Q4_K_M"))
+        return None
 
     return json.dumps(answer).encode(), read
 
@@ -143,6 +144,7 @@ def server(_folder: Path) -> tuple[bytes, Reader]:
     def read(data: bytes) -> object:
         with suppress(ShapeError):
             return engine._read(parse(data), request, request.samples[0])
+        return None
 
     return json.dumps({"choices": [choice], "usage": usage}).encode(), read
 

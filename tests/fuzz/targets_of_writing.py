@@ -1,9 +1,8 @@
-"""Parsers of what tells how to ask a model, and of what servers and checkpoints answer."""
+"""Parsers of what tells how to ask a model, and of what servers answer."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from unittest.mock import patch
 
 from chat_templates import PUBLISHED
 from fuzz.targets import Reader
-from tiny_checkpoint import write_checkpoint
 
 PASSAGE = (
     "The rent of 900 euros is due on the first day of the month. The tenant owes interest of 5 % "
@@ -52,8 +50,8 @@ def prompts(folder: Path) -> tuple[bytes, Reader]:
 
     def read(data: bytes) -> object:
         texts = data.split(_FILES.encode())
-        for name, text in zip(names, texts, strict=False):
-            (own / f"{name}.toml").write_bytes(text)
+        for name, part in zip(names, texts, strict=False):
+            (own / f"{name}.toml").write_bytes(part)
         found = read_prompts(own)
         said = found.conversation
         writer = InstructWriter(writer=plain_frame(said.system, said.turns), prompts=found)
@@ -151,46 +149,5 @@ def talk(_folder: Path) -> tuple[bytes, Reader]:
             engine.count_tokens("Count these.")
             request = Request("1", "p", Sampling(stop=("x",)), (Sample(0, 1), Sample(1, 2)))
             return list(engine.generate([request]))
-
-    return json.dumps(whole).encode(), read
-
-
-_PARTS = {
-    "config.json": "config",
-    "tokenizer_config.json": "tokenizer",
-    "adapter_config.json": "adapter",
-    "model.safetensors.index.json": "index",
-}
-
-
-def checkpoint(folder: Path) -> tuple[bytes, Reader]:
-    """The JSON files of a checkpoint and of an adapter, as they are looked at before a load."""
-    from bonito_local.backends.adapter import read_adapter
-    from bonito_local.backends.checkpoint import read_checkpoint
-    from bonito_local.jobs.prompts import writer_of
-
-    write_checkpoint(folder / "made", layers=1)
-    made = folder / "made"
-    weights = sorted(made.glob("*.safetensors"))
-    shutil.copy(weights[0], made / "adapter_model.safetensors")
-    token = {"bos_token": {"content": "<s>"}, "chat_template": PUBLISHED["vicuna"]}
-    whole = {
-        "config": json.loads((made / "config.json").read_text()),
-        "tokenizer": token,
-        "adapter": {"r": 8, "peft_type": "LORA", "modules_to_save": None},
-        "index": {"weight_map": {"a": weights[0].name}},
-    }
-
-    def read(data: bytes) -> object:
-        parts: Any = {}
-        with suppress(ValueError, RecursionError):
-            parts = json.loads(data)
-        for name, part in _PARTS.items():
-            text = data if not isinstance(parts, dict) else json.dumps(parts.get(part)).encode()
-            (made / name).write_bytes(text)
-        read_adapter(made)
-        found = read_checkpoint(made)
-        writer_of("auto", found.metadata)
-        return found.context_length, found.quantization, found.weight_bytes, found.sha256()
 
     return json.dumps(whole).encode(), read

@@ -25,6 +25,7 @@ def engine(context: int, **metadata: str) -> Fake:
         (300, 100, {"passage_tokens": "250"}, 300 - 100 - TAKEN),
         (1000, 100, {"passage_tokens": "many"}, 500),
         (1000, 100, {"passage_tokens": "0"}, 500),
+        (1000, 100, {"passage_tokens": "9" * 5000}, 500),
     ],
 )
 def test_a_passage_fits(

@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bonito_local.passages.dom import SILENT, attribute, count_words, is_hidden, tag_of, walk
+from bonito_local.passages.dom import (
+    BLOCKS,
+    SILENT,
+    attribute,
+    count_words,
+    is_hidden,
+    tag_of,
+    walk,
+)
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
@@ -26,17 +34,20 @@ _LISTS = re.compile(
     r"|related|recommended|recommendations|trending|popular|tags?|share|social|categories"
     r"|widgets?|toc|links?|promo|teasers?|outbrain|taboola|meta|byline|subscribe|banner|popup|modal"
 )
+_COMMENTS = re.compile(r"comments?|commentlist|disqus|respond|livefyre|coral")
 _NAME = re.compile(r"[A-Za-z][a-z0-9]+|[A-Z]+|[a-z0-9]+")
 _SHORT_BANNER = 150  # words
 _LINKED = 0.5  # share of the words in links: more is a menu
 _LIST_LINKED, _FEWEST_LINKS, _LONGEST_LINK = 0.75, 3, 9  # of a list without a name, and its links
 _MOST_OF_PAGE = 0.5  # of the words outside links: what would leave out more is no menu
+_LEAST_PROSE = 100  # words: of a main text that is known by its title, and beside comments
 _MAIN_SHARE = 0.6  # of the words outside links, that the main element holds
 _MAINS = (  # how pages name their main text, the surest way first
     "main, [role=main]",
     "article",
     "[itemprop=articleBody], .article, .entry-content, .post-content, .article-body, #article",
 )
+_TEXTS = frozenset("p li td th dd dt blockquote figcaption caption h1 h2 h3 h4 h5 h6".split())
 _LANDMARKS = frozenset(("header", "footer", "aside"))
 
 
@@ -120,6 +131,28 @@ def _main(root: LexborNode, sizes: dict[int, _Size], total: int) -> LexborNode |
             most = total and sizes[node.mem_id].plain() >= _MAIN_SHARE * total
             if most and not _in_table(node):
                 return node
+    return _titled_main(root, sizes)
+
+
+def _titled_main(root: LexborNode, sizes: dict[int, _Size]) -> LexborNode | None:
+    """Return the element declared as main text that holds the page's only title, or None.
+
+    Around it may stand more text than in it: other stories, readers' comments. It is none where
+    another element of its kind holds half as much prose.
+    """
+    for selector in _MAINS:
+        nodes = [node for node in root.css(selector) if node.mem_id in sizes]
+        nodes.sort(key=lambda node: -sizes[node.mem_id].prose)
+        for node in nodes[:1]:
+            size = sizes[node.mem_id]
+            others = [sizes[other.mem_id].prose for other in nodes[1:]]
+            if (
+                size.prose >= _LEAST_PROSE
+                and size.titles == sizes[root.mem_id].titles == 1
+                and max(others, default=0) < size.prose / 2
+                and not _in_table(node)
+            ):
+                return node
     return None
 
 
@@ -135,6 +168,7 @@ class _Picker:
     def __init__(self, sizes: dict[int, _Size], total: int, main: LexborNode | None) -> None:
         self.picked: dict[int, str] = {}
         self._sizes = sizes
+        self._prose = max((size.prose for size in sizes.values()), default=0)
         self._most = _MOST_OF_PAGE * total
         self._main = main
         self._around: set[int] = set()  # what holds the main text
@@ -148,6 +182,9 @@ class _Picker:
         if size is None:
             return False
         inside = self._is_main(node)
+        if self._is_comments(node, size):
+            self.picked[node.mem_id] = "readers"
+            return False
         if self._main is not None and not self._inside and node.mem_id not in self._around:
             if not size.titles:
                 self._pick(node, size)
@@ -182,6 +219,10 @@ class _Picker:
                 return True
             return size.share() > _LINKED or (not size.headings and size.prose < 15)
         names = list(_names(node))
+        if self._in_sentence(node, size) and (
+            tag == "a" or not any(map(_BANNERS.fullmatch, names))
+        ):
+            return False
         if any(_BANNERS.fullmatch(name) for name in names):
             return size.plain() <= _SHORT_BANNER
         if any(_LISTS.fullmatch(name) for name in names):
@@ -191,8 +232,41 @@ class _Picker:
                 return not size.headings and size.plain() <= _SHORT_BANNER
         if self._inside or tag not in ("ul", "ol", "div", "table", "dl", "p", "center", "section"):
             return False
+        if _is_announced(node):
+            return False
         few_words = size.words <= _LONGEST_LINK * size.links
         return size.links >= _FEWEST_LINKS and few_words and size.share() > _LIST_LINKED
+
+    def _is_comments(self, node: LexborNode, size: _Size) -> bool:
+        """Whether an element holds readers' comments below a text of some length."""
+        if node.tag not in ("div", "section", "aside", "ol", "ul") or not size.words:
+            return False
+        if self._prose - size.prose < _LEAST_PROSE or size.titles or node.mem_id in self._around:
+            return False
+        return any(_COMMENTS.fullmatch(name) for name in _names(node))
+
+    def _in_sentence(self, node: LexborNode, size: _Size) -> bool:
+        """Whether an element is a part of a line of text, which a class does not make a menu."""
+        above = node.parent
+        if tag_of(node) in BLOCKS or above is None:
+            return False
+        while above.parent is not None and tag_of(above) not in BLOCKS:
+            above = above.parent
+        around = self._sizes.get(above.mem_id, size)
+        return tag_of(above) in _TEXTS and around.plain() > 0 and around.words > size.words
+
+
+def _is_announced(node: LexborNode) -> bool:
+    """Whether a list follows a text that ends with a colon: it is the text's own."""
+    if node.tag not in ("ul", "ol", "dl"):
+        return False
+    before = node.prev
+    while before is not None:
+        text = before.text_content or "" if before.is_text_node else before.text()
+        if not before.is_comment_node and text.strip():
+            return text.rstrip().endswith(":")
+        before = before.prev
+    return False
 
 
 def _names(node: LexborNode) -> Iterator[str]:

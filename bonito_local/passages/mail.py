@@ -11,6 +11,7 @@ from email.message import Message
 
 from bonito_local.errors import DocumentError
 from bonito_local.passages.blocks import Block, tidy
+from bonito_local.passages.charsets import decode_declared
 from bonito_local.passages.completeness import Part, check_completeness, words_of_text
 from bonito_local.passages.dom import count_words, parse, text_of
 from bonito_local.passages.encoding import bom_encoding, guess_encoding
@@ -195,7 +196,19 @@ def _titled(subject: str, blocks: list[Block]) -> list[Block]:
 def _header(message: Message, name: str) -> str:
     value = message.get(name, "")
     try:
-        value = str(make_header(decode_header(value)))
+        parts = decode_header(value)
+        if any(charset == "unknown-8bit" for _, charset in parts):
+            # Bytes that are not encoded as the standard says, most often in UTF-8.
+            value = "".join(
+                held if isinstance(held, str) else decode_declared(held, _known(charset))
+                for held, charset in parts
+            )
+        else:
+            value = str(make_header(parts))
     except (ValueError, LookupError):
         value = str(value)
     return " ".join(tidy(value).split())
+
+
+def _known(charset: str | None) -> str:
+    return "" if charset in (None, "unknown-8bit") else charset

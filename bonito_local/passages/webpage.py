@@ -49,6 +49,7 @@ _OMISSIONS = {
     "hidden": "of hidden text",
     "deleted": "of struck-out text",
     "menu": "of menus, banners and footers",
+    "readers": "of readers' comments",
     "quote": "quoted from other mails",
     "signature": "of signatures",
     "embedded": "in embedded objects",

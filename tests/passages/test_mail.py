@@ -377,3 +377,10 @@ def test_every_line_of_the_writer_arrives_once_and_in_order(
         shown = "<br>".join(escape(line) for line in "\n".join(lines).splitlines())
         made.add_alternative(f"<p>{shown}</p>", subtype="html")
     assert re.findall(r"w\d+x", "\n".join(block.text for block in read(made))) == expected
+
+
+@pytest.mark.parametrize("charset", ["utf-8", "latin-1"])
+def test_a_subject_that_nobody_encoded_is_read(charset: str) -> None:
+    data = f"From: a@x.example\nSubject: R\u00fcckgabe der Schl\u00fcssel\n\n{SENTENCE}\n"
+    blocks = mail_blocks(data.encode(charset), Notes())
+    assert blocks[0] == Block("R\u00fcckgabe der Schl\u00fcssel", 1)

@@ -279,3 +279,43 @@ def test_every_word_of_a_page_arrives_once_and_in_order(page: str, main: str) ->
 def test_any_text_is_a_page(page: str) -> None:
     for block in read(page)[0]:
         assert block.text == block.text.strip() != ""
+
+
+LONG = " ".join([RULES] * 10)
+
+
+def test_words_of_a_sentence_are_no_menu_whatever_their_class_is() -> None:
+    page = (
+        "<p>I am a <a class=popup href=a>rather elderly</a> man. <span><a class='js_link' href=b>"
+        f"The second half</a></span> is <a class=share-link href=c>here</a>. {RULES}</p>"
+        f"<p><span class=editsection><a href=e>edit</a></span> {YARD}</p>"
+    )
+    expected = f"I am a rather elderly man. The second half is here. {RULES}"
+    assert texts(page) == [expected, YARD]
+
+
+def test_links_that_a_text_announces_are_its_own() -> None:
+    links = "".join(f"<li><a href={n}>The bins of yard {n} stay</a></li>" for n in range(4))
+    page = f"<div><p>{LONG}</p><p>The board also decided:</p><ul>{links}</ul><ul>{links}</ul></div>"
+    read_texts = "\n".join(texts(page))
+    assert read_texts.count("The bins of yard 2 stay") == 1
+
+
+def test_comments_of_readers_are_left_out_and_counted() -> None:
+    comments = f"<div id=comments><h2>2 comments</h2><div>{YARD}</div><div>{LONG}</div></div>"
+    blocks, problems = read(f"<body><div><p>{LONG}</p></div>{comments}</body>")
+    assert [block.text for block in blocks] == [LONG]
+    assert problems == ["Left out 179 words of readers' comments."]
+    assert LONG in texts(f"<body><p>{YARD}</p>{comments}</body>")  # a page of comments
+
+
+def test_the_article_with_the_only_title_is_the_page() -> None:
+    stories = "".join(f"<div><h2>Story {n}</h2><div>{LONG}</div></div>" for n in range(3))
+    page = f"<body><article><h1>Rules</h1><p>{LONG}</p><p>{YARD}</p></article>{stories}</body>"
+    assert texts(page) == ["Rules", LONG, YARD]
+    two = f"<article><p>{LONG}</p></article>"
+    assert texts(f"<body><article><h1>Rules</h1><p>{LONG}</p></article>{two}</body>") == [
+        "Rules",
+        LONG,
+        LONG,
+    ]

@@ -105,8 +105,14 @@ def _unrelated(row: Candidate) -> bool:
 
 
 def _same_options(row: Candidate) -> bool:
+    """Whether an option is another's text, or has no word that another has not.
+
+    Of "distance" and "distance between points" both may be right.
+    """
     texts = [text for _, text in find_options(row.asked) if text]
-    return len(set(texts)) < len(texts)
+    held = [content(text) for text in texts]
+    within = any(one and one < other for one in held for other in held)
+    return within or len(set(texts)) < len(texts)
 
 
 def _no_option(row: Candidate) -> bool:

@@ -17,13 +17,15 @@ _POINTS = re.compile(
     re.IGNORECASE,
 )
 _SPEAKER = re.compile(
-    r"\b(?:I|we|us|our|ours|my|mine|me)\b|^(?:Did|Do|Have|Had|Were|Was|Are|Will) you\b"
+    r"\b(?:I|[Ww]e|us|[Oo]urs?|[Mm]y|mine|me)\b|^(?:Did|Do|Have|Had|Were|Was|Are|Will) you\b"
 )
 _PRONOUN = re.compile(
     r"\b(?:he|she|they|him|her|his|them|their|its|it(?! (?:true|possible|necessary|allowed|required"
     r"|mandatory|recommended|important|legal|safe|take|mean|cost|that)\b))\b",
     re.IGNORECASE,
 )
+# "The text discusses ..." says what a text is about, not what it says.
+_OF_TEXT = re.compile(r"(?:the|this) (?:text|passage|excerpt|author|narrator)\b", re.IGNORECASE)
 _NEAR = 3  # words at the start, in which a pronoun can stand for nothing
 _LONG = 8  # words of a sentence that is no short answer
 _NOT_STATED = re.compile(r"\W*not stated\W*", re.IGNORECASE)
@@ -39,14 +41,20 @@ def _subject(row: Candidate) -> str:
     return question_in(row.asked) if row.task.kind in _QUESTIONS else row.asked
 
 
-def _points_outside(row: Candidate) -> bool:
-    if not row.thresholds.stand_alone:
-        return False
-    question = question_in(row.asked)
-    if _POINTS.search(question) or _SPEAKER.search(question):
+def points_outside(text: str) -> bool:
+    """Whether a question or a statement points at what only its page shows."""
+    if _POINTS.search(text) or _SPEAKER.search(text):
         return True
-    start = " ".join(question.split()[: _NEAR + 1])
+    start = " ".join(text.split()[: _NEAR + 1])
     return bool(_PRONOUN.search(start)) and not names(start)
+
+
+def _points_outside(row: Candidate) -> bool:
+    return bool(row.thresholds.stand_alone) and points_outside(question_in(row.asked))
+
+
+def _speaks_of_text(row: Candidate) -> bool:
+    return bool(row.thresholds.stand_alone and _OF_TEXT.match(row.response.strip()))
 
 
 def _foreign_name(row: Candidate) -> bool:
@@ -71,5 +79,6 @@ STANDING = (
     Check("question points outside itself", _QUESTIONS, _points_outside),
     Check("name not in the passage", (*_QUESTIONS, *_STATEMENTS), _foreign_name),
     Check("response is a whole sentence", ("exqa",), _whole_sentence),
+    Check("summary speaks of its text", ("summarization",), _speaks_of_text),
     Check("response says that there is none", ("exqa", "qa", "mcqa"), _not_stated),
 )

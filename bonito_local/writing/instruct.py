@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from bonito_local.backends.base import Completion, Line, Lines
+from bonito_local.checks.standing import points_outside
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
 from bonito_local.writing.chat import Frame
@@ -39,6 +40,7 @@ _NEXT = re.compile(r"\n[*#\s]*(?:instruction|question|text)[*\s]*:", re.IGNORECA
 _STOPS = ("\nText:", "\nSentence:")  # a model that goes on with another example
 COPIED = "copied from the prompt"
 UNCHANGED = "what makes it false is lost"
+OUTSIDE = "statement points outside itself"
 _FEW = 4  # words that two texts may share by chance
 
 
@@ -167,4 +169,4 @@ def fault(asked: Form, said: Conversation, assignment: Assignment, fields: Field
     change = asked.choose(assignment).change
     if change and not change.kept(fields[asked.lines[0]]):
         return UNCHANGED
-    return None
+    return OUTSIDE if points_outside(fields.get("statement", "")) else None

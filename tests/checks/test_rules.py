@@ -85,6 +85,8 @@ EXAMPLES: list[tuple[str, str, str | None]] = [
     ("mcqa", f"How? A. notice B. email{PIPE}A. email", "response is not one of the options"),
     ("mcqa", f"How?\n- notice\n- email{PIPE}fax", "response is not one of the options"),
     ("mcqa", f"How? (a) notice (b) notice{PIPE}a", "options are not distinct"),
+    ("mcqa", f"How? (a) written notice (b) the notice{PIPE}a", "options are not distinct"),
+    ("mcqa", f"How? (a) written notice (b) oral notice{PIPE}a", None),
     ("qa", f"How?{PIPE}Why is that?", "response is a question"),
     ("qa", f"How long?{PIPE}30 days", None),
     ("qa", f"How long?{PIPE}90 days", "number not in the passage"),

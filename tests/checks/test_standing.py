@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bonito_local.checks.rules import check
+from bonito_local.checks.standing import points_outside
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.tasks import CONTEXT, PIPE, Pair, task_type
 
@@ -76,3 +77,15 @@ def test_not_stated_is_no_answer() -> None:
     assert verdict("qa", "How old is Mrs. Calloway?", "Not stated.") == (
         "response says that there is none"
     )
+
+
+def test_a_summary_says_what_its_text_says() -> None:
+    assert verdict("summarization", "Sum it up.", "The text discusses a fever.") == (
+        "summary speaks of its text"
+    )
+    assert verdict("summarization", "Sum it up.", "Mrs. Calloway came with a fever.") is None
+
+
+def test_a_statement_that_points_outside_itself() -> None:
+    assert points_outside("This fever was measured twice.")
+    assert not points_outside("Mrs. Calloway came with a fever.")

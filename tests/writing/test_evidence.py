@@ -69,6 +69,18 @@ def lost(assignment: Assignment) -> str | None:
     return WRITER.fault(assignment, done(" Is rent paid on the first day?"))
 
 
+def test_a_statement_points_at_nothing_outside_itself() -> None:
+    true = next(
+        about("nli", sample=at)
+        for at in range(9)
+        if "entailment" in WRITER.ask(about("nli", sample=at)).prompt
+        and not lost(about("nli", sample=at))
+    )
+    assert WRITER.fault(
+        true, done(" We pay the rent of the flat by transfer on the first day.")
+    ) == ("statement points outside itself")
+
+
 def test_an_answer_is_asked_again() -> None:
     asked, written = about("exqa"), done(" by transfer\nQuestion: How is rent paid?")
     row = parse_completion(WRITER.written(asked, written).text, PASSAGE)

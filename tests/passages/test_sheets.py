@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from office_files import workbook
 from openpyxl.comments import Comment
 from openpyxl.styles import Font
+from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet
 from written import rezipped
 
@@ -50,6 +51,13 @@ def rows(*lines: Sequence[object]) -> Callable[[Worksheet], None]:
         (0.125, "# ?/?", "1/8"),
         (1.5, "# ?/?", "1 1/2"),
         (1234.0, "0.00E+00", "1.23E+03"),
+        (1234.0, "0.00E+0", "1.23E+3"),
+        (78051120.0, "000\\-00\\-0000", "078-05-1120"),
+        (5551234567.0, "\\(###\\)\\ ###\\-####", "(555) 123-4567"),
+        (12345678901.0, "000-0000", "1234567-8901"),
+        (19.99, '0" euros and ".00" cents"', "19 euros and .99 cents"),
+        (1.0, "\\1\\.0#", "1.01"),
+        (0.0, "0.00000000", "0.00000000"),
         (7.0, "000", "007"),
         (1.5, "0.##", "1.5"),
         (45352.0, "yyyy-mm-dd", "2024-03-01"),
@@ -122,6 +130,25 @@ def test_two_tables_have_a_header_each() -> None:
 
     texts, _ = read(workbook(fill))
     assert texts == ["Costs", "Name: Hall; Fee: 5", "Guest: Ann; Nights: 3"]
+
+
+def test_rows_above_a_tables_header_name_no_columns() -> None:
+    def fill(sheet: Worksheet) -> None:
+        for line in (["Income", "Amount"], ["Rent", 2500], ["Interest", 250]):
+            sheet.append(line)
+        sheet.append(["Expenses", None, "Balance 2,000"])
+        sheet.append(["Item", "Cost", "Note"])
+        sheet.append(["Power", 120, "by month"])
+        sheet.merge_cells("A4:B4")
+        sheet.add_table(Table(displayName="Costs", ref="A5:C6"))
+
+    texts, problems = read(workbook(fill))
+    assert texts == [
+        "Costs",
+        "Income: Rent; Amount: 2500\nIncome: Interest; Amount: 250",
+        "Expenses Item: Power; Expenses Cost: 120; Balance 2,000 Note: by month",
+    ]
+    assert problems == []
 
 
 def test_what_is_hidden_is_left_out_and_counted() -> None:

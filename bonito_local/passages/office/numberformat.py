@@ -130,30 +130,55 @@ def _number(value: float, parts: list[_Part]) -> str:
         shown = {"@": plain_number(value), "general": plain_number(value)}
         return "".join(shown.get(s.lower(), s) if k == "sign" else s for k, s in parts).strip()
     pattern = "".join(sign for sign in signs if sign in "0#?.,/%") + ("E" * ("E" in signs.upper()))
-    before: list[str] = []
-    after: list[str] = []
-    met = False
-    for kind, sign in parts:
-        is_place = kind == "sign" and (sign in "0#?,/" or sign[0] == "." or sign[0] in "eE")
-        if is_place:
-            met = True
-        elif met:
-            after.append(sign)
-        else:
-            before.append(sign)
-    if not met:
-        return "".join(before).strip()
+    places = [at for at, part in enumerate(parts) if _is_place(part)]
+    if not places:
+        return "".join(sign for _, sign in parts).strip()
     value *= 100 ** signs.count("%")
     figures = _figures(abs(value), pattern, signs)
     minus = "-" if value < 0 and any(c in "123456789" for c in figures) else ""
-    return f"{minus}{''.join(before)}{figures}{''.join(after)}".strip()
+    first, last = places[0], places[-1]
+    if last - first + 1 > len(places) and "E" not in pattern and "/" not in pattern:
+        figures = _spread(figures, parts[first : last + 1])
+    before = "".join(sign for _, sign in parts[:first])
+    after = "".join(sign for _, sign in parts[last + 1 :])
+    return f"{minus}{before}{figures}{after}".strip()
+
+
+def _is_place(part: _Part) -> bool:
+    kind, sign = part
+    return kind == "sign" and (sign in "0#?,/" or sign[0] == "." or sign[0] in "eE")
+
+
+def _spread(figures: str, parts: list[_Part]) -> str:
+    """Set figures into places that have text between them: 078-05-1120."""
+    whole, _, decimals = figures.replace(",", "").partition(".")
+    signs = "".join(sign for kind, sign in parts if kind == "sign")
+    count = len(re.findall(r"[0#?]", signs.partition(".")[0]))
+    # The first place takes all the figures that have no place of their own.
+    surplus = max(0, len(whole) - count)
+    left = [whole[: surplus + 1]] if surplus else list(whole[:1].rjust(count - len(whole) + 1))
+    left += list(whole[len(whole) - count + 1 :] if surplus else whole[1:])
+    pieces = []
+    for kind, sign in parts:
+        if not _is_place((kind, sign)):
+            pieces.append(sign)
+            continue
+        for place in sign:
+            if place == ".":
+                pieces.append("." * bool(decimals))
+                left = list(decimals)
+            elif place in "0#?" and left:
+                pieces.append(left.pop(0).strip())
+    return "".join(pieces)
 
 
 def _figures(value: float, pattern: str, signs: str) -> str:
     if "E" in pattern:
         mantissa = re.split("E[+-]", signs, flags=re.IGNORECASE)[0]
         places = len(re.findall(r"[0#?]", mantissa.partition(".")[2]))
-        return f"{value:.{places}E}"
+        figures, _, power = f"{value:.{places}E}".partition("E")
+        least = len(signs.upper().rpartition("E")[2].strip("+-").rstrip("%"))
+        return f"{figures}E{power[0]}{power[1:].lstrip('0').rjust(max(1, least), '0')}"
     if "/" in pattern:
         return _fraction(value, pattern)
     whole, _, decimals = pattern.partition(".")
@@ -162,13 +187,13 @@ def _figures(value: float, pattern: str, signs: str) -> str:
     scaled -= signs.count("%") if "%" in pattern and pattern.endswith("%") else 0
     number = Decimal(repr(value)) / Decimal(1000) ** max(0, scaled)
     places = len(re.findall(r"[0#?]", decimals))
-    text = str(number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP))
+    text = f"{number.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):f}"
     first, _, last = text.partition(".")
     least = decimals.rstrip("%,").rstrip("#?").count("0") if decimals else 0
     while len(last) > least and last.endswith("0"):
         last = last[:-1]
-    needed = whole.count("0")
-    first = first.lstrip("0").rjust(needed, "0") if needed != 1 else first
+    needed = len(re.sub("[^0#?]", "", whole).lstrip("#?"))  # figures, from the first 0 on
+    first = first.lstrip("0").rjust(needed, "0")
     if "," in whole.rstrip(","):
         first = re.sub(r"(?<=\d)(?=(?:\d{3})+$)", ",", first)
     return f"{first}.{last}" if last else first

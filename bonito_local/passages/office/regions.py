@@ -33,9 +33,7 @@ class Regions:
             self._end_region()
         self._last = number
         if is_header and self._rows and len(row) > 1:
-            above = self._rows[-1]
-            if not any(cell.span > 1 for cell in above) or len(above) < 2:
-                self._end_region()
+            self._end_above_header()
         if is_header and len(row) > 1:
             self._header_at = len(self._rows)
         self._rows.append(row)
@@ -49,6 +47,15 @@ class Regions:
         """Return the text of each region."""
         self._end_region()
         return self._texts
+
+    def _end_above_header(self) -> None:
+        """End the region above a header; a row of names that span columns belongs to it."""
+        above = self._rows[-1]
+        spans = any(cell.span > 1 for cell in above) and not any(cell.number for cell in above)
+        names = [self._rows.pop()] if spans and len(above) > 1 else []
+        last = self._last
+        self._end_region()
+        self._rows, self._last = names, last
 
     def _end_region(self) -> None:
         rows, at = self._rows, self._header_at

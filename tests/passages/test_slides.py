@@ -24,6 +24,9 @@ from bonito_local.passages.types import Passage
 NOTED = "Tell them that the rent can be paid by standing order, and when that is best."
 
 
+_MATH = "http://schemas.openxmlformats.org/officeDocument/2006/math"
+
+
 def paragraph(text: str) -> str:
     return f"<a:p><a:r><a:t>{text}</a:t></a:r></a:p>"
 
@@ -37,13 +40,13 @@ def with_notes(slide: bytes, notes: str) -> bytes:
             "ppt/notesSlides/notesSlide1.xml",
             f"<p:notes {_DRAWING} {_SLIDES}><p:cSld><p:spTree><p:sp><p:nvSpPr><p:nvPr>"
             '<p:ph type="body" idx="3"/></p:nvPr></p:nvSpPr>'
-            f"<p:txBody>{paragraph(notes)}</p:txBody></p:sp></p:spTree></p:cSld></p:notes>",
+            f"<p:txBody>{notes}</p:txBody></p:sp></p:spTree></p:cSld></p:notes>",
         )
     return stream.getvalue()
 
 
 def test_notes_follow_their_slide(tmp_path: Path) -> None:
-    data = with_notes(pptx(paragraph(SENTENCE)), NOTED)
+    data = with_notes(pptx(paragraph(SENTENCE)), paragraph(NOTED))
     assert extract_blocks(data, ".pptx") == [
         Block(SENTENCE, 0, ((0, 1),)),
         Block(NOTED, 0, ((0, 1),)),
@@ -52,6 +55,18 @@ def test_notes_follow_their_slide(tmp_path: Path) -> None:
     (found,) = iter_passages([tmp_path], lambda text: len(text.split()), Lengths(60))
     assert isinstance(found, Passage)
     assert (found.text, found.heading, found.page) == (f"{SENTENCE}\n\n{NOTED}", "", 1)
+
+
+def test_tables_and_formulas_in_notes_are_read() -> None:
+    cells = "".join(f"<a:tc><a:txBody>{paragraph(t)}</a:txBody></a:tc>" for t in ("Rent", "by May"))
+    formula = f'<m:oMath xmlns:m="{_MATH}"><m:r><m:t>two = one + one</m:t></m:r></m:oMath>'
+    notes = (
+        f"<a:p>{formula}</a:p></p:txBody></p:sp><p:graphicFrame><a:graphic><a:graphicData><a:tbl>"
+        f"<a:tr>{cells}</a:tr></a:tbl></a:graphicData></a:graphic></p:graphicFrame>"
+        f"<p:sp><p:txBody>{paragraph(NOTED)}"
+    )
+    data = with_notes(pptx(paragraph(SENTENCE)), notes)
+    assert read(data) == ([SENTENCE, "two = one + one", "Rent; by May", NOTED], [])
 
 
 def presented(fill: Callable[[Any], None]) -> bytes:

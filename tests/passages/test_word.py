@@ -26,6 +26,10 @@ def problems(data: bytes) -> list[str]:
     return [problem.title for problem in notes.problems]
 
 
+def formula(text: str) -> str:
+    return f"<m:r><m:t>{text}</m:t></m:r>"
+
+
 @pytest.mark.parametrize(
     ("body", "right"),
     [
@@ -37,6 +41,7 @@ def problems(data: bytes) -> list[str]:
         (par("10", run("5", '<w:vertAlign w:val="superscript"/>'), " m"), ["10⁵ m"]),
         (par("1", run("st", '<w:vertAlign w:val="superscript"/>')), ["1st"]),
         (par("a", '<w:r><w:sym w:font="Symbol" w:char="F0B3"/></w:r>', "b"), ["a≥b"]),
+        (par("80", '<w:r><w:sym w:font="Symbol" w:char="F070"/></w:r>', " m"), ["80π m"]),
         (par("if a < b & c"), ["if a < b & c"]),
         (
             par("T", properties='<w:framePr w:dropCap="drop"/>') + par("he tenant pays."),
@@ -50,6 +55,12 @@ def problems(data: bytes) -> list[str]:
             par("See ", "<m:oMath><m:f><m:num><m:r><m:t>a+b</m:t></m:r></m:num><m:den><m:r>"
                 "<m:t>2</m:t></m:r></m:den></m:f></m:oMath>", "."),
             ["See (a+b)/2 ."],
+        ),
+        (
+            par("As ", f"<m:oMath><m:sSub><m:e>{formula('x')}</m:e><m:sub>{formula('i')}</m:sub>"
+                f"</m:sSub>{formula('t')}<m:func><m:fName>{formula('sin')}</m:fName>"
+                f"<m:e>{formula('y')}</m:e></m:func></m:oMath>", " is."),
+            ["As x_i tsin y is."],
         ),
     ],
 )  # fmt: skip
@@ -162,6 +173,21 @@ def test_contents_and_indexes_are_left_out_and_counted() -> None:
 def test_a_field_that_never_ends_hides_nothing() -> None:
     begin = '<w:r><w:fldChar w:fldCharType="begin"/></w:r>'
     assert texts(docx(par(begin, "One."), "Two.")) == ["One.", "Two."]
+
+
+def test_prompts_of_empty_fields_are_left_out_and_counted() -> None:
+    def control(content: str) -> str:
+        properties = "<w:sdtPr><w:showingPlcHdr/></w:sdtPr>"
+        return f"<w:sdt>{properties}<w:sdtContent>{content}</w:sdtContent></w:sdt>"
+
+    row = f"<w:tr>{cell('Tenant')}{cell('Marta Keller')}{control(cell('Enter a date'))}</w:tr>"
+    data = docx(
+        par(LONG, control(run("Enter a name")))
+        + control(par("Enter an address"))
+        + f"<w:tbl>{row}</w:tbl>"
+    )
+    assert texts(data) == [LONG, "Tenant; Marta Keller"]
+    assert problems(data) == ["Left out 3 prompts of an empty field."]
 
 
 def test_lists_are_labelled_as_shown() -> None:

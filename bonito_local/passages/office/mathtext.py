@@ -6,6 +6,9 @@ from xml.etree.ElementTree import Element
 
 from bonito_local.passages.office.package import M
 
+# Parts whose end runs into the next one: x_i y, not x_iy.
+_MARKED = ("sSup", "sSub", "sSubSup", "f", "rad", "func")
+
 
 def math_text(element: Element) -> str:
     """Return a formula's text on one line."""
@@ -13,7 +16,16 @@ def math_text(element: Element) -> str:
 
 
 def _joined(element: Element | None) -> str:
-    return "" if element is None else "".join(map(_text, element))
+    """Join a formula's parts; what follows a raised or lowered word stays apart from it."""
+    text = ""
+    marked = False
+    for part in element if element is not None else ():
+        piece = _text(part)
+        if marked and text[-1:].isalnum() and piece[:1].isalnum():
+            text += " "
+        text += piece
+        marked = bool(piece) and part.tag.removeprefix(M) in _MARKED
+    return text
 
 
 def _text(element: Element) -> str:
@@ -28,6 +40,9 @@ def _text(element: Element) -> str:
 
     if tag == "f":
         return f"{_grouped(part('num'))}/{_grouped(part('den'))}"
+    if tag == "func":
+        argument = part("e")
+        return f"{part('fName')}{' ' * argument[:1].isalnum()}{argument}"
     if tag in ("sSup", "sSub", "sSubSup"):
         below, above = part("sub"), part("sup")
         marks = f"{below and '_' + _grouped(below)}{above and '^' + _grouped(above)}"

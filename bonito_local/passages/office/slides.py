@@ -99,10 +99,16 @@ class _Slide:
         tree = slide.find(f"{P}cSld/{P}spTree")
         if tree is not None:
             self._shapes(tree)
+            self._add_formulas(tree)
         self._notes()
         self._comments()
         blocks = self._lines.end()
         return [Block(self._title, _TITLE_LEVEL), *blocks] if self._title else blocks
+
+    def _add_formulas(self, root: Element | None) -> None:
+        """Record the formulas of a part: no text element of the slide holds them."""
+        formulas = root.iter(f"{M}oMath") if root is not None else ()
+        self._omitted.added += map(math_text, formulas)
 
     def _shapes(self, tree: Element) -> None:
         for shape in tree:
@@ -193,8 +199,11 @@ class _Slide:
     def _notes(self) -> None:
         for name in self._package.related(self._name, "notesSlide"):
             root = self._package.xml(name)
-            for shape in root.iter(f"{P}sp") if root is not None else ():
-                body = shape.find(f"{P}txBody")
+            self._add_formulas(root)
+            for shape in root.iter() if root is not None else ():
+                if shape.tag == f"{P}graphicFrame":
+                    self._frame(shape)
+                body = shape.find(f"{P}txBody") if shape.tag == f"{P}sp" else None
                 if body is None:
                     continue
                 if _placeholder(shape) in _RUNNING:

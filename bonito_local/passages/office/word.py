@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import posixpath
 import re
 from collections.abc import Callable, Iterator
@@ -20,12 +19,15 @@ from bonito_local.passages.office.wordinline import (
     CONTENTS,
     DELETED,
     INDEX,
+    PROMPT,
     Field,
     Line,
     choose,
     is_on_element,
+    is_prompt,
     read_line,
 )
+from bonito_local.passages.office.wordraw import raw_words
 from bonito_local.passages.office.wordstyles import (
     Numbering,
     Style,
@@ -43,11 +45,6 @@ _CONTENTS_STYLE = re.compile(r"(?:toc|index) (?:\d|heading)|table of (?:figures|
 _WRAPPERS = tuple(f"{W}{name}" for name in ("customXml", "smartTag", "ins", "moveTo", "sdtContent"))
 _MOST_DEPTH = 3  # of documents in documents
 _LONG_CELL = 1000  # characters: a table of such cells lays out a page
-_RAW = re.compile(
-    rb"<(?:(?!m:)\w+:)?t(?:\s[^>]*)?>([^<]*)<|</(?:\w+:)?p>|<(?:\w+:)?(?:tab|br|cr|ptab|oMath|fldChar|sym)\b"
-    rb"|<(?:\w+:)?(noBreakHyphen)\b|<(?:\w+:)?framePr[^>]*dropCap=\"(drop|margin)"
-)
-_FALLBACK = re.compile(rb"<mc:Fallback>.*?</mc:Fallback>", re.DOTALL)
 
 
 def word_blocks(data: bytes, notes: Notes, embedded: Embedded, depth: int = 0) -> list[Block]:
@@ -227,8 +224,8 @@ class _Story:
         gallery = None if properties is None else properties.find(place)
         if value(gallery) == "Table of Contents":
             self._leave_out_contents(CONTENTS, _all_text(content))
-        elif properties is not None and is_on_element(properties, "showingPlcHdr"):
-            self._document.leave_out("prompt of an empty field", _all_text(content))
+        elif is_prompt(element):
+            self._document.leave_out(PROMPT, _all_text(content))
         else:
             self.read(content)
 
@@ -311,7 +308,7 @@ class _Story:
         stories: list[list[tuple[Cell, _Story, list[Block]]]] = []
         headers = 0
         labels: dict[int, Cell] = {}
-        for element in _inside(table, f"{W}tr"):
+        for element in self._inside(table, f"{W}tr"):
             properties = element.find(f"{W}trPr")
             if properties is not None and not document.hidden:
                 deleted = properties.find(f"{W}del") is not None
@@ -334,6 +331,16 @@ class _Story:
         known = headers if 0 < headers < len(rows) else None
         self._lines.add("\n".join(table_lines(rows, known, document.omitted)))
 
+    def _inside(self, element: Element, tag: str) -> Iterator[Element]:
+        """Yield the rows of a table, or the cells of a row, through what wraps them."""
+        for child in element:
+            if child.tag == tag:
+                yield child
+            elif child.tag == f"{W}sdt" and is_prompt(child):
+                self._document.leave_out(PROMPT, _all_text(child))
+            elif child.tag == f"{W}sdt" or child.tag in _WRAPPERS:
+                yield from self._inside(child, tag)
+
     def _row(
         self, element: Element, properties: Element | None, labels: dict[int, Cell]
     ) -> list[tuple[Cell, _Story, list[Block]]]:
@@ -341,7 +348,7 @@ class _Story:
         before = None if properties is None else value(properties.find(f"{W}gridBefore"))
         column = _count(before)
         read = []
-        for held in _inside(element, f"{W}tc"):
+        for held in self._inside(element, f"{W}tc"):
             cell_properties = held.find(f"{W}tcPr")
             span, merged = 1, None
             if cell_properties is not None:
@@ -362,36 +369,9 @@ class _Story:
         return read
 
 
-def raw_words(part: bytes) -> str:
-    """Return the words of a part's text elements, without regard to its structure."""
-    pieces = []
-    is_drop_cap = False
-    for found in _RAW.finditer(_FALLBACK.sub(b"", part)):
-        if found[1] is not None:
-            pieces.append(found[1].decode("utf-8", "replace"))
-        elif found[3]:
-            is_drop_cap = True
-        elif found[2]:
-            pieces.append("-")
-        elif is_drop_cap and b"/" in found[0]:
-            is_drop_cap = False  # the paragraph goes on in the next
-        else:
-            pieces.append(" ")
-    return html.unescape("".join(pieces))
-
-
 def _paragraph_style(styles: Styles, properties: Element | None) -> Style:
     name = None if properties is None else value(properties.find(f"{W}pStyle"))
     return styles.get(styles.default if name is None else name)
-
-
-def _inside(element: Element, tag: str) -> Iterator[Element]:
-    """Yield the rows of a table, or the cells of a row, through what wraps them."""
-    for child in element:
-        if child.tag == tag:
-            yield child
-        elif child.tag == f"{W}sdt" or child.tag in _WRAPPERS:
-            yield from _inside(child, tag)
 
 
 def _all_text(element: Element) -> str:

@@ -15,6 +15,7 @@ from bonito_local.passages.office.symbols import in_symbol_font, raised, symbol
 from bonito_local.passages.office.wordstyles import Style, Styles, flag, value
 
 CONTENTS, INDEX = "table of contents", "index"
+PROMPT = "prompt of an empty field"
 DELETED, HIDDEN, MOVED = "tracked deletions", "hidden text", "moved text"
 _CONTENTS_FIELD = re.compile(r"\s*(TOC|INDEX|TOA)\b", re.IGNORECASE)
 _SIGNS = {
@@ -123,11 +124,11 @@ class _Reader:
 
     def _control(self, element: Element) -> None:
         """Read a content control, but for the prompt of one that nobody filled in."""
-        properties, content = element.find(f"{W}sdtPr"), element.find(f"{W}sdtContent")
+        content = element.find(f"{W}sdtContent")
         if content is None:
             return
-        if properties is not None and is_on_element(properties, "showingPlcHdr"):
-            self._source.leave_out("prompt of an empty field", "".join(content.itertext()))
+        if is_prompt(element):
+            self._source.leave_out(PROMPT, "".join(content.itertext()))
         else:
             self.read(content)
 
@@ -170,7 +171,7 @@ class _Reader:
             self._put(_SIGNS[tag], style)
         elif tag == "sym":
             code = part.get(f"{W}char", "")
-            self._put(symbol(part.get(f"{W}font", ""), _hex(code)), style)
+            self._put(symbol(part.get(f"{W}font", ""), from_hex(code)), style)
         elif tag == "fldChar":
             self._field(part)
         elif tag == "instrText":
@@ -266,6 +267,12 @@ def is_on_element(properties: Element, name: str) -> bool:
     return element is not None and is_on(element.get(f"{W}val"), default=True)
 
 
+def is_prompt(control: Element) -> bool:
+    """Whether a content control shows what to write there: nobody has."""
+    properties = control.find(f"{W}sdtPr")
+    return properties is not None and is_on_element(properties, "showingPlcHdr")
+
+
 def _contents(element: Element) -> Iterator[Element]:
     """Yield the text boxes and the like in a drawing, each once."""
     for child in element:
@@ -295,7 +302,8 @@ def _first(*values: bool | None) -> bool:
     return next((held for held in values if held is not None), False)
 
 
-def _hex(code: str) -> int:
+def from_hex(code: str) -> int:
+    """Return the number that a hexadecimal attribute holds; 0 where it is none."""
     try:
         return int(code, 16)
     except ValueError:

@@ -35,8 +35,23 @@ _LISTS = re.compile(
     r"|widgets?|toc|links?|promo|teasers?|outbrain|taboola|meta|byline|subscribe|banner|popup|modal"
 )
 _COMMENTS = re.compile(r"comments?|commentlist|disqus|respond|livefyre|coral")
+# The first line of a box that leads to other stories.
+_TEASERS = re.compile(
+    r"related(?: (?:articles?|stories|posts?|coverage|content|topics|reading|news|links))?"
+    r"|more (?:stories|news|articles|on this (?:story|topic)|from [\w ]{2,30})|read (?:more|next)"
+    r"|(?:most|also) (?:popular|read|viewed|shared)|you (?:might|may) also like"
+    r"|recommended (?:for you|reading|stories|articles|videos)|trending(?: now| articles| stories)?"
+    r"|latest (?:news|stories|articles)|share this(?: article| story| post| page)?|up next"
+    r"|advertisement|sponsored(?: content)?|next on [\w ]{2,20}|today on [\w ]{2,20}"
+    r"|mehr zum thema|das könnte (?:sie|dich) auch interessieren|meistgelesen|lesen sie auch"
+    r"|(?:à )?lire aussi|sur le même sujet|les plus lus|más (?:sobre|leídas|noticias)[\w ]{0,30}"
+    r"|te puede interesar|(?:notas|tópicos|temas) relacionad[oa]s|mais lidas[\w ]{0,20}"
+    r"|leia (?:mais|também)|leggi anche|lees ook",
+    re.IGNORECASE,
+)
 _NAME = re.compile(r"[A-Za-z][a-z0-9]+|[A-Z]+|[a-z0-9]+")
 _SHORT_BANNER = 150  # words
+_FIRST = 80  # characters, of a box's first line
 _LINKED = 0.5  # share of the words in links: more is a menu
 _LIST_LINKED, _FEWEST_LINKS, _LONGEST_LINK = 0.75, 3, 9  # of a list without a name, and its links
 _MOST_OF_PAGE = 0.5  # of the words outside links: what would leave out more is no menu
@@ -61,6 +76,7 @@ class _Size:
     headings: int = 0
     titles: int = 0  # headings of the first level
     prose: int = 0  # words in paragraphs
+    first: str = ""  # line of text
 
     def share(self) -> float:
         return self.linked / self.words if self.words else 0.0
@@ -92,7 +108,12 @@ def _sizes(root: LexborNode) -> dict[int, _Size]:
     def enter(node: LexborNode) -> bool:
         nonlocal links
         if node.is_text_node:
-            count = count_words(node.text_content or "")
+            text = node.text_content or ""
+            count = count_words(text)
+            for outer in reversed(open_sizes if count else ()):
+                if outer.first:
+                    break
+                outer.first = text[:_FIRST].strip()
             open_sizes[-1].words += count
             open_sizes[-1].linked += count if links else 0
             return False
@@ -189,7 +210,11 @@ class _Picker:
             if not size.titles:
                 self._pick(node, size)
             return size.titles > 0 and node.tag != "h1"
-        if not inside and size.plain() < max(1, self._most) and self._is_menu(node, size):
+        if (
+            not inside
+            and size.plain() < max(1, self._most)
+            and (self._is_menu(node, size) or _leads_elsewhere(tag_of(node), size))
+        ):
             self._pick(node, size)
             return False
         self._inside += inside
@@ -254,6 +279,15 @@ class _Picker:
             above = above.parent
         around = self._sizes.get(above.mem_id, size)
         return tag_of(above) in _TEXTS and around.plain() > 0 and around.words > size.words
+
+
+def _leads_elsewhere(tag: str, size: _Size) -> bool:
+    """Whether a box says in its first line that it leads to other stories."""
+    if tag not in ("div", "section", "aside", "ul", "ol") or size.titles:
+        return False
+    if not _TEASERS.fullmatch(size.first.rstrip(" :…")):
+        return False
+    return size.share() > _LINKED or size.plain() <= _SHORT_BANNER
 
 
 def _is_announced(node: LexborNode) -> bool:

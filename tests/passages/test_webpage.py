@@ -319,3 +319,9 @@ def test_the_article_with_the_only_title_is_the_page() -> None:
         LONG,
         LONG,
     ]
+
+
+def test_boxes_that_lead_to_other_stories_are_left_out() -> None:
+    box = "<div><h3>Most popular</h3><p><a href=a>Ten cheap flats</a> A summary of it.</p></div>"
+    page = f"<div><p>{LONG}</p>{box}<p>{YARD}</p><div><h2>Related work</h2><p>{RULES}</p></div>"
+    assert texts(page) == [LONG, YARD, "Related work", RULES]

@@ -40,5 +40,5 @@ def test_a_config_of_no_model(changed: dict[str, Any], said: str) -> None:
 
 def test_added_tokens_by_their_number() -> None:
     assert _is_decoder({"5": {"content": "<s>"}})
-    for odd in ([], "x", {"five": {}}, {"9" * 5000: {}}, {"5": "<s>"}, {"²": {}}):
-        assert not _is_decoder(odd)
+    odd: list[Any] = [[], "x", {"five": {}}, {"9" * 5000: {}}, {"5": "<s>"}, {"²": {}}]
+    assert not any(map(_is_decoder, odd))

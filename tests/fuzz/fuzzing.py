@@ -29,7 +29,6 @@ def fuzz(name: str, folder: Path) -> None:
     whole, read = make(folder)
     read(whole)
 
-    @given(st.randoms(use_true_random=False), st.sampled_from(mutates))
     def reads_or_refuses(draw: object, mutate: object) -> None:
         data = mutate(draw, whole)  # type: ignore[operator]
         begun, before = time.monotonic(), peak_memory()
@@ -38,14 +37,17 @@ def fuzz(name: str, folder: Path) -> None:
         assert time.monotonic() - begun < _MOST_SECONDS
         assert peak_memory() - before < _MOST_MEMORY
 
-    plain = settings(deadline=None, suppress_health_check=list(HealthCheck))
+    drawn = st.randoms(use_true_random=False), st.sampled_from(mutates)
+    plain = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
     if not SECONDS:
-        settings(plain, derandomize=True, max_examples=_FEW, database=None)(reads_or_refuses)()
+        few = settings(plain, derandomize=True, max_examples=_FEW)
+        few(given(*drawn)(reads_or_refuses))()
         return
     kept = DirectoryBasedExampleDatabase(_FAILED / name.replace(" ", "-"))
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        settings(plain, max_examples=_BATCH, database=kept)(reads_or_refuses)()
+        more = settings(plain, derandomize=False, max_examples=_BATCH, database=kept)
+        more(given(*drawn)(reads_or_refuses))()
 
 
 def peak_memory() -> int:

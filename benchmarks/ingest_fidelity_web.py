@@ -22,7 +22,7 @@ import email
 import email.policy
 import re
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -81,10 +81,10 @@ def main() -> None:
     for kind, held in rows.items():
         scores = [score for score, _, _ in held]
         low = sum(score < LOW and not reported for score, _, reported in held)
-        peer = f"{statistics.mean(peer for _, peer, _ in held):.3f}" if kind == ".html" else ""
+        mean = f"{statistics.mean(peer for _, peer, _ in held):.3f}" if kind == ".html" else ""
         good = sum(score >= 0.98 for score in scores)
         print(f"| {kind} | {len(held)} | {statistics.mean(scores):.3f} "
-              f"| {statistics.median(scores):.3f} | {good} | {low} | {peer} |")  # fmt: skip
+              f"| {statistics.median(scores):.3f} | {good} | {low} | {mean} |")  # fmt: skip
 
 
 def documents(folder: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -169,7 +169,7 @@ def own_lines(text: str) -> str:
     return "\n".join(kept)
 
 
-def _plain_rows(read: webtables.Table, names: list[str], rows: list[list[str]]) -> None:
+def _plain_rows(read: webtables.Table, names: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Write a table's rows without the names of its columns on each."""
     if rows:
         read.blocks.append(Block(ingest_fidelity._plain_rows(names, rows)))

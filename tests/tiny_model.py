@@ -58,7 +58,7 @@ def write_tiny_gguf(
     tokens, merges = vocabulary()
     head = width // heads
     writer = GGUFWriter(path, "llama")
-    writer.add_name("tiny")
+    metadata = {"general.name": "tiny Bonito", **(metadata or {})}
     writer.add_context_length(context)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)
@@ -79,7 +79,7 @@ def write_tiny_gguf(
     writer.add_eos_token_id(EOS_ID)
     writer.add_add_bos_token(True)
     writer.add_add_eos_token(False)
-    for key, value in (metadata or {}).items():
+    for key, value in metadata.items():
         if isinstance(value, int):
             writer.add_uint32(key, value)
         else:

@@ -20,6 +20,7 @@ from bonito_local.jobs.estimate import Estimate, estimate
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.jobfile import read_job
 from bonito_local.jobs.preview import Found, look
+from bonito_local.jobs.prompts import STYLES, Style
 from bonito_local.jobs.spec import parse_tasks
 from bonito_local.passages.discover import check_paths
 from bonito_local.passages.survey import survey
@@ -36,10 +37,16 @@ _WIDTH = 96
     help="Task types, comma-separated; without them only passages.",
 )
 @click.option("-m", "--model", help=f"Name, or GGUF file.  [{DEFAULT_MODEL}, or the job file's]")
+@click.option("--prompt", type=click.Choice(STYLES), help="How to ask the model.")
 @click.option("--rows", default=5, show_default=True, type=click.IntRange(0), help="Rows drawn.")
 @click.option("--json", "as_json", is_flag=True, help="What is found, a line of JSON each.")
 def command(
-    paths: tuple[Path, ...], task: str | None, model: str | None, rows: int, as_json: bool
+    paths: tuple[Path, ...],
+    task: str | None,
+    model: str | None,
+    prompt: Style | None,
+    rows: int,
+    as_json: bool,
 ) -> None:
     """Show passages as they would be split, and a few rows as they would be drawn.
 
@@ -47,6 +54,7 @@ def command(
     documents has no network.
     """
     wanted = _wanted(paths, task, model)
+    wanted = replace(wanted, prompt=prompt or wanted.prompt)
     show = _show_plain if as_json else _show
     with chdir(wanted.folder or Path()):
         check_paths(wanted.paths)

@@ -40,7 +40,7 @@ def writer_of(
         return EvidenceWriter(prompts)
     template = str(metadata.get("tokenizer.chat_template", ""))
     if style == "auto":
-        chats = template or metadata.get("server.chat")
+        chats = template or metadata.get("server.chat") or is_base(metadata)
         style = "instruct" if chats and not _is_bonito(metadata) else "bonito"
     if style == "bonito":
         return BONITO
@@ -50,6 +50,13 @@ def writer_of(
     tokens = {name: str(metadata.get(f"tokenizer.{name}", "")) for name in _TOKENS}
     plain = frame(template, tokens=tokens)
     return InstructWriter(plain, frame(template, said.system, said.turns, tokens), prompts)
+
+
+def is_base(metadata: Mapping[str, object]) -> bool:
+    """Whether a model says what it is, and was trained neither to chat nor to be a Bonito."""
+    chats = metadata.get("tokenizer.chat_template") or metadata.get("server.chat")
+    ours = any(name.startswith("bonito.") for name in metadata) or _is_bonito(metadata)
+    return "general.name" in metadata and not chats and not ours
 
 
 def longest_passage(backend: Backend, wanted: Generation, writer: Writer) -> int:

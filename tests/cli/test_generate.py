@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from datasets import load_dataset
+from tiny_model import write_tiny_gguf
 
 from bonito_local.cli.main import run
 
@@ -123,6 +124,17 @@ def test_the_real_engine(
     assert table(printed)["all"]["unparseable"] == 16
     assert "was not trained on qa:" in shown
     assert "error: No row was accepted." in shown
+
+
+def test_a_base_model_is_shown_examples_and_warned_of(
+    tmp_path: Path, documents: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = write_tiny_gguf(
+        tmp_path / "base.gguf", metadata={"general.name": "Base 1B"}, context=4096
+    )
+    command = ["generate", str(documents), "-t", "exqa", "-o", str(tmp_path / "out")]
+    run([*command, "-m", str(base), "--max-tokens", "12", "--limit", "1"])
+    assert "trained neither to follow instructions nor as a Bonito" in capsys.readouterr().err
 
 
 def test_a_bad_document_does_not_stop_the_others(

@@ -53,6 +53,9 @@ def prompt_of(writer: Writer, task: TaskType, passage: str = PASSAGE) -> str:
         ({"tokenizer.chat_template": CHATML, "bonito.task_types": "exqa"}, "bonito"),
         ({"tokenizer.chat_template": CHATML, "general.name": "Llama 3.1 8B Bonito v1"}, "bonito"),
         ({"tokenizer.chat_template": CHATML, "bonito.convert.base": "Mistral-7B"}, "instruct"),
+        ({"general.name": "Mistral 7B v0.1"}, "instruct"),
+        ({"general.name": "Mistral 7B v0.1", "bonito.convert.adapters": "mine"}, "bonito"),
+        ({"general.name": "bonito-v1"}, "bonito"),
     ],
 )
 def test_a_model_is_asked_as_it_was_made_for(metadata: dict[str, object], style: str) -> None:

@@ -46,19 +46,24 @@ def write_tiny_gguf(
     kv_heads: int = 2,
     ff: int = 128,
     context: int = 512,
+    ours: bool = True,
     eos_gain: float = 1.0,
     metadata: Mapping[str, str | int] | None = None,
 ) -> Path:
     """Write the model to `path` and return it.
 
     `eos_gain` scales EOS's output row: 0 makes EOS rare, a large one frequent.
-    `metadata` adds GGUF keys (`bonito.passage_tokens`, `bonito.task_types`, ...).
+    `ours`: it says that `convert` made it. `metadata` adds GGUF keys (`bonito.passage_tokens`,
+    `bonito.task_types`, ...).
     """
     rng = np.random.default_rng(seed)
     tokens, merges = vocabulary()
     head = width // heads
     writer = GGUFWriter(path, "llama")
-    metadata = {"general.name": "tiny Bonito", **(metadata or {})}
+    names: dict[str, str | int] = {"general.name": "tiny"}
+    if ours:
+        names["bonito.convert.base"] = "tiny"
+    metadata = {**names, **(metadata or {})}
     writer.add_context_length(context)
     writer.add_embedding_length(width)
     writer.add_block_count(layers)

@@ -130,7 +130,7 @@ def test_a_base_model_is_shown_examples_and_warned_of(
     tmp_path: Path, documents: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = write_tiny_gguf(
-        tmp_path / "base.gguf", metadata={"general.name": "Base 1B"}, context=4096
+        tmp_path / "base.gguf", metadata={"general.name": "Base 1B"}, context=4096, ours=False
     )
     command = ["generate", str(documents), "-t", "exqa", "-o", str(tmp_path / "out")]
     run([*command, "-m", str(base), "--max-tokens", "12", "--limit", "1"])

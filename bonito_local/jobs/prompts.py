@@ -53,10 +53,13 @@ def writer_of(
 
 
 def is_base(metadata: Mapping[str, object]) -> bool:
-    """Whether a model says what it is, and was trained neither to chat nor to be a Bonito."""
+    """Whether a GGUF says what it is, and was trained neither to chat nor to be a Bonito.
+
+    A checkpoint that was trained as a Bonito says nothing of it: none is taken for a base.
+    """
     chats = metadata.get("tokenizer.chat_template") or metadata.get("server.chat")
     ours = any(name.startswith("bonito.") for name in metadata) or _is_bonito(metadata)
-    return "general.name" in metadata and not chats and not ours
+    return "general.architecture" in metadata and not chats and not ours
 
 
 def longest_passage(backend: Backend, wanted: Generation, writer: Writer) -> int:

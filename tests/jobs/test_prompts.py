@@ -33,6 +33,7 @@ MISTRAL = (
     "{{ '[INST] ' + m['content'] | trim + ' [/INST]' }}{% else %}"
     "{{ raise_exception('roles must alternate') }}{% endif %}{% endfor %}"
 )
+LLAMA = {"general.architecture": "llama"}
 OWN = TaskType(
     *("tone", "tone of a text", "how it sounds", "How?", "good", ("good", "bad")),
     templates=(f"{CONTEXT}\n\nGood or bad?", f"Say {{{{labels}}}}: {CONTEXT}"),
@@ -53,9 +54,10 @@ def prompt_of(writer: Writer, task: TaskType, passage: str = PASSAGE) -> str:
         ({"tokenizer.chat_template": CHATML, "bonito.task_types": "exqa"}, "bonito"),
         ({"tokenizer.chat_template": CHATML, "general.name": "Llama 3.1 8B Bonito v1"}, "bonito"),
         ({"tokenizer.chat_template": CHATML, "bonito.convert.base": "Mistral-7B"}, "instruct"),
-        ({"general.name": "Mistral 7B v0.1"}, "instruct"),
-        ({"general.name": "Mistral 7B v0.1", "bonito.convert.adapters": "mine"}, "bonito"),
-        ({"general.name": "bonito-v1"}, "bonito"),
+        ({**LLAMA, "general.name": "Mistral 7B v0.1"}, "instruct"),
+        ({**LLAMA, "bonito.convert.adapters": "mine"}, "bonito"),
+        ({**LLAMA, "general.name": "bonito-v1"}, "bonito"),
+        ({"general.name": "a checkpoint's folder"}, "bonito"),
     ],
 )
 def test_a_model_is_asked_as_it_was_made_for(metadata: dict[str, object], style: str) -> None:

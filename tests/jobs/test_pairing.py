@@ -44,7 +44,7 @@ def written(request: Request) -> str:
     sentence = request.prompt.rpartition("Sentence: ")[2].splitlines()[0]
     amount = next(word for word in ("900", "1,200", "2 cats") if word in sentence)
     thing = next(word for word in ("rent", "deposit", "keep") if word in sentence)
-    return f" What of the {thing}?\nAnswer: {amount}\nWrong: 17 | 55 pounds | {amount} pounds\n"
+    return f" What of the {thing}?\nAnswer: {amount}\nWrong: 17 | 55 pounds | a cat\n"
 
 
 def run(job: Path, task: str, reread: str, n: int = 1) -> None:
@@ -160,14 +160,16 @@ def test_an_answer_in_other_words_is_not_wrong(job: Path) -> None:
 def test_options_of_a_row_that_was_read_again(job: Path) -> None:
     run(job, "mcqa", "900 pounds")
     (row,) = examples(job, "kto")
-    option = next(line for line in row.input.splitlines() if line.endswith(" 17"))
     assert row.output.endswith(") 900")
-    # An option that says the same as the answer is none of the wrong ones.
-    assert [pair.rejected for pair in examples(job, "dpo") if pair.rejected == option] == [option]
-    assert {(right[4:], wrong[4:]) for right, wrong, _ in pairs(job)} == {
-        ("900", "17"),
-        ("900", "55 pounds"),
-    }
+    wrong = [line for line in row.input.splitlines() if line[:1] == "(" and line != row.output]
+    assert sorted(pair.rejected for pair in examples(job, "dpo")) == sorted(wrong)
+    assert [text[4:] for text in sorted(wrong, key=len)] == ["17", "a cat", "55 pounds"]
+
+
+def test_an_option_that_says_the_same_as_the_answer_is_no_wrong_one(job: Path) -> None:
+    asked = "Which?\n(a) thirty days\n(b) a notice of thirty days\n(c) 17"
+    fill(job, "mcqa", [row(asked, "(a) thirty days", reread="thirty days")])
+    assert pairs(job) == [("(a) thirty days", "(c) 17", "wrong option")]
 
 
 def test_options_and_labels_of_a_row_that_nobody_confirmed_make_no_pair(job: Path) -> None:
@@ -220,7 +222,7 @@ def test_an_export_of_a_real_job(job: Path) -> None:
     assert [json.loads(line)["origin"] == "kept" for line in beside] == [
         line["label"] for line in lines
     ]
-    assert export(job, Export("dpo")).rows == {"train": 2}
+    assert export(job, Export("dpo")).rows == {"train": 3}
     made = export(job, Export("dpo", choice=Choice(decision="accepted")))
     assert (made.total, len(made.warnings)) == (0, 1)
 

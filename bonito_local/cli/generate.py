@@ -50,6 +50,11 @@ _PATH = click.Path(path_type=Path)
 @click.option("--prompts", default="", help="Folder of prompts to use in place of the package's.")
 @click.option("--cover", is_flag=True, help="As many rows as a passage has sentences with facts.")
 @click.option("--verifier", default="", help="A second model, by name or path, to check rows by.")
+@click.option(
+    "--unanswerable",
+    default=0.0,
+    help="Share of exqa and qa rows to ask again of a passage without the answer: 0.1.",
+)
 @click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
 @click.option("--labels", default="", help="The labels of topic_class: a,b,c.")
 @click.option("--balance", is_flag=True, help="As many rows of each label.")
@@ -88,6 +93,7 @@ def command(
     prompts: str,
     cover: bool,
     verifier: str,
+    unanswerable: float,
     guided: bool,
     labels: str,
     balance: bool,
@@ -125,6 +131,7 @@ def command(
         prompts=str(Path(prompts).expanduser().resolve()) if prompts else "",
         cover=cover,
         verifier=verifier,
+        unanswerable=unanswerable,
         guided=guided,
         labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
         balance=balance,

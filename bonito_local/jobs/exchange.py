@@ -23,7 +23,7 @@ from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Ask, Assignment, Claim, Writer
 
 NOT_REPRODUCED = "the answer is not reproduced"
-_ANSWER_TOKENS = 48
+ANSWER_TOKENS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +213,7 @@ class Exchange:
         if ask is None:
             return False
         sampling = replace(
-            manner.spec.sampling, n=1, stop=ask.stop, temperature=0.0, max_tokens=_ANSWER_TOKENS
+            manner.spec.sampling, n=1, stop=ask.stop, temperature=0.0, max_tokens=ANSWER_TOKENS
         )
         request = Request(
             f"{completion.request_id}/{completion.sample}/check",

@@ -10,9 +10,16 @@ from pathlib import Path
 from bonito_local import __version__
 from bonito_local.backends.base import Backend
 from bonito_local.checks.evaluation import read_evaluation
-from bonito_local.errors import BackendError, BonitoError, JobError, OtherSettingsError
+from bonito_local.errors import (
+    BackendError,
+    BonitoError,
+    JobError,
+    OtherSettingsError,
+    UsageError,
+)
 from bonito_local.jobs.elsewhere import check_elsewhere, compare
 from bonito_local.jobs.engine import Model, check_engine, engine_plan, open_engine, settle
+from bonito_local.jobs.exchange import Verifier
 from bonito_local.jobs.exporting import write_outputs
 from bonito_local.jobs.folder import open_job
 from bonito_local.jobs.generation import Generation, as_json
@@ -23,12 +30,13 @@ from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.output import keep_air_gap
 from bonito_local.jobs.planning import read_documents
 from bonito_local.jobs.progress import Notify, Progress, Stop
-from bonito_local.jobs.prompts import BONITO, longest_passage, writer_of
+from bonito_local.jobs.prompts import BONITO, is_base, longest_passage, writer_of
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.selection import select_by, selection
 from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
 from bonito_local.jobs.store import Store
 from bonito_local.jobs.turns import turn
+from bonito_local.jobs.unanswerable import add_unanswerable, check_share
 from bonito_local.jobs.verifying import find_verifier, open_verifier
 from bonito_local.jobs.watch import Watch
 from bonito_local.models.fit import metadata, origin, untrained_tasks
@@ -145,6 +153,7 @@ def _check(wanted: Generation, again: bool) -> Model:
         check_paths(wanted.paths)
     check_elsewhere(wanted)
     find_verifier(wanted.verifier)
+    check_share(wanted.unanswerable, wanted.tasks)
     return check_engine(wanted)
 
 
@@ -183,6 +192,11 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
             ):
                 prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
                 writer = writer_of(wanted.prompt, metadata(backend), prompts)
+                if wanted.unanswerable and writer is BONITO and not verifier:
+                    raise UsageError(
+                        "A Bonito model does not say that a question has no answer.",
+                        "Name a second model with --verifier, or leave --unanswerable out.",
+                    )
                 spec = _spec(backend, wanted, model, writer, prompts)
                 if verifier:
                     spec = replace(spec, verifier_sha256=verifier.sha256)
@@ -217,6 +231,10 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
                         writer,
                         verifier.verifier if verifier else None,
                     )
+                    if not stop():
+                        reader = verifier.verifier if verifier else Verifier(backend, writer)
+                        share = wanted.unanswerable
+                        add_unanswerable(store, reader, spec, share, judge, notify, stop)
                 except KeyboardInterrupt:
                     stopped = True
                 except BackendError as error:
@@ -264,3 +282,9 @@ def _warn_of_tasks(backend: Backend, spec: JobSpec, front: Front) -> None:
     untrained = ", ".join(task.short for task in untrained_tasks(backend, spec.tasks))
     if untrained:
         front.warn(f"{spec.model} was not trained on {untrained}: expect few or poor rows.")
+    if spec.instruct and is_base(metadata(backend)):
+        front.warn(
+            f"{spec.model} was trained neither to follow instructions nor as a Bonito: it is shown "
+            "examples in plain text, and writes fewer right rows than an instruct model. For one "
+            "that knows Bonito's prompt use --prompt bonito."
+        )

@@ -42,7 +42,8 @@ class Generation:
     that repeat others almost word for word. `prompt` is how the model is
     asked, one of `STYLES`, `prompts` a folder of prompts in place of the package's. With `cover`
     as many rows are planned as a passage has sentences to write about. `verifier` names a second
-    model that rows are checked by. `guided` keeps every
+    model that rows are checked by; `unanswerable` is the share of rows whose question is asked
+    again of a passage that does not answer it. `guided` keeps every
     completion in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
     as in `Plan`, `engine` is its `options`; `cluster` is where engines run.
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
@@ -66,6 +67,7 @@ class Generation:
     prompts: str = ""
     cover: bool = False
     verifier: str = ""
+    unanswerable: float = 0.0
     guided: bool = False
     labels: tuple[str, ...] = ()
     tune: bool = False
@@ -197,6 +199,7 @@ _REQUEST = _of(
         **dict.fromkeys(("limit", "passage_tokens", "target_tokens"), _COUNT),
         "column": maybe(text),
         "overlap_tokens": whole(0),
+        "unanswerable": number(0, 1),
         "priority": whole(),
         "tasks": list_of(either(text, _TASK), 10_000),
         "sampling": _SAMPLING,

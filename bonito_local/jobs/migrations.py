@@ -205,6 +205,15 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "ALTER TABLE samples ADD COLUMN reread TEXT",
         ),
     ),
+    (
+        "0010_borrowed",
+        (
+            # The accepted sample whose question this one asks of its own passage.
+            "ALTER TABLE samples ADD COLUMN question_of INTEGER REFERENCES samples (id)",
+            """CREATE INDEX samples_question_of ON samples (question_of)
+                WHERE question_of IS NOT NULL""",
+        ),
+    ),
 )
 
 

@@ -11,6 +11,7 @@ from pathlib import PurePath
 
 from bonito_local.checks.sketch import Sketch
 from bonito_local.errors import OtherSettingsError
+from bonito_local.jobs.borrowed import Borrowing
 from bonito_local.jobs.chosen import Chooser
 from bonito_local.jobs.columns import Columns
 from bonito_local.jobs.database import storable
@@ -85,7 +86,7 @@ def place(source: str, heading: str) -> str:
     return " > ".join(filter(None, [named, "" if row else heading]))
 
 
-class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
+class Store(Likeness, Repeats, Retrieval, Borrowing, Chooser, Scores):
     """What one job holds, and how each of its samples ended."""
 
     def bind(self, settings: Mapping[str, Setting]) -> None:
@@ -179,7 +180,7 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
             )
 
     def pending(self) -> Iterator[Pending]:
-        """Yield the samples without an outcome by passage, task and sample.
+        """Yield the samples to write that have no outcome, by passage, task and sample.
 
         Each is yielded once, however long it takes to end: pages of the table are
         read as they are asked for, so memory does not grow with the job.
@@ -192,7 +193,8 @@ class Store(Likeness, Repeats, Retrieval, Chooser, Scores):
                            d.source, p.heading
                        FROM samples s JOIN passages p ON p.id = s.passage
                        JOIN documents d ON d.id = p.document
-                       WHERE s.outcome = 'pending' AND (s.passage, s.task, s.sample) > (?, ?, ?)
+                       WHERE s.outcome = 'pending' AND s.question_of IS NULL
+                             AND (s.passage, s.task, s.sample) > (?, ?, ?)
                        ORDER BY s.passage, s.task, s.sample LIMIT ?""",
                     (*after, _PAGE),
                 ).fetchall()

@@ -1,13 +1,14 @@
 """The Python API, compatible with upstream Bonito's.
 
     from bonito_local import Bonito, Sampling
-    bonito = Bonito("bonito-tiny")
+    bonito = Bonito("bonito-small")
     rows = bonito.generate_tasks(
         dataset, context_col="input", task_type="nli", sampling_params=Sampling(n=2)
     )
 
 vLLM's `SamplingParams` is taken too; see `as_sampling` for what of it is used. Unlike a job,
-this keeps everything in memory, checks nothing but that completions parse, and resumes nothing.
+this keeps everything in memory and resumes nothing. Of a Bonito model's completions all that parse
+are rows, as upstream; those of other models are checked as a job checks them.
 """
 
 from __future__ import annotations
@@ -19,17 +20,23 @@ from typing import TYPE_CHECKING, Any, Self
 from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import (
     Backend,
-    Completion,
     EngineOptions,
     Plan,
-    Request,
-    Sample,
     Sampling,
 )
+from bonito_local.backends.registry import AUTO, capabilities, check_capable, open_backend
+from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import UsageError, did_you_mean
-from bonito_local.jobs.seeds import passage_hash, sample_seed
-from bonito_local.jobs.spec import check_sampling
-from bonito_local.tasks import TaskType, format_prompt, parse_completion
+from bonito_local.jobs.drawing import draw
+from bonito_local.jobs.engine import choose, find_model
+from bonito_local.jobs.exchange import Exchange, Manner
+from bonito_local.jobs.judging import Judge
+from bonito_local.jobs.prompts import BONITO, writer_of
+from bonito_local.jobs.seeds import passage_hash
+from bonito_local.jobs.spec import JobSpec, check_sampling
+from bonito_local.jobs.store import Pending, Result
+from bonito_local.models.fit import metadata
+from bonito_local.tasks import TaskType
 from bonito_local.tasks import task_type as find_task_type
 
 if TYPE_CHECKING:
@@ -70,15 +77,14 @@ class Bonito:
         *,
         engine: EngineOptions | None = None,
     ) -> None:
-        from bonito_local.backends.registry import AUTO, check_capable, open_backend
-        from bonito_local.jobs.engine import choose, find_model
-
         plan = Plan(options=engine or EngineOptions())
         if backend == AUTO:
             backend, _ = choose(model, plan)
         check_capable(backend, plan=plan)
         found = find_model(model, backend, plan.options)
         self._backend: Backend = open_backend(backend, found.file.path, plan)
+        self._name = backend
+        self._writer = writer_of("auto", metadata(self._backend))
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +106,8 @@ class Bonito:
     ) -> Dataset:
         """Return a dataset with `input` and `output`: up to n rows for each row of `text_dataset`.
 
-        Completions that do not parse are dropped; the order is that of `text_dataset`.
+        Completions that do not parse, or that a check of a job rejects where the model is not a
+        Bonito, are dropped; the order is that of `text_dataset`.
         A passage that does not fit the model's context is dropped with a warning.
 
         Args:
@@ -125,19 +132,31 @@ class Bonito:
                 f"Column {context_col!r} holds values that are not text.",
                 "Leave those rows out with `dataset.filter`.",
             )
-        completions = sorted(
-            self._backend.generate(_requests(texts, task, sampling)),
-            key=lambda c: (int(c.request_id), c.sample),
-        )
-        _warn_of_failures(completions)
-        rows: dict[str, list[str]] = {"input": [], "output": []}
-        for completion in completions:
-            pair = parse_completion(completion.text, texts[int(completion.request_id)])
-            if pair is not None:
-                rows["input"].append(pair.instruction)
-                rows["output"].append(pair.response)
+        results = sorted(self._results(texts, task, sampling), key=lambda result: result.id)
+        _warn_of_failures(results, sampling.n)
+        kept = ("accepted", "rejected") if self._writer is BONITO else ("accepted",)
+        pairs = [(r.instruction, r.response) for r in results if r.outcome in kept]
+        rows = {"input": [pair[0] for pair in pairs], "output": [pair[1] for pair in pairs]}
         text = Value("string")
         return Dataset.from_dict(rows, features=Features({"input": text, "output": text}))
+
+    def _results(self, texts: list[str], task: TaskType, sampling: Sampling) -> Iterator[Result]:
+        """Yield how each sample ended; their ids count them text by text."""
+        checks = Thresholds().settled(self._writer is not BONITO)
+        spec = JobSpec((task,), sampling, "", "", self._name, passage_tokens=0, checks=checks)
+        holds = capabilities(self._name).holds_lines
+        manner = Manner(spec, {task.short: task}, Judge(checks), self._writer, holds)
+        exchange = Exchange(manner)
+        pending = (
+            Pending(at * sampling.n + i, at, task.short, i, passage_hash(text), text)
+            for at, text in enumerate(texts)
+            for i in range(sampling.n)
+        )
+        exchange.plan(pending, len(texts) * sampling.n)
+        for completion in draw(self._backend, exchange):
+            _, result, ended = exchange.take(completion)
+            if ended:
+                yield result
 
 
 def generate_tasks(
@@ -191,17 +210,8 @@ def _translated(params: Any) -> Sampling:
     )
 
 
-def _requests(texts: Iterable[str], task: TaskType, sampling: Sampling) -> Iterator[Request]:
-    for at, text in enumerate(texts):
-        hashed = passage_hash(text)
-        samples = tuple(
-            Sample(i, sample_seed(sampling.seed, hashed, task.short, i)) for i in range(sampling.n)
-        )
-        yield Request(str(at), format_prompt(task, text), sampling, samples)
-
-
-def _warn_of_failures(completions: Iterable[Completion]) -> None:
-    failed = [c for c in completions if c.finish_reason == "failed"]
+def _warn_of_failures(results: Iterable[Result], n: int) -> None:
+    failed = [result for result in results if result.outcome == "failed"]
     if failed:
-        passages = len({c.request_id for c in failed})
-        warnings.warn(f"{passages} passages gave no rows: {failed[0].error}", stacklevel=3)
+        passages = len({result.id // n for result in failed})
+        warnings.warn(f"{passages} passages gave no rows: {failed[0].reason}", stacklevel=3)

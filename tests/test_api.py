@@ -9,14 +9,14 @@ from datasets import Dataset
 from scripted import Scripted
 
 import bonito_local
-from bonito_local import Bonito, Sampling
+from bonito_local import Bonito, Sampling, api
 from bonito_local.api import as_sampling
-from bonito_local.backends import registry
 from bonito_local.backends.base import Request
 from bonito_local.errors import UsageError
 from bonito_local.jobs.seeds import passage_hash, sample_seed
 from bonito_local.tasks import CONTEXT, PIPE
 
+EXAMPLES = Path(__file__).parents[1] / "examples" / "documents"
 TEXTS = ["First clause.", " Second {{context}} clause.\n", "Third <|pipe|> clause."]
 DATA = Dataset.from_dict({"id": [1, 2, 3], "text": TEXTS})
 
@@ -51,7 +51,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> Scripted:
         return "nothing" if sample % 2 else f"{CONTEXT}\nSample {sample}?\n{PIPE}\n{CONTEXT}"
 
     scripted = Scripted(answer)
-    monkeypatch.setattr(registry, "open_backend", lambda name, model, plan: scripted)
+    monkeypatch.setattr(api, "open_backend", lambda name, model, plan: scripted)
     return scripted
 
 
@@ -66,7 +66,7 @@ def test_rows_are_upstreams(engine: Scripted, tiny_gguf: Path) -> None:
         for text in TEXTS
         for sample in (0, 2)
     ]
-    assert engine.seeds["1", 2] == sample_seed(5, passage_hash(TEXTS[1]), "nli", 2)
+    assert engine.seeds["1/nli", 2] == sample_seed(5, passage_hash(TEXTS[1]), "nli", 2)
 
 
 def test_no_row_parses(engine: Scripted, tiny_gguf: Path) -> None:
@@ -132,3 +132,13 @@ def test_what_cannot_be_honoured_is_said() -> None:
 def test_values_nothing_can_be_drawn_with(changed: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         as_sampling(vllm_params(**changed))
+
+
+def test_the_models_own_way_of_being_asked_is_used() -> None:
+    text = (EXAMPLES / "office-lease.md").read_text()[:700]
+    with Bonito() as bonito:
+        rows = bonito.generate_tasks(
+            Dataset.from_dict({"text": [text]}), "text", "exqa", Sampling(n=2, temperature=0.0)
+        ).to_list()
+    assert rows
+    assert all(row["output"] in text and "?" in row["input"] for row in rows)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 
-from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample, Shape
+from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample, Sampling, Shape
 from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.progress import Stop
 from bonito_local.jobs.seeds import sample_seed
 from bonito_local.jobs.spec import JobSpec
-from bonito_local.jobs.store import Attempt, Pending, Result, Store
+from bonito_local.jobs.store import Attempt, Pending, Result
 from bonito_local.tasks import TaskType
 from bonito_local.writing.bonito import BonitoWriter
 from bonito_local.writing.claims import agrees
@@ -53,6 +53,12 @@ class Manner:
     def turns(self) -> dict[str, int]:
         """Each task type's place."""
         return {task.short: turn for turn, task in enumerate(self.spec.tasks)}
+
+    def sampling(self, ask: Ask, n: int) -> Sampling:
+        """How completions are drawn."""
+        usual = self.spec.sampling
+        temperature = 0.0 if ask.greedy else usual.temperature
+        return replace(usual, n=n, stop=usual.stop + ask.stop, temperature=temperature)
 
     def shape(self, ask: Ask, task: TaskType, passage: str) -> Lines | Shape | None:
         """What a completion is held to: its lines, or for Bonito's prompt what `guided` asks."""
@@ -95,10 +101,10 @@ class Exchange:
     following: deque[Request] = field(default_factory=deque)
     _asked: dict[str, _Asked] = field(default_factory=dict)
 
-    def plan(self, store: Store) -> None:
-        """Ask for the samples of a store that have no outcome."""
-        self.planned = self._requests(store)
-        self.most = store.ledger().pending
+    def plan(self, pending: Iterable[Pending], count: int) -> None:
+        """Ask for `count` samples, those of a passage and task type one after the other."""
+        self.planned = self._requests(pending)
+        self.most = count
 
     def __iter__(self) -> Iterator[Request]:
         return self
@@ -148,9 +154,9 @@ class Exchange:
             return first, result, False
         return first, replace(result, earlier=entry.earlier), True
 
-    def _requests(self, store: Store) -> Iterator[Request]:
-        """Yield requests for all pending samples, those of a passage and task type together."""
-        for _, group in groupby(store.pending(), key=lambda p: (p.passage, p.task)):
+    def _requests(self, pending: Iterable[Pending]) -> Iterator[Request]:
+        """Yield requests for samples, one for those of a passage and task type that share it."""
+        for _, group in groupby(pending, key=lambda p: (p.passage, p.task)):
             samples = list(group)
             shared = self.manner.writer.shared(self.manner.types[samples[0].task])
             for some in [samples] if shared else [[sample] for sample in samples]:
@@ -173,7 +179,7 @@ class Exchange:
         request = Request(
             id=f"{first.passage}/{first.task}{alone}",
             prompt=ask.prompt,
-            sampling=replace(spec.sampling, n=n, stop=spec.sampling.stop + ask.stop),
+            sampling=manner.sampling(ask, n),
             samples=tuple(
                 Sample(
                     s.sample, sample_seed(spec.sampling.seed, s.hash, s.task, s.sample, s.attempt)
@@ -212,9 +218,7 @@ class Exchange:
         ask = (verifier or manner).writer.reread(assignment, claim)
         if ask is None:
             return False
-        sampling = replace(
-            manner.spec.sampling, n=1, stop=ask.stop, temperature=0.0, max_tokens=ANSWER_TOKENS
-        )
+        sampling = replace(manner.sampling(ask, 1), stop=ask.stop, max_tokens=ANSWER_TOKENS)
         request = Request(
             f"{completion.request_id}/{completion.sample}/check",
             ask.prompt,

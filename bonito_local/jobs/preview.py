@@ -17,19 +17,20 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bonito_local.backends.base import Backend, Completion, Request, Sample
+from bonito_local.backends.base import Backend
 from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.backends.registry import capabilities, open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, JobError
+from bonito_local.jobs.drawing import draw
 from bonito_local.jobs.engine import check_engine, engine_plan, give_up_network, settle
+from bonito_local.jobs.exchange import Exchange, Manner
 from bonito_local.jobs.generation import Generation, as_json, from_json
-from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.prompts import BONITO, longest_passage, writer_of
-from bonito_local.jobs.seeds import sample_seed
-from bonito_local.jobs.store import place
+from bonito_local.jobs.spec import JobSpec
+from bonito_local.jobs.store import Pending, Result, place
 from bonito_local.models.fit import metadata, untrained_tasks
 from bonito_local.passages.discover import TABLES, find_documents
 from bonito_local.passages.ocr import check_ocr
@@ -37,7 +38,7 @@ from bonito_local.passages.reader import check_lengths, read_passages
 from bonito_local.passages.split import Lengths
 from bonito_local.passages.types import Passage, Problem
 from bonito_local.writing.promptset import read_prompts
-from bonito_local.writing.writer import Assignment, Writer
+from bonito_local.writing.writer import Writer
 
 _PER_DOCUMENT = 3  # passages shown of one, so that several documents are seen
 _MOST_PASSAGES = 24
@@ -162,21 +163,18 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
         checks = wanted.checks.settled(writer is not BONITO)
         judge = Judge(checks, wanted.labels, evaluation)
         started = time.monotonic()
-        for at, assignment, completion in _draw(wanted, backend, writer, passages, rows):
-            task, text = assignment.task, assignment.passage
-            written = writer.written(assignment, completion)
-            result = judge.result(at, task, text, written, assignment.heading)
+        for pending, result in _draw(wanted, backend, writer, judge, passages, rows):
             yield (
                 "row",
                 {
-                    "task": task.short,
-                    "passage": at,
+                    "task": pending.task,
+                    "passage": pending.passage,
                     "outcome": result.outcome,
                     "reason": result.reason,
                     "instruction": result.instruction or "",
                     "response": result.response or "",
-                    "completion": completion.text,
-                    "tokens": completion.completion_tokens,
+                    "completion": result.completion,
+                    "tokens": result.completion_tokens,
                 },
             )
         density = {kind: counts[kind] / size for kind, size in sizes.items() if size}
@@ -214,29 +212,40 @@ def _read(
 
 
 def _draw(
-    wanted: Generation, backend: Backend, writer: Writer, passages: list[Passage], rows: int
-) -> Iterator[tuple[int, Assignment, Completion]]:
-    """One row each of passages far apart, the tasks in turn, drawn as the job would."""
-    count = min(rows, len(passages) * len(wanted.tasks))
-    requests = {}
-    for at in range(count):
-        index = at * len(passages) // count
-        task = wanted.tasks[at % len(wanted.tasks)]
-        passage = passages[index]
-        seed = sample_seed(wanted.sampling.seed, passage.sha256, task.short, 0)
+    wanted: Generation,
+    backend: Backend,
+    writer: Writer,
+    judge: Judge,
+    passages: list[Passage],
+    rows: int,
+) -> Iterator[tuple[Pending, Result]]:
+    """One row each of passages far apart, the tasks in turn, drawn and checked as by the job."""
+    spec = JobSpec(
+        tasks=wanted.tasks,
+        sampling=replace(wanted.sampling, n=1),
+        model=wanted.model,
+        model_sha256="",
+        backend=wanted.backend,
+        passage_tokens=0,
+        guided=wanted.guided,
+        labels=wanted.labels,
+        checks=judge.thresholds,
+    )
+    types = {task.short: task for task in wanted.tasks}
+    holds = capabilities(wanted.backend).holds_lines
+    exchange = Exchange(Manner(spec, types, judge, writer, holds))
+    samples = []
+    for at in range(min(rows, len(passages) * len(wanted.tasks))):
+        index = at * len(passages) // min(rows, len(passages) * len(wanted.tasks))
+        passage, task = passages[index], wanted.tasks[at % len(wanted.tasks)]
         where = place(passage.source, passage.heading)
-        turn = at % len(wanted.tasks)
-        assignment = Assignment(task, passage.text, where, turn=turn)
-        ask = writer.ask(assignment)
-        sampling = replace(wanted.sampling, n=1, stop=wanted.sampling.stop + ask.stop)
-        held = ask.shape if capabilities(wanted.backend).holds_lines else None
-        bonito = wanted.guided and writer is BONITO
-        shape = shape_of(task, passage.text, wanted.labels) if bonito else held
-        request = Request(str(at), ask.prompt, sampling, (Sample(0, seed),), shape)
-        requests[str(at)] = index, assignment, request
-    for completion in backend.generate(request for _, _, request in requests.values()):
-        index, assignment, _ = requests[completion.request_id]
-        yield index, assignment, completion
+        samples.append(Pending(at, index, task.short, 0, passage.sha256, passage.text, place=where))
+    exchange.plan(samples, len(samples))
+    with closing(draw(backend, exchange)) as completions:
+        for completion in completions:
+            _, result, ended = exchange.take(completion)
+            if ended:
+                yield samples[result.id], result
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterable
+from contextlib import closing
 from dataclasses import replace
 from textwrap import shorten
 
-from bonito_local.backends.base import Backend, Completion
+from bonito_local.backends.base import Backend
 from bonito_local.backends.registry import BACKENDS
 from bonito_local.errors import BackendError, ModelError
+from bonito_local.jobs.drawing import draw
 from bonito_local.jobs.exchange import Exchange, Manner, Verifier
 from bonito_local.jobs.judging import Judge
 from bonito_local.jobs.ledger import Ledger
@@ -25,7 +26,6 @@ from bonito_local.passages.types import USUAL, ReadOptions
 from bonito_local.writing.writer import Writer
 
 _ENOUGH = 20  # answers that cannot be read, before the job ends
-_CHECKS = 64  # rows that wait for the verifier, before it is asked
 _NOTIFY_SECONDS = 0.1
 
 
@@ -81,7 +81,7 @@ def _generate(store: Store, backend: Backend, manner: Manner, notify: Notify, st
     if not ledger.pending:
         return
     exchange = Exchange(manner, stop=stop)
-    exchange.plan(store)
+    exchange.plan(store.pending(), ledger.pending)
     recorder = Recorder(store)
     start = notified = last = time.monotonic()
     prompt_tokens = completion_tokens = 0
@@ -98,7 +98,7 @@ def _generate(store: Store, backend: Backend, manner: Manner, notify: Notify, st
 
     unread: list[str] | None = []  # what was written, while nothing of it could be read
     try:
-        with closing(_completions(backend, exchange)) as completions:
+        with closing(draw(backend, exchange)) as completions:
             for completion in completions:
                 first, result, ended = exchange.take(completion)
                 if ended:
@@ -134,36 +134,3 @@ def _formless(written: list[str]) -> ModelError:
         "Use a model that follows instructions, or --prompt bonito for one that was trained on "
         "Bonito's format; `bonito-local models list` names some. The same command goes on.",
     )
-
-
-def _completions(backend: Backend, exchange: Exchange) -> Generator[Completion, None, None]:
-    """Yield completions until nothing follows from them any more."""
-    while True:
-        with _closing(backend.generate(exchange)) as completions:
-            for completion in completions:
-                yield completion
-                if len(exchange.checks) >= _CHECKS:
-                    yield from _checked(exchange)
-        yield from _checked(exchange)
-        if not exchange.following:
-            return
-
-
-def _checked(exchange: Exchange) -> Generator[Completion, None, None]:
-    """Yield the verifier's answers to what waits for it."""
-    verifier, waiting = exchange.manner.verifier, list(exchange.checks)
-    if verifier and waiting:
-        exchange.checks.clear()
-        with _closing(verifier.backend.generate(waiting)) as completions:
-            yield from completions
-
-
-@contextmanager
-def _closing(completions: Iterator[Completion]) -> Iterator[Iterator[Completion]]:
-    """Close an engine's generator at the end: that drops what it has only begun."""
-    try:
-        yield completions
-    finally:
-        close = getattr(completions, "close", None)
-        if close is not None:
-            close()

@@ -1,0 +1,44 @@
+"""Drawing rows: the engine's completions, and the verifier's, until nothing more follows."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+from bonito_local.backends.base import Backend, Completion
+from bonito_local.jobs.exchange import Exchange
+
+_CHECKS = 64  # rows that wait for the verifier, before it is asked
+
+
+def draw(backend: Backend, exchange: Exchange) -> Generator[Completion, None, None]:
+    """Yield completions until nothing follows from them any more."""
+    while True:
+        with _closing(backend.generate(exchange)) as completions:
+            for completion in completions:
+                yield completion
+                if len(exchange.checks) >= _CHECKS:
+                    yield from _checked(exchange)
+        yield from _checked(exchange)
+        if not exchange.following:
+            return
+
+
+def _checked(exchange: Exchange) -> Generator[Completion, None, None]:
+    """Yield the verifier's answers to what waits for it."""
+    verifier, waiting = exchange.manner.verifier, list(exchange.checks)
+    if verifier and waiting:
+        exchange.checks.clear()
+        with _closing(verifier.backend.generate(waiting)) as completions:
+            yield from completions
+
+
+@contextmanager
+def _closing(completions: Iterator[Completion]) -> Iterator[Iterator[Completion]]:
+    """Close an engine's generator at the end: that drops what it has only begun."""
+    try:
+        yield completions
+    finally:
+        close = getattr(completions, "close", None)
+        if close is not None:
+            close()

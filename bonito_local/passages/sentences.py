@@ -20,6 +20,9 @@ _POINTING = re.compile(
     r"(?:He|She|It|They|This|These|That|Those|Such|His|Her|Its|Their|We|Our|I|My|You|Your|If so"
     r"|However|But|And|Then|Here|There|Also)\b"
 )
+_PRONOUN = re.compile(
+    r"\b(?:he|she|it|they|his|her|its|their|this|these|we|our|us|i|my)\b", re.I
+)
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w'-]+")
 _ENDS = '.!;:,)"”'  # a question asks, and a heading ends without a sign
 _FEWEST, _MOST = 6, 60  # words of a sentence that says enough and not too much
@@ -55,6 +58,11 @@ def candidates(passage: str) -> list[Sentence]:
     leans on the one before it.
     """
     return list(_ranked(passage))
+
+
+def leans(sentence: str) -> bool:
+    """Whether a sentence has a pronoun, which may stand for something that only its page says."""
+    return bool(_PRONOUN.search(sentence))
 
 
 # A row's prompt, shape, text and checks ask for those of one passage, one after another.

@@ -12,10 +12,10 @@ from bonito_local.backends.base import Completion, Line, Lines
 from bonito_local.checks.answers import question_in
 from bonito_local.checks.text import content
 from bonito_local.errors import UsageError
-from bonito_local.passages.sentences import Sentence
+from bonito_local.passages.sentences import Sentence, candidates, leans
 from bonito_local.tasks import PIPE, TaskType, defuse, task_type
 from bonito_local.writing.claims import VERDICTS, claim_of_lines
-from bonito_local.writing.forms import Fields, Form
+from bonito_local.writing.forms import Choice, Fields, Form
 from bonito_local.writing.instruct import fault
 from bonito_local.writing.promptset import PromptSet, package_prompts
 from bonito_local.writing.writer import Ask, Assignment, Claim
@@ -34,7 +34,9 @@ _GIVEN = {
     "nli": "Label: entailment\n",
     "te": "Label: entailment\n",
 }
+LEANS = "its sentence has a pronoun"
 TOO_LITTLE = "question says too little of its sentence"
+TOO_MUCH = "question says what its sentence does not"
 _LEAST_SAID = 0.45
 _NEUTRAL = "Label: neutral\n"
 EVIDENCE_TASKS = (*_ORDER, "ynqa", "nli", "te", "qa", "summarization")
@@ -64,7 +66,14 @@ class EvidenceWriter:
         if choice.label == "neutral":
             given = _NEUTRAL
         begun = f"Task: {name}\n{sentence}{given}{asked.lead}"
-        return Ask(_about(assignment) + begun, asked.shape(assignment), ("\n\n", "\nTask:"))
+        # Another sentence each time, and of the likeliest rows more are right than of drawn ones.
+        fresh = assignment.sample < len(candidates(assignment.passage))
+        return Ask(
+            _about(assignment) + begun,
+            asked.shape(assignment),
+            ("\n\n", "\nTask:"),
+            greedy=fresh and not assignment.attempt,
+        )
 
     def written(self, assignment: Assignment, done: Completion) -> Completion:
         """Return instruction and response, put together from the lines."""
@@ -78,11 +87,11 @@ class EvidenceWriter:
         return self._form(assignment.task).choose(assignment).sentence
 
     def fault(self, assignment: Assignment, done: Completion) -> str | None:
-        """Return why a row cannot be right: a change was lost, or it says little of its sentence.
+        """Return why a row cannot be right: a change was lost, or it strays from its sentence.
 
-        A small model turns a sentence into a question rightly where it keeps to its words: of 100
-        rows 67 % were right where the question had at least 45 % of the sentence's content (answer
-        not counted), and 40 % of all (benchmarks/RESULTS.md).
+        A small model turns a sentence into a question rightly where it keeps to its words, and
+        where no pronoun stands for what only the page says: of 302 rows 57 % were right, of the
+        179 about sentences without a pronoun 65 % (benchmarks/RESULTS.md).
         """
         asked = self._form(assignment.task)
         fields = asked.fields(done.text)
@@ -91,9 +100,14 @@ class EvidenceWriter:
             return None
         choice = asked.choose(assignment)
         why = fault(asked, said, assignment, fields)
-        if why is None and choice.label != "neutral" and _said(fields, choice.shown) < _LEAST_SAID:
+        if why is not None or choice.label == "neutral":
+            return why
+        if leans(choice.shown):
+            return LEANS
+        if _said(fields, choice.shown) < _LEAST_SAID:
             return TOO_LITTLE
-        return why
+        judged = assignment.task.short in _GIVEN
+        return TOO_MUCH if judged and _more(fields, choice, assignment) else None
 
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
         """Return the row's question or statement, and its answer."""
@@ -120,7 +134,7 @@ class EvidenceWriter:
                 f"This model writes no rows of {task.short}.",
                 f"Use {', '.join(EVIDENCE_TASKS)}, or a model that follows instructions.",
             )
-        return replace(found, lines=_ORDER.get(task.short, found.lines))
+        return replace(found, lines=_ORDER.get(task.short, found.lines), alone=True)
 
 
 def _said(fields: Fields, sentence: str) -> float:
@@ -131,6 +145,12 @@ def _said(fields: Fields, sentence: str) -> float:
     asked = fields.get("question") or fields.get("statement")
     whole = content(sentence) - content(fields.get("answer", ""))
     return len(content(asked) & whole) / len(whole) if asked and whole else 1.0
+
+
+def _more(fields: Fields, choice: Choice, assignment: Assignment) -> set[str]:
+    """What a question or statement, to be judged by its sentence, says beyond it."""
+    asked = content(fields.get("question") or fields.get("statement", ""))
+    return asked - content(choice.shown) - content(assignment.heading)
 
 
 def _about(assignment: Assignment) -> str:

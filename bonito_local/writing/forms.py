@@ -16,7 +16,7 @@ from typing import Any
 
 from bonito_local.backends.base import Line, Lines
 from bonito_local.errors import UsageError
-from bonito_local.passages.sentences import Sentence, candidates
+from bonito_local.passages.sentences import Sentence, candidates, leans
 from bonito_local.tasks import CONTEXT, TASK_TYPES
 from bonito_local.writing.contrast import Change, changed
 from bonito_local.writing.thinking import answer_of
@@ -67,6 +67,7 @@ class Form:
         spans: lines that hold words of the "sentence" or the "passage" and nothing else.
         choices: lines that hold one of these texts.
         check: how the row's answer is asked for again, one of the conversation's `checks`.
+        alone: sentences without a pronoun are taken first.
     """
 
     asks: Mapping[str, str]
@@ -78,6 +79,7 @@ class Form:
     spans: Mapping[str, str] = field(default_factory=dict)
     choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     check: str = ""
+    alone: bool = False
 
     def choose(self, assignment: Assignment) -> Choice:
         """Return the label that the row is to have, and the sentence that it is to be about.
@@ -90,6 +92,8 @@ class Form:
         kind = _PLACES.get(assignment.task.short, 0)
         label = labels[(assignment.number + kind + assignment.sample) % len(labels)]
         found = candidates(assignment.passage) if self.sentence else []
+        if self.alone:
+            found.sort(key=lambda sentence: leans(sentence.text))
         if not found:
             return Choice(label if label not in self.changed else _first(labels, self.changed))
         turn = (assignment.turn + assignment.attempt) * assignment.of + assignment.sample

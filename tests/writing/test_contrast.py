@@ -20,13 +20,14 @@ from bonito_local.writing.contrast import changed
         ("Pay before noon.", {"Pay after noon."}),
         ("Dogs may not bark.", {"Dogs may bark."}),
         ("Dogs may bark.", {"Dogs may not bark."}),
-        ("The tenant pays Ann.", {"The tenant pays Bob."}),
+        ("The tenant pays Ann Lee.", {"The tenant pays Bob Ray."}),
+        ("He has the right to Doppler.", {None}),
         ("If dogs are loud, call us.", {None}),  # the condition is no claim
         ("Birds sing.", {None}),
     ],
 )
 def test_one_thing_is_changed(sentence: str, possible: set[str | None]) -> None:
-    passage = f"{sentence} The landlord met Bob."
+    passage = f"{sentence} The landlord met Bob Ray in Rome."
     changes = [changed(sentence, passage, random.Random(seed)) for seed in range(60)]
     found = {change and change.text for change in changes}
     assert found == possible

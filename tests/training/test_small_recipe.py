@@ -12,8 +12,9 @@ from random import Random
 
 import outputs
 import pytest
+from close import closest, taught
 from mixture import Mixture
-from outputs import NOT_STATED, TASKS, parse
+from outputs import NOT_STATED, TASKS, exqa, parse, ynqa
 from questions import Index, plain_clause, stands_alone
 from rows import asked_by_rules, lines, load
 from rules import Rules
@@ -225,11 +226,42 @@ def test_no_contradiction_is_what_another_question_says(data: Path) -> None:
     assert all(len(labels) == 1 for labels in said.values())
 
 
+def test_rows_that_keep_to_their_sentence_and_rows_that_are_taught(tmp_path: Path) -> None:
+    sentence, prompt_ = "The harbour was built in 1801 by Ada Winter.", "Text:\nIt was.\n\n"
+    outputs = [
+        exqa(sentence, "Ada Winter", "Who built the harbour in 1801?"),
+        ynqa(sentence, "yes", "Was the harbour built by Ada Winter?"),
+        exqa(sentence, "1801", "What year was it?"),
+    ]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text(
+        "".join(
+            json.dumps({"input": prompt_, "output": out, "task": task}) + "\n"
+            for out, task in zip(outputs, ("exqa", "ynqa", "exqa"), strict=True)
+        )
+    )
+    (group,) = closest(rows, Random(0))
+    assert [row["output"] for row in group] == outputs[:2]
+    passage = f"{sentence} It stands beside the old market."
+    written = {"passage": passage, "evidence": sentence}
+    asked = f"{passage}\n\nQuestion: Who built the harbour?"
+    dataset = tmp_path / "dataset.jsonl"
+    lines = [
+        {**written, "task_type": "exqa", "input": asked, "output": "Ada Winter"},
+        {**written, "task_type": "ynqa", "input": asked, "output": "no"},
+    ]
+    dataset.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (group,) = taught(dataset)
+    assert [row["output"] for row in group] == [
+        exqa(sentence, "Ada Winter", "Who built the harbour?")
+    ]
+
+
 def test_every_step_runs_once(data: Path, tmp_path: Path) -> None:
     write_checkpoint(tmp_path / "model", layers=1)
     convert(tmp_path / "model", tmp_path / "base.gguf", quant="F16")
     out = tmp_path / "out"
-    small = {"ROWS": "60", "STEPS": "1", "RANK": "4", "PASSAGES": "3"}
+    small = {"ROWS": "60", "STEPS": "1", "MORE_STEPS": "1", "RANK": "4", "PASSAGES": "3"}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     command = [ROOT / "recipes/small/run.sh", data, tmp_path / "base.gguf", out]
     done = subprocess.run(

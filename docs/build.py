@@ -24,11 +24,13 @@ ELSEWHERE = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
     "benchmarks/RESULTS.md": "results.md",
-    "bonito_local/assets/bonito-tiny.md": "bonito-tiny.md",
+    "bonito_local/assets/bonito-small.md": "bonito-small.md",
     "examples/README.md": "examples.md",
     "recipes/ctga/README.md": "recipes/ctga.md",
     "recipes/paper/README.md": "recipes/paper.md",
     "recipes/reproduce/README.md": "recipes/reproduce.md",
+    "recipes/small/README.md": "recipes/small.md",
+    "recipes/tiny/CARD.md": "recipes/bonito-tiny.md",
     "recipes/tiny/README.md": "recipes/tiny.md",
 }
 _LINK = re.compile(r"(!?\[[^\]]*\]\()([^)\s#]+)?(#[^)\s]*)?\)")

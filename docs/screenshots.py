@@ -3,7 +3,7 @@
     python docs/screenshots.py OUT [--only home,review]
 
 Jobs, settings and clock are the script's own: a home in a temporary folder, the example
-documents, bonito-tiny. The pictures are SVG.
+documents, bonito-small. The pictures are SVG.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def make_jobs(folder: Path) -> None:
 
     documents = folder / "documents"
     tasks = (task_type("exqa"), task_type("ynqa"))
-    finished = Generation((documents,), tasks, folder / "contracts", "bonito-tiny")
+    finished = Generation((documents,), tasks, folder / "contracts", "bonito-small")
     paused = Generation(
-        (documents,), tasks, folder / "policies", "bonito-tiny", sampling=Sampling(n=6)
+        (documents,), tasks, folder / "policies", "bonito-small", sampling=Sampling(n=6)
     )
     for job, rows in ((finished, 10_000), (paused, 250)):
         launch(job)

@@ -22,7 +22,7 @@ def test_report_of_this_machine(capsys: pytest.CaptureFixture[str]) -> None:
     assert "llamacpp (llama_cpp_python 0.3" in checks["Engines"]["found"].replace("-", "_")
     assert "transformers (transformers 5." in checks["Engines"]["found"]
     assert "vllm: pip install 'bonito-local[vllm]'" in checks["Engines"]["remedy"]
-    assert "bonito-tiny" in checks["Models"]["found"]
+    assert "bonito-small" in checks["Models"]["found"]
     assert "GiB free" in checks["Memory"]["found"]
     assert checks["Air gap"]["status"] == "ok"
     if sys.platform == "linux":
@@ -107,7 +107,7 @@ def test_models_of_the_store_are_looked_at(
 ) -> None:
     monkeypatch.setenv(store.VARIABLE, str(tmp_path / "store"))
     told = looked_at(monkeypatch, capsys)
-    assert told["Models"]["found"] == "bonito-tiny (Q8_0), to try things out"
+    assert told["Models"]["found"] == "bonito-small (Q5_0), to try things out"
     assert "models pull bonito-v1" in told["Models"]["remedy"]
     assert str(tmp_path / "store") in told["Model store"]["found"]
     path = store.add(tiny_gguf, "mine")
@@ -143,4 +143,4 @@ def test_a_model_that_does_not_fit_into_memory(
     monkeypatch.setattr(doctor, "_BESIDE_WEIGHTS", 1 << 60)
     told = looked_at(monkeypatch, capsys)["Memory"]
     assert told["status"] == "warn"
-    assert "too little to run bonito-tiny" in told["found"]
+    assert "too little to run bonito-small" in told["found"]

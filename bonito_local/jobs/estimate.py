@@ -25,7 +25,7 @@ _TEXT = {"pdf": 0.1, "docx": 0.1, "pptx": 0.03, "xlsx": 0.2, "odt": 0.1, "epub":
 _TEXT |= {"html": 0.4, "htm": 0.4, "xhtml": 0.4, "rtf": 0.5, "eml": 0.5, "parquet": 2.0}
 _USUAL_TEXT = 0.9
 _TOKENS = 0.28  # a byte of text
-_FULL = 0.7  # how full passages are, on average
+_FULL, _SECTION = 1.1, 150  # how passages fill up, and tokens of a section, in example documents
 _HEAD, _ROW = 24, 64  # tokens of a prompt around its passage, and of a row
 # Processor seconds for each weight and token, with many rows at a time: about what an ordinary
 # laptop takes, and three times what a server with AVX-512 does.
@@ -61,7 +61,8 @@ def estimate(
     model = _file(wanted.model)
     most = wanted.passage_tokens or _passage_tokens(model)
     seen = seen or {}
-    usual = _TOKENS / (most * _FULL)
+    length = 1 / (_FULL / most + 1 / _SECTION)  # a passage ends where its section does
+    usual = _TOKENS / length
     count = sum(
         size * seen.get(kind, usual * _TEXT.get(kind, _USUAL_TEXT)) for kind, size in found.sizes
     )
@@ -72,7 +73,7 @@ def estimate(
     samples = passages * len(wanted.tasks) * n
     seconds, measured = None, False
     if model is not None and wanted.backend == "llamacpp" and not wanted.reproducible:
-        prompt, row = round(most * _FULL) + _HEAD, min(_ROW, wanted.sampling.max_tokens)
+        prompt, row = round(length) + _HEAD, min(_ROW, wanted.sampling.max_tokens)
         seconds, measured = _seconds(model, prompt, row, n)
         seconds *= samples
     return Estimate(passages, samples, seconds, measured)

@@ -99,10 +99,10 @@ _SIZES = {
 }
 CATALOG = (
     CatalogModel(
-        "bonito-tiny",
-        "Small model that comes with the package: to try things out, not for real datasets.",
+        "bonito-small",
+        "Comes with the package, from SmolLM2-135M: for first rows, not for large datasets.",
         "cc-by-sa-4.0",
-        asset="bonito-tiny.gguf",
+        asset="bonito-small.gguf",
     ),
     CatalogModel(
         "bonito-0.5b",

@@ -186,4 +186,4 @@ def test_a_model_is_of_a_format_that_the_backend_takes(folder: Path, tiny_gguf: 
     with pytest.raises(ModelError, match="is a GGUF file; this backend loads checkpoint"):
         resolve_model(str(tiny_gguf), ("checkpoint",))
     with pytest.raises(ModelError, match="is a GGUF file"):
-        resolve_model("bonito-tiny", ("checkpoint",))
+        resolve_model("bonito-small", ("checkpoint",))

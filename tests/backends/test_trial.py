@@ -73,7 +73,7 @@ def test_a_crash_of_the_child_is_said(
 def test_the_packages_own_model_is_not_tried(cache: Path) -> None:
     from bonito_local.models.catalog import locate
 
-    path = locate("bonito-tiny")
+    path = locate("bonito-small")
     assert path is not None
     Model(path).close()
     assert not cache.exists()

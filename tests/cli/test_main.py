@@ -69,7 +69,7 @@ def test_tasks_are_listed_with_an_example(capsys: Capture) -> None:
 
 def test_models_are_listed(capsys: Capture) -> None:
     assert run(["models"]) == 0
-    assert "bonito-tiny" in capsys.readouterr().out
+    assert "bonito-small" in capsys.readouterr().out
 
 
 def test_a_fault_of_ours_is_a_line_unless_asked(

@@ -37,7 +37,7 @@ def test_every_backend_and_task_type_is_described() -> None:
 
 
 def test_every_key_that_a_new_job_file_shows_is_described(tmp_path: Path) -> None:
-    write_job(tmp_path / "job.toml", ["a"], ["exqa"], "out", "bonito-tiny", "llamacpp")
+    write_job(tmp_path / "job.toml", ["a"], ["exqa"], "out", "bonito-small", "llamacpp")
     section, missing = "", []
     described = set(re.findall(r"`([\w.*]+)`", page("jobs.md")))
     for line in (tmp_path / "job.toml").read_text().splitlines():

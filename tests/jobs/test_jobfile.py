@@ -106,7 +106,7 @@ def test_what_is_left_out_is_what_generate_takes(tmp_path: Path) -> None:
         (Path("a"),),
         (task_type("qa"),),
         tmp_path / "out",
-        "bonito-tiny",
+        "bonito-small",
         tune=True,
         folder=tmp_path,
     )
@@ -115,7 +115,7 @@ def test_what_is_left_out_is_what_generate_takes(tmp_path: Path) -> None:
 def test_a_written_file_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "job.toml"
     odd = 'a "quoted" \\ name\x7f é'
-    write_job(path, [odd], ["exqa"], "out", "bonito-tiny", "llamacpp")
+    write_job(path, [odd], ["exqa"], "out", "bonito-small", "llamacpp")
     wanted = read_job(path)
     assert wanted.paths == (Path(odd),)
     assert wanted.sampling == Sampling()
@@ -129,7 +129,7 @@ def test_a_written_file_is_read_again(tmp_path: Path) -> None:
     path.write_text(text)
     assert read_job(path).labels == ("a", "b")
     with pytest.raises(OutputError, match="exists"):
-        write_job(path, ["x"], ["exqa"], "out", "bonito-tiny", "llamacpp")
+        write_job(path, ["x"], ["exqa"], "out", "bonito-small", "llamacpp")
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_a_written_file_is_read_again(tmp_path: Path) -> None:
         ("[exports]\nformats = ['openia']", "Unknown format 'openia'", "Did you mean 'openai'"),
         ("[exports]\nsplit = '90'", "The split '90'", "90/5/5"),
         ("[exports]\ndecision = 'yes'", "Unknown decision 'yes'", "accepted"),
-        ("model = 2024-01-01", "model is", 'model = "bonito-tiny"'),
+        ("model = 2024-01-01", "model is", 'model = "bonito-small"'),
         ("model = ", "is not TOML", "quotes"),
     ],
 )

@@ -210,7 +210,7 @@ def test_what_cannot_be_bundled(
 def test_for_another_platform(wheels: Path, tmp_path: Path) -> None:
     """All wheels here are for any platform, as pip finds out."""
     out = tmp_path / "windows.pyz"
-    bundle.create(out, ["bonito-tiny"], wheels=wheels, platform="win_amd64", python="3.12")
+    bundle.create(out, ["bonito-small"], wheels=wheels, platform="win_amd64", python="3.12")
     contents = installer.verify(out)
     assert (contents["platform"], contents["python"]) == (["win32", "x86_64"], "3.12")
     assert len(contents["files"]) == len(list(wheels.glob("*.whl"))) + 1

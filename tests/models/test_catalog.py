@@ -20,11 +20,11 @@ def test_a_name(tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve_model("known").path == tiny_gguf
 
 
-@pytest.mark.parametrize("name", ["bonito-tiy", "Bonito-Tiny", "bonito_tiny"])
+@pytest.mark.parametrize("name", ["bonito-smal", "Bonito-Small", "bonito_small"])
 def test_a_near_name_is_offered(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         resolve_model(name)
-    assert "Did you mean 'bonito-tiny'?" in caught.value.remedy
+    assert "Did you mean 'bonito-small'?" in caught.value.remedy
 
 
 def test_what_is_no_gguf_is_refused(tmp_path: Path) -> None:

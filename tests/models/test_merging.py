@@ -38,13 +38,13 @@ from bonito_local.models.fetching import Step
 from bonito_local.models.merging import Recipe
 from bonito_local.models.offer import fetch, offer
 
-REPO, BASE, NAME = "someone/base-GGUF", "base-q4_k_m.gguf", "bonito-small"
+REPO, BASE, NAME = "someone/base-GGUF", "base-q4_k_m.gguf", "bonito-merged"
 GAP_KEPT = """
 import json, socket, sys
 from bonito_local.models import catalog, offer
 catalog.CATALOG = offer.CATALOG = (catalog.CatalogModel(**json.loads(sys.argv[1])),)
 from bonito_local.cli.main import run
-print(run(["models", "pull", "bonito-small", "--quant", "Q8_0", "--base", sys.argv[2]]))
+print(run(["models", "pull", "bonito-merged", "--quant", "Q8_0", "--base", sys.argv[2]]))
 try:
     socket.create_connection(("127.0.0.1", int(sys.argv[3])))
 except Exception as error:
@@ -377,7 +377,7 @@ def test_an_installation_without_the_adapter(
             {"base": Path("b.gguf")},
             "has no adapter: --base does not go with it",
         ),
-        (NAME, {"file": "b.gguf", "quant": None}, "--file does not go with bonito-small"),
+        (NAME, {"file": "b.gguf", "quant": None}, "--file does not go with bonito-merged"),
         (NAME, {"revision": "main", "base": Path("b.gguf")}, "--revision does not go with --base"),
         (NAME, {"quant": "Q4_KM"}, "Unknown quantization"),
         (NAME, {"name": "../up"}, "cannot be a model's name"),

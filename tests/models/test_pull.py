@@ -189,10 +189,10 @@ def test_a_published_gguf_is_taken_as_it_is(
         (NAME, {"quant": "Q4_KM"}, UsageError, "Unknown quantization"),
         (NAME, {"file": "a.gguf", "quant": "Q8_0"}, UsageError, "of one type as it is"),
         (NAME, {"name": "../up"}, UsageError, "cannot be a model's name"),
-        (NAME, {"name": "bonito-tiny"}, UsageError, "comes with the package"),
+        (NAME, {"name": "bonito-small"}, UsageError, "comes with the package"),
         (NAME, {"file": "none.gguf"}, UsageError, "has no GGUF file"),
         ("bonito-v2", {}, UsageError, "Unknown model"),
-        ("bonito-tiny", {}, UsageError, "nothing to fetch"),
+        ("bonito-small", {}, UsageError, "nothing to fetch"),
         ("a/b/c", {}, DownloadError, "no name of a model"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The recipe of bonito-tiny, each of its programs once, from the model that ships."""
+"""The recipe of bonito-tiny, each of its programs once, from the model of the tests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bonito_local.backends.llamacpp.gguf_file import read_metadata
 from bonito_local.cli.main import run
 
 ROOT = Path(__file__).parents[2]
-MODEL = ROOT / "bonito_local" / "assets" / "bonito-tiny.gguf"
+MODEL = ROOT / "tests" / "data" / "bonito-tiny.gguf"
 
 
 @pytest.fixture

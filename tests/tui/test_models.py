@@ -40,7 +40,7 @@ def test_a_checkpoint_is_converted_and_deleted_by_keys(home: Path, checkpoint: P
         await on(pilot, "ModelsScreen")
         screen = app.screen
         assert isinstance(screen, ModelsScreen)
-        await until(pilot, lambda: [m.name for m in screen.models] == ["bonito-tiny"])
+        await until(pilot, lambda: [m.name for m in screen.models] == ["bonito-small"])
         await pilot.press("c")
         await on(pilot, "ConvertDialog")
         app.screen.query_one("#source", Input).value = str(home / "base")
@@ -65,7 +65,7 @@ def test_the_model_that_comes_with_the_package_cannot_be_deleted() -> None:
     async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
         await pilot.press("m")
         await on(pilot, "ModelsScreen")
-        await shows(pilot, "bonito-tiny")
+        await shows(pilot, "bonito-small")
         await pilot.press("D")
         await pilot.pause(0.2)
         assert isinstance(app.screen, ModelsScreen)
@@ -92,7 +92,7 @@ def test_a_conversion_tells_how_far_it_is_and_why_it_cannot_be(
 
 
 def test_a_command_hands_over_its_error_as_it_is() -> None:
-    assert "bonito-tiny" in run_command("models")
+    assert "bonito-small" in run_command("models")
     with pytest.raises(BonitoError, match="There is no job 77") as raised:
         run_command("export", "77")
     assert raised.value.remedy == "`bonito-local jobs` lists them."
@@ -155,7 +155,7 @@ def test_a_model_that_was_tuned_says_so(home: Path) -> None:
         await on(pilot, "ModelsScreen")
         await shows(pilot, "not tuned on this machine")
         await shows(pilot, "licence cc-by-sa-4.0")
-        run_command("tune", "bonito-tiny", "--seconds", "1")
+        run_command("tune", "bonito-small", "--seconds", "1")
         screen = app.screen
         assert isinstance(screen, ModelsScreen)
         screen.look()
@@ -215,7 +215,7 @@ def test_a_model_is_fetched_once_its_licence_is_accepted(hub: HubServer, tmp_pat
         await shows(pilot, "llama3.1")
         await pilot.press("y")
         await on(pilot, "ModelsScreen")
-        await until(pilot, lambda: [m.name for m in screen.models] == ["bonito-tiny", "small"])
+        await until(pilot, lambda: [m.name for m in screen.models] == ["bonito-small", "small"])
         assert screen.models[1].quant == "Q8_0"
         await pilot.press("down", "D")
         await on(pilot, "Confirm")
@@ -282,7 +282,7 @@ def test_a_file_is_put_into_the_store_and_the_form_leads_here(
         await pilot.press("escape")
         await on(pilot, "NewJobScreen")
         await until(
-            pilot, lambda: [m.reference for m in form._models][:2] == ["bonito-tiny", "mine"]
+            pilot, lambda: [m.reference for m in form._models][:2] == ["bonito-small", "mine"]
         )
         await pilot.press("ctrl+o")
         await on(pilot, "Choose")

@@ -31,7 +31,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow.dataset
 import yaml
 
 
@@ -89,14 +88,14 @@ def write_ours(
     started = time.perf_counter()
     subprocess.run([*command, "-o", str(args.output / "ours")], check=True)
     spent = time.perf_counter() - started
-    table = pyarrow.dataset.dataset(sorted((args.output / "ours").glob("*.parquet"))).to_table()
+    lines = (args.output / "ours" / "rows.jsonl").read_text().splitlines()
     return [
         {
             "passage": row["passage"],
             "input": row["input"].replace(row["passage"].strip(), "[passage]"),
             "output": row["output"],
         }
-        for row in table.to_pylist()
+        for row in map(json.loads, lines)
     ], spent
 
 

@@ -95,9 +95,12 @@ def test_a_worker_is_paused_resumed_and_finishes(
     finished = wait(job.output, "finished")
     assert (finished.ledger.planned, finished.ledger.pending) == (paused.ledger.planned, 0)
     assert set(rows) <= set((job.output / "rows.jsonl").read_text().splitlines())
+    deadline = time.monotonic() + 30
+    while "finished: " not in read_log(job.output):  # said after the state is kept
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
     log = read_log(job.output)
     assert "paused: " in log
-    assert "finished: " in log
     assert "xylophone" not in log
     assert (job.output / ".job" / "log").stat().st_mode & 0o777 == 0o600
 

@@ -100,6 +100,7 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         prompts=str(tmp_path / "prompts"),
         verifier="second",
         cover=True,
+        unanswerable=0.25,
         guided=True,
         labels=("a", "b"),
         tune=False,

@@ -271,5 +271,5 @@ def test_every_step_runs_once(data: Path, tmp_path: Path) -> None:
     assert json.loads((out / "measured.json").read_text())["passages"] == 3
     written = read_metadata(out / "bonito-small.gguf")
     assert written["general.name"] == "bonito-small"
-    assert written["bonito.task_types"] == "exqa,qg,mcqa,ynqa,nli,te,qa"
+    assert written["bonito.task_types"] == "exqa,qg,ynqa,mcqa,qa"
     assert written["bonito.writer"] == "evidence"

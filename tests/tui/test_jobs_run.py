@@ -63,7 +63,7 @@ def test_documents_to_dataset(home: Path, documents: Path) -> None:
         await shows(pilot, "not measured here yet")
         await pilot.press("ctrl+n")
         preview = form.query_one(PreviewStep)
-        await until(pilot, lambda: len(preview.rows) == 5 and "would be kept" in text_of(app))
+        await until(pilot, lambda: len(preview.rows) == 4 and "would be kept" in text_of(app))
         assert {Path(p["source"]).name for p in preview.passages} == {"lease.txt", "policy.txt"}
         assert not output.exists()
 

@@ -20,9 +20,7 @@ _POINTING = re.compile(
     r"(?:He|She|It|They|This|These|That|Those|Such|His|Her|Its|Their|We|Our|I|My|You|Your|If so"
     r"|However|But|And|Then|Here|There|Also)\b"
 )
-_PRONOUN = re.compile(
-    r"\b(?:he|she|it|they|his|her|its|their|this|these|we|our|us|i|my)\b", re.I
-)
+_PRONOUN = re.compile(r"\b(?:he|she|it|they|his|her|its|their|this|these|we|our|us|i|my)\b", re.I)
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w'-]+")
 _ENDS = '.!;:,)"”'  # a question asks, and a heading ends without a sign
 _FEWEST, _MOST = 6, 60  # words of a sentence that says enough and not too much

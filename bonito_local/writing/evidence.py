@@ -147,10 +147,10 @@ def _said(fields: Fields, sentence: str) -> float:
     return len(content(asked) & whole) / len(whole) if asked and whole else 1.0
 
 
-def _more(fields: Fields, choice: Choice, assignment: Assignment) -> set[str]:
-    """What a question or statement, to be judged by its sentence, says beyond it."""
+def _more(fields: Fields, choice: Choice, assignment: Assignment) -> bool:
+    """Whether a question or statement, to be judged by its sentence, says more than that."""
     asked = content(fields.get("question") or fields.get("statement", ""))
-    return asked - content(choice.shown) - content(assignment.heading)
+    return bool(asked - content(choice.shown) - content(assignment.heading))
 
 
 def _about(assignment: Assignment) -> str:

@@ -170,7 +170,12 @@ def test_nothing_but_bad_documents(
     [
         ({"-t": "exq"}, 2, "Unknown task type 'exq'.", "Did you mean 'exqa'?"),
         ({"-t": ","}, 2, "No task type given.", "bonito-local tasks"),
-        ({"--model": "bonito-smal"}, 2, "Unknown model 'bonito-smal'.", "Did you mean 'bonito-small'"),
+        (
+            {"--model": "bonito-smll"},
+            2,
+            "Unknown model 'bonito-smll'",
+            "Did you mean 'bonito-small'",
+        ),
         ({"--model": "gone.gguf"}, 1, "gone.gguf cannot be read", "Check the path"),
         ({"--backend": "lamacpp"}, 2, "Unknown backend 'lamacpp'.", "Did you mean 'llamacpp'?"),
         ({"--n": "0"}, 2, "n is 0.", "1 or more"),

@@ -15,7 +15,7 @@ from bonito_local.errors import UsageError
 from bonito_local.passages.sentences import Sentence, candidates, leans
 from bonito_local.tasks import PIPE, TaskType, defuse, task_type
 from bonito_local.writing.claims import VERDICTS, claim_of_lines
-from bonito_local.writing.forms import Choice, Fields, Form
+from bonito_local.writing.forms import Fields, Form
 from bonito_local.writing.instruct import fault
 from bonito_local.writing.promptset import PromptSet, package_prompts
 from bonito_local.writing.writer import Ask, Assignment, Claim
@@ -95,19 +95,20 @@ class EvidenceWriter:
         """
         asked = self._form(assignment.task)
         fields = asked.fields(done.text)
-        said = self.prompts.conversation
         if not fields:
             return None
         choice = asked.choose(assignment)
-        why = fault(asked, said, assignment, fields)
+        why = fault(asked, self.prompts.conversation, assignment, fields)
         if why is not None or choice.label == "neutral":
             return why
         if leans(choice.shown):
             return LEANS
-        if _said(fields, choice.shown) < _LEAST_SAID:
+        subject = _asked(fields)
+        if subject and said(subject, choice.shown, fields.get("answer", "")) < _LEAST_SAID:
             return TOO_LITTLE
+        known = content(choice.shown) | content(assignment.heading)
         judged = assignment.task.short in _GIVEN
-        return TOO_MUCH if judged and _more(fields, choice, assignment) else None
+        return TOO_MUCH if judged and content(subject) - known else None
 
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
         """Return the row's question or statement, and its answer."""
@@ -137,20 +138,15 @@ class EvidenceWriter:
         return replace(found, lines=_ORDER.get(task.short, found.lines), alone=True)
 
 
-def _said(fields: Fields, sentence: str) -> float:
-    """The share of a sentence's content, the answer not counted, that a question or statement has.
-
-    1 where the model wrote neither of a sentence.
-    """
-    asked = fields.get("question") or fields.get("statement")
-    whole = content(sentence) - content(fields.get("answer", ""))
-    return len(content(asked) & whole) / len(whole) if asked and whole else 1.0
+def said(asked: str, sentence: str, answer: str = "") -> float:
+    """Return the share of a sentence's content, the answer not counted, that a question has."""
+    whole = content(sentence) - content(answer)
+    return len(content(asked) & whole) / len(whole) if whole else 1.0
 
 
-def _more(fields: Fields, choice: Choice, assignment: Assignment) -> bool:
-    """Whether a question or statement, to be judged by its sentence, says more than that."""
-    asked = content(fields.get("question") or fields.get("statement", ""))
-    return bool(asked - content(choice.shown) - content(assignment.heading))
+def _asked(fields: Fields) -> str:
+    """The question or the statement; empty where the lines hold neither."""
+    return fields.get("question") or fields.get("statement", "")
 
 
 def _about(assignment: Assignment) -> str:

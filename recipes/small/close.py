@@ -19,19 +19,13 @@ from typing import Any
 import outputs
 
 from bonito_local.checks.answers import question_in
-from bonito_local.checks.text import content
+from bonito_local.writing.evidence import said
 
 _LEAST_SAID, _LEAST_TAUGHT = 0.4, 0.25  # of a sentence's content, the answer not counted
 _TIMES = 3  # each taught row is trained on
 _FEWEST = 2  # rows worth a passage's tokens
 
 Row = dict[str, str]
-
-
-def said(asked: str, sentence: str, answer: str = "") -> float:
-    """Return the share of a sentence's content, the answer not counted, that a question has."""
-    whole = content(sentence) - content(answer)
-    return len(content(asked) & whole) / len(whole) if whole else 1.0
 
 
 def close(row: Row) -> bool:

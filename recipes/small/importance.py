@@ -21,15 +21,6 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-_NAMES = {
-    "self_attn.q_proj": "attn_q",
-    "self_attn.k_proj": "attn_k",
-    "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output",
-    "mlp.gate_proj": "ffn_gate",
-    "mlp.up_proj": "ffn_up",
-    "mlp.down_proj": "ffn_down",
-}
 _MOST_TOKENS = 640
 
 
@@ -45,24 +36,18 @@ def measure(base: Path, adapter: Path, texts: Iterator[str]) -> tuple[dict[str, 
         squares = inputs[0].reshape(-1, inputs[0].shape[-1]).float().square().sum(0)
         sums[name] = sums.get(name, 0) + squares
 
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.LLAMA, model.config.num_hidden_layers)
     for path, module in model.named_modules():
         if isinstance(module, torch.nn.Linear):
-            module.register_forward_pre_hook(partial(add, _gguf_name(path)))
+            # The head shares the embedding's tensor.
+            name = "token_embd" if path == "lm_head" else names.get_name(path)
+            module.register_forward_pre_hook(partial(add, f"{name}.weight"))
     with torch.inference_mode():
         for text in texts:
             tokens = tokenizer(text, return_tensors="pt").input_ids[:, :_MOST_TOKENS]
             model(tokens)
             seen += tokens.shape[1]
     return sums, seen
-
-
-def _gguf_name(path: str) -> str:
-    """Return what GGUF calls a linear layer of a Llama; the head shares the embedding's tensor."""
-    if path.endswith("lm_head"):
-        return "token_embd.weight"
-    _, _, within = path.partition("layers.")
-    layer, _, name = within.partition(".")
-    return f"blk.{layer}.{_NAMES[name]}.weight"
 
 
 def write(path: Path, sums: dict[str, Any], seen: int) -> None:

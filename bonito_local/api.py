@@ -8,7 +8,7 @@
 
 vLLM's `SamplingParams` is taken too; see `as_sampling` for what of it is used. Unlike a job,
 this keeps everything in memory and resumes nothing. Of a Bonito model's completions all that parse
-are rows, as upstream; those of other models are checked as a job checks them.
+are rows, as upstream; those of other models are checked as a job checks each row by itself.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from bonito_local.backends.base import (
     Plan,
     Sampling,
 )
-from bonito_local.backends.registry import AUTO, capabilities, check_capable, open_backend
+from bonito_local.backends.registry import AUTO, check_capable, open_backend
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import UsageError, did_you_mean
-from bonito_local.jobs.drawing import draw
+from bonito_local.jobs.drawing import results
 from bonito_local.jobs.engine import choose, find_model
 from bonito_local.jobs.exchange import Exchange, Manner
 from bonito_local.jobs.judging import Judge
@@ -132,31 +132,28 @@ class Bonito:
                 f"Column {context_col!r} holds values that are not text.",
                 "Leave those rows out with `dataset.filter`.",
             )
-        results = sorted(self._results(texts, task, sampling), key=lambda result: result.id)
-        _warn_of_failures(results, sampling.n)
+        ended = sorted(self._results(texts, task, sampling), key=lambda result: result.id)
+        _warn_of_failures(ended, sampling.n)
         kept = ("accepted", "rejected") if self._writer is BONITO else ("accepted",)
-        pairs = [(r.instruction, r.response) for r in results if r.outcome in kept]
+        pairs = [(r.instruction, r.response) for r in ended if r.outcome in kept]
         rows = {"input": [pair[0] for pair in pairs], "output": [pair[1] for pair in pairs]}
         text = Value("string")
         return Dataset.from_dict(rows, features=Features({"input": text, "output": text}))
 
     def _results(self, texts: list[str], task: TaskType, sampling: Sampling) -> Iterator[Result]:
-        """Yield how each sample ended; their ids count them text by text."""
-        checks = Thresholds().settled(self._writer is not BONITO)
+        """Return how each sample ends; their ids count them text by text."""
+        # Rows are compared with no others here.
+        alone = Thresholds(retrieval_rank=0, near_duplicate=0)
+        checks = alone.settled(self._writer is not BONITO)
         spec = JobSpec((task,), sampling, "", "", self._name, passage_tokens=0, checks=checks)
-        holds = capabilities(self._name).holds_lines
-        manner = Manner(spec, {task.short: task}, Judge(checks), self._writer, holds)
-        exchange = Exchange(manner)
+        exchange = Exchange(Manner(spec, {task.short: task}, Judge(checks), self._writer))
         pending = (
             Pending(at * sampling.n + i, at, task.short, i, passage_hash(text), text)
             for at, text in enumerate(texts)
             for i in range(sampling.n)
         )
         exchange.plan(pending, len(texts) * sampling.n)
-        for completion in draw(self._backend, exchange):
-            _, result, ended = exchange.take(completion)
-            if ended:
-                yield result
+        return results(self._backend, exchange)
 
 
 def generate_tasks(

@@ -158,6 +158,11 @@ def capabilities(name: str) -> Capabilities:
     return _engine(name).able
 
 
+def holds_lines(name: str) -> bool:
+    """Whether an engine holds completions to lines; one that is not of this package does not."""
+    return name in BACKENDS and BACKENDS[name].able.holds_lines
+
+
 def check_capable(
     name: str, *, guided: bool = False, temperature: float = 0.0, plan: Plan | None = None
 ) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from bonito_local.backends.base import Backend, Completion
 from bonito_local.jobs.exchange import Exchange
+from bonito_local.jobs.store import Result
 
 _CHECKS = 64  # rows that wait for the verifier, before it is asked
 
@@ -22,6 +23,15 @@ def draw(backend: Backend, exchange: Exchange) -> Generator[Completion, None, No
         yield from _checked(exchange)
         if not exchange.following:
             return
+
+
+def results(backend: Backend, exchange: Exchange) -> Generator[Result, None, None]:
+    """Yield how each sample ended, once it stays so."""
+    with closing(draw(backend, exchange)) as completions:
+        for completion in completions:
+            _, result, ended = exchange.take(completion)
+            if ended:
+                yield result
 
 
 def _checked(exchange: Exchange) -> Generator[Completion, None, None]:

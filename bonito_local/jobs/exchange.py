@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import groupby
 
 from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample, Sampling, Shape
+from bonito_local.backends.registry import holds_lines
 from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
 from bonito_local.jobs.judging import Judge
@@ -23,7 +24,7 @@ from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Ask, Assignment, Claim, Writer
 
 NOT_REPRODUCED = "the answer is not reproduced"
-ANSWER_TOKENS = 48
+_ANSWER_TOKENS = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,19 @@ class Verifier:
 class Manner:
     """What is the same for all samples of a job.
 
-    `types` are the task types by short name. `holds` says whether the engine holds completions to
-    their shape. Without a `verifier` the model checks its own rows.
+    `types` are the task types by short name. Without a `verifier` the model checks its own rows.
     """
 
     spec: JobSpec
     types: Mapping[str, TaskType]
     judge: Judge
     writer: Writer
-    holds: bool = False
     verifier: Verifier | None = None
+
+    @cached_property
+    def holds(self) -> bool:
+        """Whether the engine holds completions to their shape."""
+        return holds_lines(self.spec.backend)
 
     @cached_property
     def turns(self) -> dict[str, int]:
@@ -57,8 +61,7 @@ class Manner:
     def sampling(self, ask: Ask, n: int) -> Sampling:
         """How completions are drawn."""
         usual = self.spec.sampling
-        temperature = 0.0 if ask.greedy else usual.temperature
-        return replace(usual, n=n, stop=usual.stop + ask.stop, temperature=temperature)
+        return replace(_drawn(usual, ask), n=n, stop=usual.stop + ask.stop)
 
     def shape(self, ask: Ask, task: TaskType, passage: str) -> Lines | Shape | None:
         """What a completion is held to: its lines, or for Bonito's prompt what `guided` asks."""
@@ -218,7 +221,7 @@ class Exchange:
         ask = (verifier or manner).writer.reread(assignment, claim)
         if ask is None:
             return False
-        sampling = replace(manner.sampling(ask, 1), stop=ask.stop, max_tokens=ANSWER_TOKENS)
+        sampling = rereading(manner.spec.sampling, ask)
         request = Request(
             f"{completion.request_id}/{completion.sample}/check",
             ask.prompt,
@@ -237,6 +240,15 @@ class Exchange:
         attempt = Attempt(pending.attempt, result.outcome, result.reason, result.completion)
         again = replace(pending, id=key, sample=sample, attempt=pending.attempt + 1)
         self.following.append(self._request([again], (*entry.earlier, attempt)))
+
+
+def rereading(usual: Sampling, ask: Ask) -> Sampling:
+    """Return how the answer to a row's question is drawn: a short one."""
+    return replace(_drawn(usual, ask), n=1, stop=ask.stop, max_tokens=_ANSWER_TOKENS)
+
+
+def _drawn(usual: Sampling, ask: Ask) -> Sampling:
+    return replace(usual, temperature=0.0) if ask.greedy else usual
 
 
 def _verdict(result: Result, claim: Claim, again: Completion) -> Result:

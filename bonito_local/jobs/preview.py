@@ -19,11 +19,11 @@ from typing import Any
 
 from bonito_local.backends.base import Backend
 from bonito_local.backends.cluster.options import ClusterOptions
-from bonito_local.backends.registry import capabilities, open_backend
+from bonito_local.backends.registry import open_backend
 from bonito_local.checks.evaluation import read_evaluation
 from bonito_local.child import AnsweringChild
 from bonito_local.errors import BonitoError, JobError
-from bonito_local.jobs.drawing import draw
+from bonito_local.jobs.drawing import results
 from bonito_local.jobs.engine import check_engine, engine_plan, give_up_network, settle
 from bonito_local.jobs.exchange import Exchange, Manner
 from bonito_local.jobs.generation import Generation, as_json, from_json
@@ -232,20 +232,17 @@ def _draw(
         checks=judge.thresholds,
     )
     types = {task.short: task for task in wanted.tasks}
-    holds = capabilities(wanted.backend).holds_lines
-    exchange = Exchange(Manner(spec, types, judge, writer, holds))
+    exchange = Exchange(Manner(spec, types, judge, writer))
     samples = []
-    for at in range(min(rows, len(passages) * len(wanted.tasks))):
-        index = at * len(passages) // min(rows, len(passages) * len(wanted.tasks))
+    count = min(rows, len(passages) * len(wanted.tasks))
+    for at in range(count):
+        index = at * len(passages) // count
         passage, task = passages[index], wanted.tasks[at % len(wanted.tasks)]
         where = place(passage.source, passage.heading)
         samples.append(Pending(at, index, task.short, 0, passage.sha256, passage.text, place=where))
     exchange.plan(samples, len(samples))
-    with closing(draw(backend, exchange)) as completions:
-        for completion in completions:
-            _, result, ended = exchange.take(completion)
-            if ended:
-                yield samples[result.id], result
+    for result in results(backend, exchange):
+        yield samples[result.id], result
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from dataclasses import replace
 from textwrap import shorten
 
 from bonito_local.backends.base import Backend
-from bonito_local.backends.registry import BACKENDS
 from bonito_local.errors import BackendError, ModelError
 from bonito_local.jobs.drawing import draw
 from bonito_local.jobs.exchange import Exchange, Manner, Verifier
@@ -60,9 +59,7 @@ def run_job(
             store.save("planned", True)
     if not stop():
         judge = judge or Judge(spec.checks, spec.labels)
-        engine = BACKENDS.get(spec.backend)
-        holds = engine is not None and engine.able.holds_lines
-        manner = Manner(spec, types, judge, writer, holds, verifier)
+        manner = Manner(spec, types, judge, writer, verifier)
         _generate(store, backend, manner, notify, stop)
     return store.ledger()
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from bonito_local.backends.base import Completion, Request, Sample
-from bonito_local.backends.registry import BACKENDS
+from bonito_local.backends.registry import holds_lines
 from bonito_local.bounds import check_range
 from bonito_local.checks.answers import question_in
 from bonito_local.checks.duplicates import pair_digest
@@ -20,7 +20,7 @@ from bonito_local.checks.sketch import sketch
 from bonito_local.checks.text import content, numbers, without_passage
 from bonito_local.errors import BackendError, UsageError
 from bonito_local.jobs.borrowed import Answered, Borrowed
-from bonito_local.jobs.exchange import ANSWER_TOKENS, Verifier
+from bonito_local.jobs.exchange import Verifier, rereading
 from bonito_local.jobs.judging import CONTAMINATED, Judge
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.recorder import Recorder
@@ -102,8 +102,7 @@ def add_unanswerable(
     done = ledger.planned - ledger.pending
     told = Progress("generating", store.passage_count(), 0, ledger.planned, done)
     asked: dict[str, tuple[Borrowed, Pair]] = {}
-    engine = BACKENDS.get(reader.backend.name)
-    holds = engine is not None and engine.able.holds_lines
+    holds = holds_lines(reader.backend.name)
 
     def requests() -> Iterator[Request]:
         for sample in store.borrowed():
@@ -146,7 +145,7 @@ def _request(sample: Borrowed, reader: Verifier, spec: JobSpec, *, holds: bool) 
     ask = reader.writer.reread(assignment, Claim("question", question_of(row), NOT_STATED))
     if ask is None:
         return None
-    drawing = replace(spec.sampling, n=1, stop=ask.stop, temperature=0.0, max_tokens=ANSWER_TOKENS)
+    drawing = rereading(spec.sampling, ask)
     shape = ask.shape if holds else None
     return Request(f"{sample.id}/unanswerable", ask.prompt, drawing, (Sample(0, 0),), shape)
 

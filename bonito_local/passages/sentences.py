@@ -49,13 +49,13 @@ def sentences(passage: str) -> list[Sentence]:
     return found
 
 
-def candidates(passage: str) -> list[Sentence]:
+def candidates(passage: str, *, alone: bool = False) -> list[Sentence]:
     """Return the sentences worth a row, the most promising first; any line where none is.
 
     A sentence with numbers and names has facts to ask about. One that begins with "it" or "this"
-    leans on the one before it.
+    leans on the one before it. With `alone`, those without a pronoun come first.
     """
-    return list(_ranked(passage))
+    return list(_ranked(passage, alone))
 
 
 def leans(sentence: str) -> bool:
@@ -65,13 +65,13 @@ def leans(sentence: str) -> bool:
 
 # A row's prompt, shape, text and checks ask for those of one passage, one after another.
 @lru_cache(maxsize=256)
-def _ranked(passage: str) -> tuple[Sentence, ...]:
+def _ranked(passage: str, alone: bool) -> tuple[Sentence, ...]:
     whole = sentences(passage)
     full = [
         s for s in whole if _FEWEST <= len(s.text.split()) <= _MOST and s.text[-1] in '.!;:,)"”'
     ]
     usable = full or [s for s in whole if len(s.text.split()) > 2] or whole
-    return tuple(sorted(usable, key=lambda sentence: -_promise(sentence.text)))
+    return tuple(sorted(usable, key=lambda s: (alone and leans(s.text), -_promise(s.text))))
 
 
 def _promise(text: str) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 from bonito_local.backends.base import Line, Lines
 from bonito_local.errors import UsageError
-from bonito_local.passages.sentences import Sentence, candidates, leans
+from bonito_local.passages.sentences import Sentence, candidates
 from bonito_local.tasks import CONTEXT, TASK_TYPES
 from bonito_local.writing.contrast import Change, changed
 from bonito_local.writing.thinking import answer_of
@@ -91,9 +91,7 @@ class Form:
         # By the task type too: of two with the same labels not all rows are alike.
         kind = _PLACES.get(assignment.task.short, 0)
         label = labels[(assignment.number + kind + assignment.sample) % len(labels)]
-        found = candidates(assignment.passage) if self.sentence else []
-        if self.alone:
-            found.sort(key=lambda sentence: leans(sentence.text))
+        found = candidates(assignment.passage, alone=self.alone) if self.sentence else []
         if not found:
             return Choice(label if label not in self.changed else _first(labels, self.changed))
         turn = (assignment.turn + assignment.attempt) * assignment.of + assignment.sample

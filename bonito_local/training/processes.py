@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,8 +42,18 @@ class Processes:
             distributed.barrier()
 
     def leave(self) -> None:
-        """End what connects them."""
+        """End what connects them, once no model of this run is in use.
+
+        Threads that connect processes and outlive the interpreter abort it as it ends. They
+        last as long as something refers to the group of processes: models that are not yet
+        collected, and what torch remembers of operations on sharded tensors.
+        """
         if self.count > 1:
+            from torch.distributed.tensor.debug import _clear_sharding_prop_cache
+
+            distributed.barrier()
+            _clear_sharding_prop_cache()
+            gc.collect()
             distributed.destroy_process_group()
 
 

@@ -362,6 +362,7 @@ config = TrainConfig("bonito", base, data, out / "ddp", rank=8, alpha=16, learni
 train(config, processes)
 train(replace(config, output=out / "shard", shard=True), processes)
 
+import os
 import torch
 from datetime import timedelta
 from torch.distributed.distributed_c10d import _get_default_group
@@ -382,7 +383,10 @@ loss = model(input_ids=torch.arange(3, 40)[None]).logits.float().logsumexp(-1).s
 held()
 loss.backward()
 held()
+del group, model, layers, loss
 processes.leave()
+tasks = [Path("/proc/self/task", task, "comm").read_text() for task in os.listdir("/proc/self/task")]
+assert not [name for name in tasks if "gloo" in name]
 """
 
 

@@ -118,7 +118,8 @@ class BonitoApp(App[None]):
         if event.state in (WorkerState.PENDING, WorkerState.RUNNING):
             return
         owner, then = self._asked.pop(worker, (self, None))
-        if not owner.is_attached:
+        # A screen that is closing has lost its widgets before it is detached.
+        if not owner.is_attached or (owner is not self and owner.screen not in self.screen_stack):
             return
         looks = worker.group.endswith(LOOK)
         if event.state is WorkerState.ERROR and worker.error is not None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 from app_jobs import finished_job
@@ -270,6 +271,24 @@ def test_rows_join_the_review_as_they_come(job: Path) -> None:
             await until(pilot, lambda: not screen._at_work)
 
         drive(script)
+
+
+def test_an_answer_that_comes_while_a_screen_closes_is_dropped(job: Path) -> None:
+    answers = list[bool]()
+
+    async def script(app: BonitoApp, pilot: Pilot[None]) -> None:
+        screen = await opened(app, pilot, job)
+        hold = Event()
+        worker = app.ask(
+            screen, lambda: hold.wait(20), lambda answer: answers.append(bool(screen.grid))
+        )
+        await pilot.press("escape")
+        await until(pilot, lambda: screen not in app.screen_stack)
+        hold.set()
+        await until(pilot, lambda: worker.is_finished and not screen.is_attached)
+
+    drive(script)
+    assert not answers
 
 
 @pytest.mark.parametrize("key", ["escape", "ctrl+q"])

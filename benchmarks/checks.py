@@ -1,20 +1,17 @@
-"""What the checks are worth: how many of bonito-tiny's rows are right, before and after them.
+"""What the checks are worth: how many rows are right before and after each of them.
 
-    python benchmarks/checks.py rows --data-dir DATA -o rows.jsonl
-    python benchmarks/checks.py report rows.jsonl
+    python benchmarks/right_rows.py sheet job -o sheet.jsonl --rows 120 --dropped 60
+    python benchmarks/checks.py verdicts sheet.jsonl --verifier MODEL.gguf -o verdicts.csv
+    python benchmarks/checks.py report job sheet.jsonl labels.csv [--verdicts verdicts.csv]
 
-`rows` draws exqa and ynqa rows from passages that bonito-tiny was not trained on, of SQuADShifts
-(Amazon and Reddit) and PubMedQA, one at a time so that they come out the same again. `report` joins
-them with `checks_labels.csv`: hashes of rows, and whether one who read passage, instruction and
-response found the row right:
+The sheet has rows that the job's checks accepted and rows that they rejected, mixed; `labels.csv`
+says which of them a reader, who did not know the model or the outcome, called right. `report`
+counts each labelled row as often as there are rows of its kind in the job, so that the shares are
+those of all rows that the job wrote. `verdicts` puts each row's question to a second model.
 
-    right   the instruction asks something that can be understood and that the passage answers,
-            and the response is that answer, without words that do not belong to it
-    wrong   anything else
-
-The labels were given before the checks were run on the rows. A row whose hash has no label (another
-machine may round otherwise) is not counted. Precision is the share of right rows among those kept;
-recall the share of right rows that are kept.
+Precision is the share of right rows among those kept, recall the share of all right rows that are
+kept. With --half only every other row is counted: a threshold is chosen on one half and reported on
+the other.
 """
 
 from __future__ import annotations
@@ -22,179 +19,150 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import random
-import re
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import astuple
+from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-from bonito_local.backends.base import Request, Sample, Sampling
-from bonito_local.backends.llamacpp.engine import LlamaCpp
-from bonito_local.backends.llamacpp.scoring import Scorer
-from bonito_local.backends.llamacpp.settings import Settings
-from bonito_local.checks.duplicates import pair_digest
-from bonito_local.checks.rules import check, findings
-from bonito_local.checks.sketch import sketch
-from bonito_local.checks.thresholds import Thresholds
-from bonito_local.jobs.prompts import BONITO
-from bonito_local.jobs.scoretable import Unscored
-from bonito_local.jobs.scoring import score_rows
-from bonito_local.models.catalog import resolve_model
-from bonito_local.tasks import TASK_TYPES, Pair, format_prompt, parse_completion, task_type
+from right_rows import attempts, read_labels, shown
 
-LABELS = Path(__file__).with_name("checks_labels.csv")
-WORDS = 55  # of a passage: bonito-tiny was trained on 30 to 60
-PASSAGES = 26  # of each of the three sets
-FILES = {"amazon": "amazon_reviews_v1.0.json", "reddit": "reddit_v1.0.json"}
-TASKS = ("exqa", "ynqa")
+from bonito_local.backends.base import Plan, Request, Sample, Sampling
+from bonito_local.backends.registry import open_backend
+from bonito_local.jobs.exchange import NOT_REPRODUCED, rereading
+from bonito_local.jobs.prompts import writer_of
+from bonito_local.jobs.retrieval import UNFINDABLE
+from bonito_local.models.catalog import resolve_model
+from bonito_local.models.fit import metadata
+from bonito_local.tasks import PIPE, task_type
+from bonito_local.writing import evidence, instruct
+from bonito_local.writing.claims import agrees, claim_of_row
+from bonito_local.writing.thinking import answer_of
+from bonito_local.writing.writer import Assignment, Claim
+
+# In the order in which a job asks them.
+STAGES = ("rules", "rules of the writer", "search", "second reading")
+_OF_WRITER = (
+    *(evidence.LEANS, evidence.TOO_LITTLE, evidence.TOO_MUCH),
+    *(instruct.COPIED, instruct.UNCHANGED, instruct.OUTSIDE),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A row that was read: the stage that rejected it, and for how many rows it stands.
+
+    `agreed` is a second model's verdict, None where it was not asked.
+    """
+
+    task: str
+    stage: str
+    right: bool
+    weight: float
+    agreed: bool | None
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    drawing = commands.add_parser("rows")
-    drawing.add_argument("--data-dir", type=Path, required=True)
-    drawing.add_argument("-o", "--output", type=Path, required=True)
+    asking = commands.add_parser("verdicts")
+    asking.add_argument("sheet", type=Path)
+    asking.add_argument("--verifier", required=True)
+    asking.add_argument("-o", "--output", type=Path, required=True)
     report = commands.add_parser("report")
-    report.add_argument("rows", type=Path)
+    report.add_argument("job", type=Path)
+    report.add_argument("sheet", type=Path)
+    report.add_argument("labels", type=Path)
+    report.add_argument("--verdicts", type=Path)
+    report.add_argument("--half", type=int, choices=(0, 1))
     args = parser.parse_args()
-    if args.command == "rows":
-        draw(list(passages(args.data_dir)), args.output)
+    if args.command == "verdicts":
+        rows = [json.loads(line) for line in args.sheet.read_text().splitlines()]
+        with args.output.open("w") as file:
+            print("id,agreed", file=file)
+            for identity, agreed in verdicts(rows, args.verifier):
+                print(f"{identity},{int(agreed)}", file=file, flush=True)
     else:
-        show([json.loads(line) for line in args.rows.read_text().splitlines()])
+        read = list(weighed(args.job, args.labels, args.verdicts, args.half))
+        for task in sorted({row.task for row in read}):
+            table(task, [row for row in read if row.task == task])
+        table("all", read)
 
 
-def passages(data: Path) -> Iterator[str]:
-    """The first sentences of paragraphs drawn from each set."""
-    for name in ("amazon", "reddit", "pubmedqa"):
-        drawn = random.Random(f"{name} second").sample(paragraphs(data / "eval", name), PASSAGES)
-        for text in drawn:
-            kept: list[str] = []
-            for sentence in re.split(r"(?<=[.!?])\s+", text.strip()):
-                if kept and len(" ".join([*kept, sentence]).split()) > WORDS:
-                    break
-                kept.append(sentence)
-            yield " ".join(kept)
+def verdicts(rows: list[dict[str, Any]], verifier: str) -> Iterator[tuple[str, bool]]:
+    """Yield whether a second model answers a row's question as the row does."""
+    model = resolve_model(verifier)
+    plan = Plan(model_sha256=model.sha256, n=1, tune=False)
+    with closing(open_backend("llamacpp", model.path, plan)) as backend:
+        writer = writer_of("auto", metadata(backend))
+        claims: dict[str, Claim] = {}
+        requests = []
+        for row in rows:
+            task = task_type(row["task_type"])
+            written = f"{row['input']}\n{PIPE}\n{row['output']}"
+            claim = claim_of_row(task, row["passage"], written.replace("[passage]", ""))
+            ask = claim and writer.reread(Assignment(task, row["passage"]), claim)
+            if claim and ask:
+                claims[row["id"]] = claim
+                sampling = rereading(Sampling(), ask)
+                requests.append(
+                    Request(row["id"], ask.prompt, sampling, (Sample(0, 0),), ask.shape)
+                )
+        for done in backend.generate(requests):
+            answer = answer_of(done.text, "Answer:").strip()
+            yield done.request_id, agrees(claims[done.request_id], answer)
 
 
-def paragraphs(data: Path, name: str) -> list[str]:
-    if name == "pubmedqa":
-        entries = json.loads((data / "pubmedqa" / "ori_pqal.json").read_text()).values()
-        return sorted({text for entry in entries for text in entry["CONTEXTS"]})
-    articles = json.loads((data / "squadshifts" / FILES[name]).read_text())["data"]
-    return sorted({p["context"] for article in articles for p in article["paragraphs"]})
+def stage_of(reason: str) -> str:
+    """Return which stage rejects a row for a reason; empty for an accepted row."""
+    if not reason:
+        return ""
+    if reason in (UNFINDABLE, NOT_REPRODUCED):
+        return STAGES[2 + (reason == NOT_REPRODUCED)]
+    return STAGES[1] if reason in _OF_WRITER else STAGES[0]
 
 
-def draw(texts: list[str], output: Path) -> None:
-    sampling = Sampling()
-    with closing(LlamaCpp(resolve_model("bonito-tiny").path, Settings(n_seq=1))) as engine:
-        asked = {
-            f"{at}/{task}": Request(
-                f"{at}/{task}", format_prompt(task_type(task), text), sampling, (Sample(0, at),)
-            )
-            for at, text in enumerate(texts)
-            for task in TASKS
-        }
-        with output.open("w") as lines:
-            for done in engine.generate(asked.values()):
-                at, task = done.request_id.split("/")
-                row = {"task": task, "passage": texts[int(at)], "completion": done.text}
-                lines.write(json.dumps(row) + "\n")
+def weighed(job: Path, labels: Path, verdicts: Path | None, half: int | None) -> Iterator[Read]:
+    """Yield the rows of a job that were read, each weighed by how many it stands for."""
+    right = read_labels(labels)
+    agreed = {}
+    if verdicts:
+        with verdicts.open() as file:
+            agreed = {line["id"]: line["agreed"] == "1" for line in csv.DictReader(file)}
+    written, read = Counter[tuple[str, str]](), dict[str, tuple[str, str]]()
+    for row in attempts(job):
+        group = (row["task_type"], stage_of(row["reason"]))
+        written[group] += 1
+        identity = shown(row)["id"]
+        if identity in right and (half is None or int(identity[:4], 16) % 2 == half):
+            read[identity] = group
+    counts = Counter(read.values())
+    for identity, (task, stage) in read.items():
+        weight = written[task, stage] / counts[task, stage]
+        yield Read(task, stage, right[identity], weight, agreed.get(identity))
 
 
-def digest(row: dict[str, Any], pair: Pair) -> str:
-    return f"{row['task']}:{pair_digest(pair).hex()}"
+def table(task: str, rows: list[Read]) -> None:
+    """Print what each stage leaves, after all before it, and what a second model would."""
+    whole = sum(row.weight for row in rows if row.right)
+    print(f"\n{task}: {len(rows)} rows read\n\n| kept by | rows | precision | recall |")
+    print("|---|---|---|---|")
+    left = rows
+    _line("nothing", left, whole)
+    for at, stage in enumerate(STAGES):
+        left = [row for row in left if row.stage != stage]
+        _line(f"{'and ' if at else ''}{stage}", left, whole)
+        if stage == "search" and any(row.agreed is not None for row in rows):
+            _line("... and another model", [row for row in left if row.agreed], whole)
+    if any(row.agreed is not None for row in rows):
+        _line("and another model", [row for row in left if row.agreed], whole)
 
 
-def show(rows: list[dict[str, Any]]) -> None:
-    with LABELS.open() as file:
-        labels = {line["row"]: line["label"] == "right" for line in csv.DictReader(file)}
-    parsed = []
-    for row in rows:
-        pair = parse_completion(row["completion"], row["passage"])
-        if pair is not None and (label := labels.get(digest(row, pair))) is not None:
-            parsed.append((row, pair, label))
-    print(f"{len(rows)} completions, {len(parsed)} rows with a label, of {len(labels)} labels")
-    found, seconds = [], 0.0
-    for row, pair, _ in parsed:
-        started = perf_counter()
-        task = task_type(row["task"])
-        found.append(list(findings(task, pair, row["passage"], row["completion"])))
-        seconds += perf_counter() - started
-    for task in (*TASKS, "all"):
-        table(
-            [
-                (f, r[2])
-                for f, r in zip(found, parsed, strict=True)
-                if task in (r[0]["task"], "all")
-            ],
-            task,
-        )
-    print(f"rules: {1e3 * seconds / len(parsed):.2f} ms a row")
-    started = perf_counter()
-    for row, pair, _ in parsed:
-        sketch(pair, row["passage"], 0.8)
-    print(f"sketch: {1e3 * (perf_counter() - started) / len(parsed):.2f} ms a row")
-
-    started = perf_counter()
-    scored = scores([(row, pair) for row, pair, _ in parsed])
-    print(f"scores: {1e3 * (perf_counter() - started) / len(parsed):.0f} ms a row")
-    print("\n| selection | kept | right | precision | recall |\n|---|---|---|---|---|")
-    right = sum(label for *_, label in parsed)
-    passed = [not reasons for reasons in found]
-    thresholds = Thresholds(question_overlap=0.5)
-    near = [
-        check(task_type(row["task"]), pair, row["passage"], row["completion"], thresholds) is None
-        for row, pair, _ in parsed
-    ]
-    select("all rows", [True] * len(parsed), parsed, right)
-    select("rules", passed, parsed, right)
-    select("rules, question_overlap 0.5", near, parsed, right)
-    for name, least in (
-        *(("agreement", 0.5), ("agreement", 1.0), ("support", -0.3), ("support", -0.2)),
-        *(("support", -0.1), ("gain", 0.0), ("gain", 2.0), ("gain", 4.0)),
-    ):
-        kept = [ok and s[name] >= least for s, ok in zip(scored, passed, strict=True)]
-        select(f"rules, {name} {least} or more", kept, parsed, right)
-
-
-def select(name: str, kept: list[bool], rows: list[Any], right: int) -> None:
-    among = [row[2] for row, keep in zip(rows, kept, strict=True) if keep]
-    print(
-        f"| {name} | {len(among)} | {sum(among)} | {sum(among) / max(1, len(among)):.1%} "
-        f"| {sum(among) / right:.1%} |"
-    )
-
-
-def scores(rows: list[tuple[dict[str, Any], Pair]]) -> list[dict[str, float]]:
-    """The scores of `bonito-local score`, drawn one at a time so that they come out the same."""
-    types = {task.short: task for task in TASK_TYPES}
-    asked = [
-        Unscored(at, 0, row["task"], row["passage"], row["completion"], *astuple(pair))
-        for at, (row, pair) in enumerate(rows)
-    ]
-    path = resolve_model("bonito-tiny").path
-    with closing(LlamaCpp(path, Settings(n_seq=1))) as engine, closing(Scorer(engine)) as scorer:
-        return score_rows(engine, scorer, BONITO, types, asked)
-
-
-def table(rows: list[tuple[list[str], bool]], task: str) -> None:
-    """Print what each check rejects, then all of them together."""
-    right = sum(label for _, label in rows)
-    print(f"\n{task}\n\n| check | rejected | of them right | precision | recall |")
-    print("|---|---|---|---|---|")
-    print(f"| none | 0 | 0 | {right / len(rows):.1%} | 100.0% |")
-    reasons = sorted({reason for found, _ in rows for reason in found})
-    for name in (*reasons, "all"):
-        out = [label for found, label in rows if name in found or (name == "all" and found)]
-        kept = len(rows) - len(out)
-        print(
-            f"| {name} | {len(out)} | {sum(out)} | {(right - sum(out)) / kept:.1%} "
-            f"| {1 - sum(out) / right:.1%} |"
-        )
+def _line(name: str, rows: list[Read], whole: float) -> None:
+    kept = sum(row.weight for row in rows)
+    right = sum(row.weight for row in rows if row.right)
+    print(f"| {name} | {kept:.0f} | {right / max(kept, 1e-9):.0%} | {right / whole:.0%} |")
 
 
 if __name__ == "__main__":

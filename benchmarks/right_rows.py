@@ -6,9 +6,10 @@
     python benchmarks/right_rows.py report sheet.jsonl labels.csv
 
 `documents` writes held-out texts: `wikipedia/` (SQuAD dev) and `other/` (reviews, posts, abstracts,
-contracts, privacy policies). `sheet` draws accepted rows, as many from each of the two folders and
-from each task type, in an order that does not tell the job. `sheet.jsonl` has what a reader may
-see; `sheet.key.json` says which row is whose. A reader writes `labels.csv`: id,label.
+contracts, privacy policies). `sheet` draws rows, as many from each of the two folders and
+from each task type, in an order that does not tell the job nor whether they were accepted.
+`sheet.jsonl` has what a reader may see; `sheet.key.json` says which row is whose. A reader writes
+`labels.csv`: id,label.
 
     right   the instruction can be understood without the page, and the passage answers it as the
             response does
@@ -22,12 +23,15 @@ import csv
 import hashlib
 import json
 import random
+import sqlite3
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any
 
-import pyarrow.dataset
+from bonito_local.tasks import parse_completion
 
 PER_SOURCE = {"amazon": 16, "reddit": 16, "pubmedqa": 12, "contracts": 10, "policies": 10}
 WIKIPEDIA = 50
@@ -43,6 +47,7 @@ def main() -> None:
     drawing.add_argument("jobs", type=Path, nargs="+")
     drawing.add_argument("-o", "--output", type=Path, required=True)
     drawing.add_argument("--rows", type=int, default=200, help="of each job")
+    drawing.add_argument("--dropped", type=int, default=0, help="of each job, that were rejected")
     drawing.add_argument("--seed", type=int, default=0)
     report = commands.add_parser("report")
     report.add_argument("sheet", type=Path)
@@ -51,7 +56,7 @@ def main() -> None:
     if args.command == "documents":
         write_documents(args.data_dir, args.output)
     elif args.command == "sheet":
-        write_sheet(args.jobs, args.output, args.rows, args.seed)
+        write_sheet(args.jobs, args.output, args.rows, args.dropped, args.seed)
     else:
         show(args.sheet, args.labels)
 
@@ -94,52 +99,76 @@ def documents(data: Path, name: str) -> Iterator[str]:
                 yield "\n\n".join(contexts[at : at + 3])
 
 
-def rows_of(job: Path) -> list[dict[str, Any]]:
-    """Return the accepted rows of a job's dataset."""
-    files = sorted(job.rglob("*.parquet"))
-    rows: list[dict[str, Any]] = pyarrow.dataset.dataset(files).to_table().to_pylist()
-    return rows
+def attempts(job: Path) -> Iterator[dict[str, Any]]:
+    """Yield all rows that a job wrote, whatever became of them, but for those that do not parse."""
+    with closing(sqlite3.connect(f"file:{job}/.job/store.sqlite?mode=ro", uri=True)) as db:
+        found = db.execute(
+            """SELECT d.source, p.text, s.task, w.completion, w.outcome, w.reason
+               FROM (SELECT id, completion, outcome, reason FROM samples
+                     UNION ALL SELECT sample, completion, outcome, reason FROM earlier) w
+               JOIN samples s USING (id) JOIN passages p ON p.id = s.passage
+               JOIN documents d ON d.id = p.document
+               WHERE w.outcome IN ('accepted', 'rejected') ORDER BY p.hash, s.task, w.completion"""
+        )
+        for source, passage, task, completion, outcome, reason in found:
+            if pair := parse_completion(completion, passage):
+                yield {
+                    "task_type": task,
+                    "passage": passage,
+                    "input": pair.instruction,
+                    "output": pair.response,
+                    "reason": reason if outcome == "rejected" else "",
+                    "source": source,
+                }
 
 
-def write_sheet(jobs: Sequence[Path], output: Path, count: int, seed: int) -> None:
-    """Draw `count` rows of each job, and write the sheet and its key."""
+def shown(row: dict[str, Any]) -> dict[str, str]:
+    """What a reader sees of a row, under an identity of its own."""
+    some = {name: row[name] for name in ("task_type", "passage", "input", "output")}
+    some["input"] = some["input"].replace(row["passage"].strip(), "[passage]")
+    return {"id": hashlib.sha256(json.dumps(some).encode()).hexdigest()[:12]} | some
+
+
+def write_sheet(jobs: Sequence[Path], output: Path, count: int, dropped: int, seed: int) -> None:
+    """Draw `count` accepted rows of each job and `dropped` others; write the sheet and its key."""
     rng = random.Random(seed)
     drawn: list[dict[str, Any]] = []
     for job in jobs:
-        groups: dict[tuple[str, bool], list[dict[str, Any]]] = defaultdict(list)
-        for row in rows_of(job):
-            groups[row["task_type"], "/wikipedia/" in row["source"]].append(row)
-        for rows in groups.values():
-            some = rng.sample(rows, min(len(rows), count // len(groups)))
-            drawn += [row | {"job": job.name} for row in some]
+        groups: dict[tuple[bool, str, bool], list[dict[str, Any]]] = defaultdict(list)
+        for row in attempts(job):
+            wikipedia = "/wikipedia/" in row["source"]
+            groups[not row["reason"], row["task_type"], wikipedia].append(row | {"job": job.name})
+        for accepted, most in ((True, count), (False, dropped)):
+            several = [rows for group, rows in groups.items() if group[0] == accepted]
+            for rows in several:
+                drawn += rng.sample(rows, min(len(rows), most // len(several)))
     rng.shuffle(drawn)
     key = {}
     with output.open("w", encoding="utf-8") as file:
         for row in drawn:
-            shown = {name: row[name] for name in ("task_type", "passage", "input", "output")}
-            shown["input"] = shown["input"].replace(row["passage"].strip(), "[passage]")
-            identity = hashlib.sha256(json.dumps(shown).encode()).hexdigest()[:12]
-            print(json.dumps({"id": identity} | shown, ensure_ascii=False), file=file)
-            wikipedia = "/wikipedia/" in row["source"]
-            key[identity] = [row["job"], row["task_type"], "wikipedia" if wikipedia else "other"]
+            some = shown(row)
+            print(json.dumps(some, ensure_ascii=False), file=file)
+            kind = "wikipedia" if "/wikipedia/" in row["source"] else "other"
+            key[some["id"]] = [row["job"], row["task_type"], kind, row["reason"]]
     output.with_suffix(".key.json").write_text(json.dumps(key, indent=0))
     print(f"{len(drawn)} rows in {output}")
 
 
-def show(sheet: Path, labels: Path) -> None:
-    """Print the share of right rows by job, task type and kind of document."""
-    key = json.loads(sheet.with_suffix(".key.json").read_text())
+def read_labels(labels: Path) -> dict[str, bool]:
+    """Return by identity whether a reader called a row right."""
     with labels.open() as file:
-        read = {line["id"]: line["label"].strip() == "right" for line in csv.DictReader(file)}
+        return {line["id"]: line["label"].strip() == "right" for line in csv.DictReader(file)}
+
+
+def show(sheet: Path, labels: Path) -> None:
+    """Print the share of right rows among those accepted, by job, task type and documents."""
+    key = json.loads(sheet.with_suffix(".key.json").read_text())
     tallies: dict[tuple[str, str, str], list[bool]] = defaultdict(list)
-    for identity, right in read.items():
-        job, task, kind = key[identity]
-        for group in (
-            (job, task, kind),
-            (job, task, "all"),
-            (job, "all", kind),
-            (job, "all", "all"),
-        ):
+    for identity, right in read_labels(labels).items():
+        job, task, kind, reason = key[identity]
+        if reason:
+            continue
+        for group in product((job,), (task, "all"), (kind, "all")):
             tallies[group].append(right)
     print("| job | task | documents | rows | right | share |\n|---|---|---|---|---|---|")
     for (job, task, kind), rights in sorted(tallies.items()):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from bonito_local.checks.answers import question_in
 from bonito_local.checks.candidate import Candidate, Check
 from bonito_local.checks.text import FUNCTION_WORDS, normalize, words
+from bonito_local.passages.language import language
 from bonito_local.tasks import CONTEXT, MARKERS, PIPE, TASK_TYPES
 
 _LEAKS = tuple(marker for marker in MARKERS if marker != PIPE)
@@ -85,6 +87,11 @@ def _other_language(row: Candidate) -> bool:
     other = sum(1 for char in letters if not _LATIN.match(char))
     if len(letters) >= 10 and other > _OTHER_SCRIPT * len(letters):
         return True
+    # A question may take over the language of its passage; names and figures stay as they are.
+    if language(row.passage) not in ("", "en"):
+        _, *rest = words(question_in(row.asked)) or ("",)
+        if not FUNCTION_WORDS.intersection(rest):
+            return True
     said = words(row.said)
     foreign = len(said) >= _FEW and not any(word in FUNCTION_WORDS for word in said)
     # A list or a copied span may do without function words; a passage shows whether it is one.

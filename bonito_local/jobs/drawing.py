@@ -18,9 +18,11 @@ def draw(backend: Backend, exchange: Exchange) -> Generator[Completion, None, No
         with _closing(backend.generate(exchange)) as completions:
             for completion in completions:
                 yield completion
+                yield from _unasked(exchange)
                 if len(exchange.checks) >= _CHECKS:
                     yield from _checked(exchange)
         yield from _checked(exchange)
+        yield from _unasked(exchange)
         if not exchange.following:
             return
 
@@ -32,6 +34,11 @@ def results(backend: Backend, exchange: Exchange) -> Generator[Result, None, Non
             _, result, ended = exchange.take(completion)
             if ended:
                 yield result
+
+
+def _unasked(exchange: Exchange) -> Iterator[Completion]:
+    while exchange.unasked:
+        yield exchange.unasked.popleft()
 
 
 def _checked(exchange: Exchange) -> Generator[Completion, None, None]:

@@ -94,6 +94,7 @@ class Exchange:
 
     Attributes:
         checks: requests for the verifier, where there is one.
+        unasked: ends of samples that no engine is asked for, as no row can come of them.
     """
 
     manner: Manner
@@ -102,6 +103,7 @@ class Exchange:
     stop: Stop = lambda: False
     checks: deque[Request] = field(default_factory=deque)
     following: deque[Request] = field(default_factory=deque)
+    unasked: deque[Completion] = field(default_factory=deque)
     _asked: dict[str, _Asked] = field(default_factory=dict)
 
     def plan(self, pending: Iterable[Pending], count: int) -> None:
@@ -145,6 +147,9 @@ class Exchange:
         first = len(entry.samples) == entry.count - 1
         if not entry.samples:
             del self._asked[completion.request_id]
+        unfit = self._unfit(entry, completion.sample)
+        if unfit:
+            return first, Result(key, "rejected", unfit), True
         if entry.checked:
             result = _verdict(*entry.checked, completion)
         else:
@@ -165,7 +170,11 @@ class Exchange:
             for some in [samples] if shared else [[sample] for sample in samples]:
                 if self.stop():
                     return
-                yield self._request(some)
+                request = self._request(some)
+                if self._unfit(self._asked[request.id], some[0].sample):
+                    self.unasked += (_empty(request, sample) for sample in request.samples)
+                else:
+                    yield request
 
     def _request(self, samples: list[Pending], earlier: tuple[Attempt, ...] = ()) -> Request:
         """Ask for samples that have one prompt."""
@@ -194,6 +203,9 @@ class Exchange:
         keys = {s.sample: s.id for s in samples}
         self._asked[request.id] = _Asked(assignment, first, keys, len(keys), earlier)
         return request
+
+    def _unfit(self, entry: _Asked, sample: int) -> str | None:
+        return self.manner.writer.unfit(replace(entry.assignment, sample=sample))
 
     def _judge(self, entry: _Asked, key: int, completion: Completion) -> Result:
         """Judge a row by itself."""
@@ -245,6 +257,10 @@ class Exchange:
 def rereading(usual: Sampling, ask: Ask) -> Sampling:
     """Return how the answer to a row's question is drawn: a short one."""
     return replace(_drawn(usual, ask), n=1, stop=ask.stop, max_tokens=_ANSWER_TOKENS)
+
+
+def _empty(request: Request, sample: Sample) -> Completion:
+    return Completion(request.id, sample.index, "", 0, 0, "stop")
 
 
 def _drawn(usual: Sampling, ask: Ask) -> Sampling:

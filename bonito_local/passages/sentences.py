@@ -20,7 +20,9 @@ _POINTING = re.compile(
     r"(?:He|She|It|They|This|These|That|Those|Such|His|Her|Its|Their|We|Our|I|My|You|Your|If so"
     r"|However|But|And|Then|Here|There|Also)\b"
 )
-_PRONOUN = re.compile(r"\b(?:he|she|it|they|his|her|its|their|this|these|we|our|us|i|my)\b", re.I)
+_PRONOUN = re.compile(
+    r"\b(?:he|she|it|they|him|them|his|her|its|their|this|these|those|we|our|us|i|me|my)\b", re.I
+)
 _NAME = re.compile(r"(?<!^)\b[A-Z][\w'-]+")
 _ENDS = '.!;:,)"”'  # a question asks, and a heading ends without a sign
 _FEWEST, _MOST = 6, 60  # words of a sentence that says enough and not too much
@@ -53,7 +55,7 @@ def candidates(passage: str, *, alone: bool = False) -> list[Sentence]:
     """Return the sentences worth a row, the most promising first; any line where none is.
 
     A sentence with numbers and names has facts to ask about. One that begins with "it" or "this"
-    leans on the one before it. With `alone`, those without a pronoun come first.
+    leans on the one before it. With `alone`, only those without a pronoun count, if there are any.
     """
     return list(_ranked(passage, alone))
 
@@ -71,7 +73,9 @@ def _ranked(passage: str, alone: bool) -> tuple[Sentence, ...]:
         s for s in whole if _FEWEST <= len(s.text.split()) <= _MOST and s.text[-1] in '.!;:,)"”'
     ]
     usable = full or [s for s in whole if len(s.text.split()) > 2] or whole
-    return tuple(sorted(usable, key=lambda s: (alone and leans(s.text), -_promise(s.text))))
+    if alone:
+        usable = [s for s in usable if not leans(s.text)] or usable
+    return tuple(sorted(usable, key=lambda s: -_promise(s.text)))
 
 
 def _promise(text: str) -> float:

@@ -16,6 +16,10 @@ class BonitoWriter:
         """All samples of a passage and task type have one prompt."""
         return True
 
+    def unfit(self, assignment: Assignment) -> str | None:
+        """Return None: the model chooses what to write about."""
+        return None
+
     def ask(self, assignment: Assignment) -> Ask:
         """Return what Bonito was trained on; the name of an own task type stands for the 16."""
         return Ask(format_prompt(assignment.task, assignment.passage))

@@ -67,7 +67,7 @@ class Form:
         spans: lines that hold words of the "sentence" or the "passage" and nothing else.
         choices: lines that hold one of these texts.
         check: how the row's answer is asked for again, one of the conversation's `checks`.
-        alone: sentences without a pronoun are taken first.
+        alone: only sentences without a pronoun are taken, where there are any.
     """
 
     asks: Mapping[str, str]

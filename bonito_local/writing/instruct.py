@@ -67,6 +67,10 @@ class InstructWriter:
         """Whether it is one of the user's: a form asks about another sentence for each sample."""
         return self._form(task) is None
 
+    def unfit(self, assignment: Assignment) -> str | None:
+        """Return None: a model that follows instructions is told to name what it speaks of."""
+        return None
+
     def ask(self, assignment: Assignment) -> Ask:
         """Return the form's request, the template with the passage in it, or what to write."""
         task, text = assignment.task, defuse(assignment.passage.strip())

@@ -75,6 +75,9 @@ class Writer(Protocol):
     def shared(self, task: TaskType) -> bool:
         """Whether all samples of a passage and this task type are asked by one prompt."""
 
+    def unfit(self, assignment: Assignment) -> str | None:
+        """Return why no row can come of a passage, before it is asked for; None where one may."""
+
     def ask(self, assignment: Assignment) -> Ask:
         """Return how to ask for a row."""
 

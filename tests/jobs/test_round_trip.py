@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -18,7 +18,9 @@ from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store, place
 from bonito_local.passages.types import Passage
+from bonito_local.writing.evidence import UNCLEAR, EvidenceWriter
 from bonito_local.writing.instruct import InstructWriter
+from bonito_local.writing.writer import Writer
 
 TEXT = (
     "The rent of the flat in Leeds is 900 pounds a month. The deposit for the flat in Leeds is "
@@ -32,11 +34,19 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield store
 
 
-def run(store: Store, engine: Scripted, task: str = "exqa", n: int = 1, **checks: object) -> Ledger:
-    passage = Passage(TEXT, "lease.md", "ab" * 32, None, 0, len(TEXT), "Rent")
+def run(
+    store: Store,
+    engine: Scripted,
+    task: str = "exqa",
+    n: int = 1,
+    writer: Writer | None = None,
+    texts: Sequence[str] = (TEXT,),
+    **checks: object,
+) -> Ledger:
+    passages = [Passage(text, "lease.md", "ab" * 32, None, 0, len(text), "Rent") for text in texts]
     judge = Judge(Thresholds(**checks).settled(instruct=True))  # type: ignore[arg-type]
     job = spec(task, n=n)
-    return run_job(store, engine, job, [passage], judge=judge, writer=InstructWriter())
+    return run_job(store, engine, job, passages, judge=judge, writer=writer or InstructWriter())
 
 
 def asked_again(request: Request) -> bool:
@@ -85,6 +95,21 @@ def test_a_row_whose_answer_does_not_come_again_is_rejected_with_both(store: Sto
     ((completion, reread),) = store._db.execute("SELECT completion, reread FROM samples")
     assert completion.endswith("\n900")
     assert reread == "950"
+
+
+def test_no_engine_is_asked_where_no_row_can_come(store: Store) -> None:
+    leaning = [f"They pay {n} pounds for it on the first day of each month." for n in (7, 8, 9)]
+
+    def answer(request: Request, _: int) -> str:
+        return " 900 pounds\nQuestion: How much is the rent of the flat in Leeds a month?\n"
+
+    for texts in (leaning[:1], [*leaning[1:2], TEXT], leaning[2:]):
+        engine = Scripted(answer)
+        ledger = run(store, engine, writer=EvidenceWriter(), texts=texts, round_trip=False)
+        assert len(engine.asked) == (TEXT in texts)
+    assert (ledger.planned, ledger.pending, ledger.accepted) == (4, 0, 1)
+    assert [(c.outcome, c.reason, c.samples) for c in ledger.reasons()] == [("rejected", UNCLEAR, 3)]
+    assert store._db.execute("SELECT count(*) FROM earlier").fetchone() == (0,)
 
 
 def test_nothing_is_asked_again_where_the_user_says_so(store: Store) -> None:

@@ -48,6 +48,13 @@ def test_sentences_with_facts_come_first() -> None:
     ]
 
 
+def test_sentences_alone_are_those_without_a_pronoun_if_there_are_any() -> None:
+    clear = "The rent of the office in Leeds is 900 pounds a month."
+    leaning = "Mr Hall told them on 3 May that 40 of those rooms are theirs."
+    assert [one.text for one in candidates(f"{leaning} {clear}", alone=True)] == [clear]
+    assert [one.text for one in candidates(leaning, alone=True)] == [leaning]
+
+
 def test_any_line_will_do_where_there_is_no_sentence() -> None:
     lines = "Chairs: 4\nOak tables for eight"
     assert [one.text for one in candidates(lines)] == ["Chairs: 4 Oak tables for eight"]

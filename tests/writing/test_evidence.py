@@ -9,7 +9,7 @@ from bonito_local.errors import UsageError
 from bonito_local.jobs.prompts import writer_of
 from bonito_local.tasks import parse_completion, task_type
 from bonito_local.writing.claims import agrees
-from bonito_local.writing.evidence import TOO_LITTLE, EvidenceWriter
+from bonito_local.writing.evidence import TOO_LITTLE, UNCLEAR, EvidenceWriter
 from bonito_local.writing.writer import Assignment, Claim
 
 PASSAGE = "The rent of the flat is paid on the first day of each month by transfer."
@@ -116,6 +116,21 @@ def test_the_options_of_a_row() -> None:
     assert sorted(line[4:] for line in row.instruction.splitlines() if line[:1] == "(") == [
         "by card", "by hand", "by transfer", "in cash",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("task", "passage", "why"),
+    [
+        ("exqa", "They pay the rent of the flat on the first day of the month.", UNCLEAR),
+        ("ynqa", "They pay the rent of the flat on the first day of the month.", UNCLEAR),
+        ("exqa", f"They pay for the flat in Leeds by 3 May 2024. {PASSAGE}", None),
+        ("summarization", "They pay the rent of the flat on the first day of the month.", None),
+    ],
+)
+def test_a_passage_without_a_sentence_that_is_clear_by_itself(
+    task: str, passage: str, why: str | None
+) -> None:
+    assert WRITER.unfit(about(task, passage)) == why
 
 
 def test_the_response_to_an_instruction_is_asked_for_as_an_answer() -> None:

@@ -63,19 +63,20 @@ class Change:
         return new in said and old not in said
 
 
-def changed(sentence: str, passage: str, draw: random.Random) -> Change | None:
+def changed(
+    sentence: str, passage: str, draw: random.Random, *, negate: bool = True
+) -> Change | None:
     """Return a sentence with one thing changed that the passage does not say; None if none can be.
 
     A number, a month, a day of the week, a word with an opposite or a name becomes another, in
-    that order of preference; else the sentence is negated.
+    that order of preference; else, with `negate`, the sentence is negated.
     """
     ways: tuple[Callable[[str, str, random.Random], Iterator[Change]], ...] = (
         _other_number,
         _other_word,
         _other_name,
-        _negated,
     )
-    for way in ways:
+    for way in (*ways, _negated) if negate else ways:
         found = [one for one in way(sentence, passage, draw) if one.text != sentence]
         if found:
             return draw.choice(found)

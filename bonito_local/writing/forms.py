@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from bonito_local.backends.base import Line, Lines
@@ -94,15 +95,14 @@ class Form:
         found = candidates(assignment.passage, alone=self.alone) if self.sentence else []
         if not found:
             return Choice(label if label not in self.changed else _first(labels, self.changed))
-        turn = (assignment.turn + assignment.attempt) * assignment.of + assignment.sample
-        order = [found[(turn + step) % len(found)] for step in range(len(found))]
         if label in self.changed:
-            for sentence in order:
-                draw = random.Random(f"{assignment.number} {sentence.start}")
-                if false := changed(sentence.text, assignment.passage, draw):
-                    return Choice(label, sentence, false)
+            if false := _false(assignment.passage, assignment.number, self.alone):
+                rows = max(1, assignment.of // len(labels))
+                turn = assignment.attempt * rows + assignment.sample // len(labels)
+                return Choice(label, *false[turn % len(false)])
             label = _first(labels, self.changed)
-        return Choice(label, order[0])
+        turn = (assignment.turn + assignment.attempt) * assignment.of + assignment.sample
+        return Choice(label, found[turn % len(found)])
 
     def request(self, choice: Choice) -> str:
         """Return what is asked for."""
@@ -164,6 +164,30 @@ class Form:
                 f"({letter}) {option}" for letter, option in zip(_LETTERS, options, strict=False)
             )
         return _fill(draw.choice(self.instructions), slots), _fill(self.response, slots)
+
+
+# Of one passage asked for several times for each row.
+@lru_cache(maxsize=256)
+def _false(passage: str, number: int, alone: bool) -> tuple[tuple[Sentence, Change], ...]:
+    """Return sentences with one thing changed; those that had to be negated come last.
+
+    A model that writes a question of one easily loses its "not".
+    """
+    whole = candidates(passage, alone=alone)
+    ways = [
+        (sentence, changed(sentence.text, passage, _draw(number, sentence), negate=negate))
+        for negate in (False, True)
+        for sentence in whole
+    ]
+    made = dict[Sentence, Change]()
+    for sentence, change in ways:
+        if change:
+            made.setdefault(sentence, change)
+    return tuple(made.items())
+
+
+def _draw(number: int, sentence: Sentence) -> random.Random:
+    return random.Random(f"{number} {sentence.start}")
 
 
 def request(ask: str, sentence: str) -> str:

@@ -126,6 +126,15 @@ def test_labels_are_balanced_and_a_false_one_has_a_changed_sentence() -> None:
     assert {made.choose(replace(bare, sample=at)).label for at in range(4)} == {"yes"}
 
 
+def test_a_sentence_is_negated_where_nothing_else_can_be_changed() -> None:
+    plain = "The tenant of the flat in Leeds is told about the keys by the owner of the house."
+    dated = "The rent is due before noon."
+    made = form_of("ynqa")
+    for passage, new in ((f"{plain} {dated}", "after"), (plain, "is not")):
+        choices = [made.choose(about("ynqa", sample, 2, passage)) for sample in range(2)]
+        assert [c.change.new for c in choices if c.change] == [new]
+
+
 def test_options_are_shuffled_and_the_letter_is_the_answers() -> None:
     made, letters = form_of("mcqa"), Counter[str]()
     written = (

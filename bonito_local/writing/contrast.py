@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bonito_local.checks.text import words
@@ -41,7 +41,11 @@ _POSITIVE = re.compile(r"\b(is|are|was|were|may|must|can|could|will|would|shall|
 _CLAUSE = re.compile(
     r"\b(?:if|when|unless|because|although|while|where|who|which|that|as|only|until)\b", re.I
 )
+_ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*")
+
+# Where something is replaced, and by what.
+_Edits = Iterator[tuple[re.Match[str], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,47 +56,51 @@ class Change:
     old: str
     new: str
 
+    @property
+    def negates(self) -> bool:
+        """Whether nothing but a "not" was added or taken away."""
+        return f"{self.old} not" == self.new or self.old == f"{self.new} not"
+
     def kept(self, written: str) -> bool:
         """Return whether a text that was written from the sentence still has the change."""
         said = f" {' '.join(words(written))} "
         new, old = (f" {' '.join(words(text))} " for text in (self.new, self.old))
-        if self.new in self.old:  # a negation that was dropped
-            return " not " not in said and "n't" not in written
-        if self.old in self.new:
-            return " not " in said or "n't " in written
+        if self.negates:
+            negative = " not " in said or "n't " in written
+            return negative == self.new.endswith(" not")
         return new in said and old not in said
 
 
-def changed(
-    sentence: str, passage: str, draw: random.Random, *, negate: bool = True
-) -> Change | None:
-    """Return a sentence with one thing changed that the passage does not say; None if none can be.
+def changes(sentence: str, passage: str, draw: random.Random) -> list[Change]:
+    """Return the sentence with one thing changed that the passage does not say, in several ways.
 
-    A number, a month, a day of the week, a word with an opposite or a name becomes another, in
-    that order of preference; else, with `negate`, the sentence is negated.
+    First numbers, months, days of the week and words with an opposite become others, from left to
+    right; then names, then what stands in parentheses; last the sentence is negated. The further
+    back, the more easily a model loses the change when it writes a question of it.
     """
-    ways: tuple[Callable[[str, str, random.Random], Iterator[Change]], ...] = (
-        _other_number,
-        _other_word,
-        _other_name,
-    )
-    for way in (*ways, _negated) if negate else ways:
-        found = [one for one in way(sentence, passage, draw) if one.text != sentence]
-        if found:
-            return draw.choice(found)
-    return None
+    ways = (_other_number, _other_word, _other_name)
+    aside = [range(*match.span()) for match in _ASIDE.finditer(sentence)]
+    made = [
+        (any(match.start() in span for span in aside), way is _other_name, match, new)
+        for way in ways
+        for match, new in way(sentence, passage, draw)
+        if new != match[0]
+    ]
+    made.sort(key=lambda one: (*one[:2], one[2].start()))
+    edits = [(match, new) for *_, match, new in made]
+    return [_with(sentence, match, new) for match, new in (*edits, *_negated(sentence))]
 
 
-def _other_number(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
+def _other_number(sentence: str, passage: str, draw: random.Random) -> _Edits:
     for match in _NUMBER.finditer(sentence):
         other = _number(match[0], draw)
         if other != match[0] and not re.search(rf"(?<!\d){re.escape(other)}(?!\d)", passage):
-            yield _with(sentence, match, other)
+            yield match, other
     for series in (_SPELLED, _MONTHS, _DAYS):
         for match in re.finditer(rf"\b(?:{'|'.join(series)})\b", sentence):
             left = [word for word in series if not re.search(rf"\b{word}\b", passage)]
             if left:
-                yield _with(sentence, match, draw.choice(left))
+                yield match, draw.choice(left)
 
 
 def _number(text: str, draw: random.Random) -> str:
@@ -109,27 +117,27 @@ def _number(text: str, draw: random.Random) -> str:
     return f"{other:,}" if "," in text else str(other)
 
 
-def _other_word(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
+def _other_word(sentence: str, passage: str, draw: random.Random) -> _Edits:
     for match in re.finditer(r"\b[a-z]+\b", sentence):
         other = _SWAPPED.get(match[0])
         if other and not re.search(rf"\b{other}\b", sentence):
-            yield _with(sentence, match, other)
+            yield match, other
 
 
-def _other_name(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
+def _other_name(sentence: str, passage: str, draw: random.Random) -> _Edits:
     # A single word may be anything: of the "Doppler" of a method and a place nothing is said.
     held = {match[0] for match in _NAME.finditer(passage) if " " in match[0]}
     for match in _NAME.finditer(sentence):
         words_ = len(match[0].split())
         others = sorted(n for n in held if n not in sentence and len(n.split()) == words_)
         if others:
-            yield _with(sentence, match, draw.choice(others))
+            yield match, draw.choice(others)
 
 
-def _negated(sentence: str, passage: str, draw: random.Random) -> Iterator[Change]:
+def _negated(sentence: str) -> _Edits:
     match = _NEGATED.search(sentence) or _POSITIVE.search(sentence)
     if match and not _CLAUSE.search(sentence, 0, match.start()):
-        yield _with(sentence, match, match[1] if match.re is _NEGATED else f"{match[1]} not")
+        yield match, match[1] if match.re is _NEGATED else f"{match[1]} not"
 
 
 def _with(sentence: str, match: re.Match[str], text: str) -> Change:

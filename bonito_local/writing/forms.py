@@ -19,7 +19,7 @@ from bonito_local.backends.base import Line, Lines
 from bonito_local.errors import UsageError
 from bonito_local.passages.sentences import Sentence, candidates
 from bonito_local.tasks import CONTEXT, TASK_TYPES
-from bonito_local.writing.contrast import Change, changed
+from bonito_local.writing.contrast import Change, changes
 from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Assignment
 
@@ -169,25 +169,18 @@ class Form:
 # Of one passage asked for several times for each row.
 @lru_cache(maxsize=256)
 def _false(passage: str, number: int, alone: bool) -> tuple[tuple[Sentence, Change], ...]:
-    """Return sentences with one thing changed; those that had to be negated come last.
+    """Return sentences with one thing changed, each in its likeliest way before any in another.
 
-    A model that writes a question of one easily loses its "not".
+    Those that are negated come last.
     """
-    whole = candidates(passage, alone=alone)
-    ways = [
-        (sentence, changed(sentence.text, passage, _draw(number, sentence), negate=negate))
-        for negate in (False, True)
-        for sentence in whole
+    made = [
+        (change.negates, at, sentence, change)
+        for sentence in candidates(passage, alone=alone)
+        for at, change in enumerate(
+            changes(sentence.text, passage, random.Random(f"{number} {sentence.start}"))
+        )
     ]
-    made = dict[Sentence, Change]()
-    for sentence, change in ways:
-        if change:
-            made.setdefault(sentence, change)
-    return tuple(made.items())
-
-
-def _draw(number: int, sentence: Sentence) -> random.Random:
-    return random.Random(f"{number} {sentence.start}")
+    return tuple((s, change) for _, _, s, change in sorted(made, key=lambda one: one[:2]))
 
 
 def request(ask: str, sentence: str) -> str:

@@ -108,7 +108,9 @@ def test_no_engine_is_asked_where_no_row_can_come(store: Store) -> None:
         ledger = run(store, engine, writer=EvidenceWriter(), texts=texts, round_trip=False)
         assert len(engine.asked) == (TEXT in texts)
     assert (ledger.planned, ledger.pending, ledger.accepted) == (4, 0, 1)
-    assert [(c.outcome, c.reason, c.samples) for c in ledger.reasons()] == [("rejected", UNCLEAR, 3)]
+    assert [(c.outcome, c.reason, c.samples) for c in ledger.reasons()] == [
+        ("rejected", UNCLEAR, 3)
+    ]
     assert store._db.execute("SELECT count(*) FROM earlier").fetchone() == (0,)
 
 

@@ -41,6 +41,12 @@ _POSITIVE = re.compile(r"\b(is|are|was|were|may|must|can|could|will|would|shall|
 _CLAUSE = re.compile(
     r"\b(?:if|when|unless|because|although|while|where|who|which|that|as|only|until)\b", re.I
 )
+# "Within two minutes" is true of eight as well: what is beyond a bound need not be false.
+_BOUND = re.compile(
+    r"\b(?:within|up to|at (?:most|least)|than|over|under|above|below|before|after|by|until|since"
+    r"|maximum of|minimum of|about|around|approximately|nearly|almost)\W+(?:\w+\W+)?$",
+    re.IGNORECASE,
+)
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w'-]+(?: [A-Z][\w'-]+)*")
 
@@ -76,7 +82,8 @@ def changes(sentence: str, passage: str, draw: random.Random) -> list[Change]:
 
     First numbers, months, days of the week and words with an opposite become others, from left to
     right; then names, then what stands in parentheses; last the sentence is negated. The further
-    back, the more easily a model loses the change when it writes a question of it.
+    back, the more easily a model loses the change when it writes a question of it. Bounds
+    ("within 3 days") stay as they are.
     """
     ways = (_other_number, _other_word, _other_name)
     aside = [range(*match.span()) for match in _ASIDE.finditer(sentence)]
@@ -85,6 +92,7 @@ def changes(sentence: str, passage: str, draw: random.Random) -> list[Change]:
         for way in ways
         for match, new in way(sentence, passage, draw)
         if new != match[0]
+        and not (way is _other_number and _BOUND.search(sentence[: match.start()]))
     ]
     made.sort(key=lambda one: (*one[:2], one[2].start()))
     edits = [(match, new) for *_, match, new in made]

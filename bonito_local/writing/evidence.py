@@ -12,7 +12,7 @@ from bonito_local.backends.base import Completion, Line, Lines
 from bonito_local.checks.answers import question_in
 from bonito_local.checks.text import content
 from bonito_local.errors import UsageError
-from bonito_local.passages.sentences import Sentence, candidates, leans
+from bonito_local.passages.sentences import Sentence, leans
 from bonito_local.tasks import PIPE, TaskType, defuse, task_type
 from bonito_local.writing.claims import VERDICTS, claim_of_lines
 from bonito_local.writing.forms import Fields, Form
@@ -75,13 +75,11 @@ class EvidenceWriter:
         if choice.label == "neutral":
             given = _NEUTRAL
         begun = f"Task: {name}\n{sentence}{given}{asked.lead}"
-        # Another sentence each time, and of the likeliest rows more are right than of drawn ones.
-        fresh = assignment.sample < len(candidates(assignment.passage, alone=True))
         return Ask(
             _about(assignment) + begun,
             asked.shape(assignment),
             ("\n\n", "\nTask:"),
-            greedy=fresh and not assignment.attempt,
+            greedy=asked.fresh(assignment),
         )
 
     def written(self, assignment: Assignment, done: Completion) -> Completion:

@@ -104,6 +104,16 @@ class Form:
         turn = (assignment.turn + assignment.attempt) * assignment.of + assignment.sample
         return Choice(label, found[turn % len(found)])
 
+    def fresh(self, assignment: Assignment) -> bool:
+        """Whether nothing was asked about the sentence before, in this form and by this job.
+
+        Of the likeliest rows more are right than of those that are drawn; what is asked again has
+        to be drawn, to come out otherwise.
+        """
+        found = candidates(assignment.passage, alone=self.alone) if self.sentence else []
+        asked = assignment.attempt * assignment.of + assignment.sample
+        return asked < max(1, len(found))
+
     def request(self, choice: Choice) -> str:
         """Return what is asked for."""
         return request(self.asks[choice.label], choice.shown)

@@ -24,6 +24,11 @@ from bonito_local.writing.contrast import changes
         ("He has the right to Doppler.", {None}),
         ("If dogs are loud, call us.", {None}),  # the condition is no claim
         ("Birds sing.", {None}),
+        ("Call within 3 days.", {None}),  # it is true of 6 days too
+        ("Take up to 39 weeks.", {None}),
+        ("It costs more than 900 pounds.", {None}),
+        ("It left by 4 June.", {None}),
+        ("It cost 900 pounds more.", {f"It cost {n} pounds more." for n in (450, 1350, 1800)}),
     ],
 )
 def test_one_thing_is_changed(sentence: str, possible: set[str | None]) -> None:
@@ -53,7 +58,7 @@ def test_any_text(sentence: str) -> None:
 
 
 def test_what_is_kept_most_easily_is_changed_first() -> None:
-    sentence = "In 1990 (by 3 votes) the council of New Delhi was open on Monday."
+    sentence = "In 1990 (with 3 votes) the council of New Delhi was open on Monday."
     made = changes(sentence, f"{sentence} It met Bob Ray.", random.Random(0))
     assert [one.old for one in made] == ["1990", "open", "Monday", "New Delhi", "3", "was"]
     assert [one.negates for one in made] == [*[False] * 5, True]

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bonito_local.checks.rules import check
+from bonito_local.passages.sentences import candidates
 from bonito_local.tasks import CONTEXT, TASK_TYPES, Pair, TaskType, task_type
 from bonito_local.writing.forms import Form
 from bonito_local.writing.promptset import package_prompts
@@ -107,6 +108,17 @@ def test_samples_are_about_different_sentences() -> None:
         assert f"Sentence: {one.text}" in made.request(
             made.choose(about("exqa", chosen.index(one), 4))
         )
+
+
+def test_the_likeliest_row_is_asked_for_until_a_sentence_comes_again() -> None:
+    made = form_of("exqa")
+    count = len(candidates(PASSAGE))
+    fresh = [made.fresh(about("exqa", sample, count + 2)) for sample in range(count + 2)]
+    assert fresh == [*[True] * count, False, False]
+    again = [replace(about("exqa"), attempt=attempt) for attempt in range(count + 1)]
+    assert [made.fresh(one) for one in again] == [*[True] * count, False]
+    whole = form_of("summarization")
+    assert [whole.fresh(about("summarization", sample, 2)) for sample in range(2)] == [True, False]
 
 
 def test_labels_are_balanced_and_a_false_one_has_a_changed_sentence() -> None:

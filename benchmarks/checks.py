@@ -44,7 +44,7 @@ from bonito_local.writing.writer import Assignment, Claim
 # In the order in which a job asks them.
 STAGES = ("rules", "rules of the writer", "search", "second reading")
 _OF_WRITER = (
-    *(evidence.LEANS, evidence.TOO_LITTLE, evidence.TOO_MUCH),
+    *(evidence.TOO_LITTLE, evidence.TOO_MUCH, evidence.UNLIKELY),
     *(instruct.COPIED, instruct.UNCHANGED, instruct.OUTSIDE),
 )
 

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 
 from bonito_local.backends.base import Backend, Completion
+from bonito_local.backends.likelihood import Scorer
 from bonito_local.jobs.exchange import Exchange
 from bonito_local.jobs.store import Result
 
@@ -14,6 +15,11 @@ _CHECKS = 64  # rows that wait for the verifier, before it is asked
 
 def draw(backend: Backend, exchange: Exchange) -> Generator[Completion, None, None]:
     """Yield completions until nothing follows from them any more."""
+    with _scorer(backend) as exchange.scorer:
+        yield from _drawn(backend, exchange)
+
+
+def _drawn(backend: Backend, exchange: Exchange) -> Generator[Completion, None, None]:
     while True:
         with _closing(backend.generate(exchange)) as completions:
             for completion in completions:
@@ -34,6 +40,17 @@ def results(backend: Backend, exchange: Exchange) -> Generator[Result, None, Non
             _, result, ended = exchange.take(completion)
             if ended:
                 yield result
+
+
+@contextmanager
+def _scorer(backend: Backend) -> Iterator[Scorer | None]:
+    """Yield what tells how likely an engine's model finds a text, while it writes, or None."""
+    opened = getattr(backend, "scorer", None)
+    if opened is None:
+        yield None
+        return
+    with closing(opened()) as scorer:
+        yield scorer
 
 
 def _unasked(exchange: Exchange) -> Iterator[Completion]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import groupby
 
 from bonito_local.backends.base import Backend, Completion, Lines, Request, Sample, Sampling, Shape
+from bonito_local.backends.likelihood import Scorer
 from bonito_local.backends.registry import holds_lines
 from bonito_local.errors import BackendError
 from bonito_local.jobs.guided import shape_of
@@ -95,6 +96,8 @@ class Exchange:
     Attributes:
         checks: requests for the verifier, where there is one.
         unasked: ends of samples that no engine is asked for, as no row can come of them.
+        scorer: tells how likely the model finds a text; None where its engine cannot, while it
+            writes.
     """
 
     manner: Manner
@@ -104,6 +107,7 @@ class Exchange:
     checks: deque[Request] = field(default_factory=deque)
     following: deque[Request] = field(default_factory=deque)
     unasked: deque[Completion] = field(default_factory=deque)
+    scorer: Scorer | None = None
     _asked: dict[str, _Asked] = field(default_factory=dict)
 
     def plan(self, pending: Iterable[Pending], count: int) -> None:
@@ -153,7 +157,7 @@ class Exchange:
         if entry.checked:
             result = _verdict(*entry.checked, completion)
         else:
-            result = self._judge(entry, key, completion)
+            result = self._unlikely(entry, completion, self._judge(entry, key, completion))
             if result.outcome == "accepted" and self._check(entry, completion, result):
                 return first, result, False
         retries = self.manner.judge.thresholds.retries or 0
@@ -219,6 +223,17 @@ class Exchange:
             result = replace(result, outcome="rejected", reason=why)
         sentence = writer.evidence(assignment)
         return replace(result, evidence=(sentence.start, sentence.end)) if sentence else result
+
+    def _unlikely(self, entry: _Asked, completion: Completion, result: Result) -> Result:
+        """Reject an accepted row that the model itself finds unlikely."""
+        if self.scorer is None or result.outcome != "accepted":
+            return result
+        writer = self.manner.writer
+        assignment = replace(entry.assignment, sample=completion.sample)
+        found = list(self.scorer.score(writer.telling(assignment, completion)))
+        whole = [one for one in found if one]
+        why = writer.unlikely(whole) if whole and len(whole) == len(found) else None
+        return replace(result, outcome="rejected", reason=why) if why else result
 
     def _check(self, entry: _Asked, completion: Completion, result: Result) -> bool:
         """Ask for a row's answer again; false where it cannot be, or need not."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bonito_local.backends.base import Completion
+from bonito_local.backends.likelihood import Likelihood
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import PIPE, TaskType, format_prompt
 from bonito_local.writing.claims import claim_of_row
@@ -34,6 +37,14 @@ class BonitoWriter:
 
     def fault(self, assignment: Assignment, done: Completion) -> str | None:
         """Return None: nothing but the task type was asked for."""
+        return None
+
+    def telling(self, assignment: Assignment, done: Completion) -> list[tuple[str, str]]:
+        """Return nothing: it was not measured whether its model knows."""
+        return []
+
+    def unlikely(self, found: Sequence[Likelihood]) -> str | None:
+        """Return None."""
         return None
 
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:

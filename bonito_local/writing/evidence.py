@@ -6,9 +6,11 @@ the model gets the first ones. A GGUF says by `bonito.writer = "evidence"` that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bonito_local.backends.base import Completion, Line, Lines
+from bonito_local.backends.likelihood import Likelihood
 from bonito_local.checks.answers import question_in
 from bonito_local.checks.text import content
 from bonito_local.errors import UsageError
@@ -37,8 +39,12 @@ _GIVEN = {
 UNCLEAR = "no sentence is clear by itself"
 TOO_LITTLE = "question says too little of its sentence"
 TOO_MUCH = "question says what its sentence does not"
+UNLIKELY = "the model itself finds it unlikely"
 _LEAST_SAID = 0.45
+# Nats: of a question's token, on average, and half of what its answer costs (RESULTS.md).
+_MOST_SURPRISE = 1.1
 _NEUTRAL = "Label: neutral\n"
+_TOLD = (*_ORDER, "ynqa")
 EVIDENCE_TASKS = (*_ORDER, "ynqa", "nli", "te", "qa", "summarization")
 
 
@@ -112,6 +118,26 @@ class EvidenceWriter:
         known = content(choice.shown) | content(assignment.heading)
         judged = assignment.task.short in _GIVEN
         return TOO_MUCH if judged and content(subject) - known else None
+
+    def telling(self, assignment: Assignment, done: Completion) -> list[tuple[str, str]]:
+        """Return the question after its sentence alone, and the answer after both."""
+        asked = self._form(assignment.task)
+        fields = asked.fields(done.text)
+        if not fields or assignment.task.short not in _TOLD:
+            return []
+        # A false row's answer is "yes" to the sentence that was changed.
+        question, answer = fields["question"], fields.get("answer", "yes")
+        text = f"Text:\n{defuse(asked.choose(assignment).shown)}\n\n"
+        return [
+            (f"{text}Question:", f" {question}"),
+            (f"{text}Task: answer\nQuestion: {question}\nAnswer:", f" {answer}"),
+        ]
+
+    def unlikely(self, found: Sequence[Likelihood]) -> str | None:
+        """Return why the model, by its own probabilities, does not stand by a row."""
+        question, answer = found
+        surprise = -question.mean - answer.total / 2
+        return UNLIKELY if surprise > _MOST_SURPRISE else None
 
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
         """Return the row's question or statement, and its answer."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from bonito_local.backends.base import Completion, Line, Lines
+from bonito_local.backends.likelihood import Likelihood
 from bonito_local.checks.standing import points_outside
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
@@ -130,6 +132,14 @@ class InstructWriter:
         fields = asked.fields(done.text) if asked else None
         said = self.prompts.conversation
         return fault(asked, said, assignment, fields) if asked and fields else None
+
+    def telling(self, assignment: Assignment, done: Completion) -> list[tuple[str, str]]:
+        """Return nothing: models that follow instructions are asked again instead."""
+        return []
+
+    def unlikely(self, found: Sequence[Likelihood]) -> str | None:
+        """Return None."""
+        return None
 
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
         """Return the row's question or statement, and its answer."""

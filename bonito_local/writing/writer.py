@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from bonito_local.backends.base import Completion, Lines
+from bonito_local.backends.likelihood import Likelihood
 from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import TaskType
 
@@ -89,6 +91,15 @@ class Writer(Protocol):
 
     def fault(self, assignment: Assignment, done: Completion) -> str | None:
         """Return why a row cannot be right, by what it was to be; None where nothing tells."""
+
+    def telling(self, assignment: Assignment, done: Completion) -> list[tuple[str, str]]:
+        """Return beginnings, and what follows them, whose likelihood tells whether a row is right.
+
+        Empty where nothing tells.
+        """
+
+    def unlikely(self, found: Sequence[Likelihood]) -> str | None:
+        """Return why a row cannot be right, by the likelihood of what `telling` returned."""
 
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
         """Return what a row says of its passage; None where that cannot be asked again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import pytest
 from scripted import Scripted, spec
 
 from bonito_local.backends.base import Lines, Request
+from bonito_local.backends.likelihood import Likelihood
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import ModelError
 from bonito_local.jobs.exchange import NOT_REPRODUCED, Verifier
@@ -18,7 +19,7 @@ from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.store import Store, place
 from bonito_local.passages.types import Passage
-from bonito_local.writing.evidence import UNCLEAR, EvidenceWriter
+from bonito_local.writing.evidence import UNCLEAR, UNLIKELY, EvidenceWriter
 from bonito_local.writing.instruct import InstructWriter
 from bonito_local.writing.writer import Writer
 
@@ -112,6 +113,38 @@ def test_no_engine_is_asked_where_no_row_can_come(store: Store) -> None:
         ("rejected", UNCLEAR, 3)
     ]
     assert store._db.execute("SELECT count(*) FROM earlier").fetchone() == (0,)
+
+
+class Judging(Scripted):
+    """Finds what is said of the deposit unlikely."""
+
+    def scorer(self) -> Judging:
+        self.scored: list[tuple[str, str]] = []
+        return self
+
+    def score(self, texts: Iterable[tuple[str, str]]) -> Iterator[Likelihood | None]:
+        for begun, text in texts:
+            self.scored.append((begun, text))
+            yield Likelihood(-9.0 if "deposit" in text else -0.1, 1)
+
+
+def test_a_row_that_its_model_finds_unlikely_is_written_anew(store: Store) -> None:
+    def answer(request: Request, _: int) -> str:
+        thing, amount = ("deposit", "1,200") if "deposit for" in about(request) else ("rent", "900")
+        return f" {amount} pounds\nQuestion: How much is the {thing} of the flat in Leeds a month?"
+
+    text = "The deposit for the flat in Leeds is 1,200 pounds. The rent in Leeds is 900 pounds."
+    engine = Judging(answer)
+    ledger = run(store, engine, writer=EvidenceWriter(), texts=[text], round_trip=False)
+    assert ledger.accepted == 1
+    ((reason,),) = store._db.execute("SELECT reason FROM earlier")
+    assert reason == UNLIKELY
+    assert [said for _, said in engine.scored] == [
+        " How much is the deposit of the flat in Leeds a month?",
+        " 1,200 pounds",
+        " How much is the rent of the flat in Leeds a month?",
+        " 900 pounds",
+    ]
 
 
 def test_nothing_is_asked_again_where_the_user_says_so(store: Store) -> None:

@@ -362,7 +362,6 @@ config = TrainConfig("bonito", base, data, out / "ddp", rank=8, alpha=16, learni
 train(config, processes)
 train(replace(config, output=out / "shard", shard=True), processes)
 
-import os
 import torch
 from datetime import timedelta
 from torch.distributed.distributed_c10d import _get_default_group
@@ -385,8 +384,8 @@ loss.backward()
 held()
 del group, model, layers, loss
 processes.leave()
-tasks = [Path("/proc/self/task", task, "comm").read_text() for task in os.listdir("/proc/self/task")]
-assert not [name for name in tasks if "gloo" in name]
+threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert not [name for name in threads if "gloo" in name]
 """
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bonito_local.backends.base import Completion
+from bonito_local.backends.likelihood import Likelihood
 from bonito_local.errors import UsageError
 from bonito_local.jobs.prompts import writer_of
 from bonito_local.tasks import parse_completion, task_type
 from bonito_local.writing.claims import agrees
-from bonito_local.writing.evidence import TOO_LITTLE, UNCLEAR, EvidenceWriter
+from bonito_local.writing.evidence import TOO_LITTLE, UNCLEAR, UNLIKELY, EvidenceWriter
 from bonito_local.writing.writer import Assignment, Claim
 
 PASSAGE = "The rent of the flat is paid on the first day of each month by transfer."
@@ -131,6 +132,35 @@ def test_a_passage_without_a_sentence_that_is_clear_by_itself(
     task: str, passage: str, why: str | None
 ) -> None:
     assert WRITER.unfit(about(task, passage)) == why
+
+
+def test_what_tells_whether_a_row_is_likely() -> None:
+    question = "How is the rent of the flat paid on the first day of each month?"
+    row = done(f" by transfer\nQuestion: {question}")
+    text = f"Text:\n{PASSAGE}\n\n"
+    assert WRITER.telling(about("exqa"), row) == [
+        (f"{text}Question:", f" {question}"),
+        (f"{text}Task: answer\nQuestion: {question}\nAnswer:", " by transfer"),
+    ]
+    asked = [about("ynqa", sample=sample) for sample in range(2)]
+    told = [WRITER.telling(one, done(" Is it?")) for one in asked]
+    assert [answer for _, (_, answer) in told] == [" yes", " yes"]
+    shown = {begun for (begun, _), _ in told}  # the sentence as it was shown, one with a change
+    assert len(shown) == 2
+    assert f"{text}Question:" in shown
+    for task in ("qa", "nli", "summarization"):  # of these it was not measured
+        assert WRITER.telling(about(task), row) == []
+
+
+@pytest.mark.parametrize(
+    ("question", "tokens", "answer", "why"),
+    [(-8.0, 10, -0.5, None), (-8.0, 10, -0.7, UNLIKELY), (-12.0, 10, 0.0, UNLIKELY)],
+)
+def test_a_row_that_the_model_finds_unlikely(
+    question: float, tokens: int, answer: float, why: str | None
+) -> None:
+    found = [Likelihood(question, tokens), Likelihood(answer, 3)]
+    assert WRITER.unlikely(found) == why
 
 
 def test_the_response_to_an_instruction_is_asked_for_as_an_answer() -> None:

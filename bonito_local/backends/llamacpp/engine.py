@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bonito_local.backends.base import Completion, Request
 from bonito_local.backends.exclusive import Exclusive
+from bonito_local.backends.likelihood import Scorer
 from bonito_local.backends.llamacpp.context import Context, cell_bytes
 from bonito_local.backends.llamacpp.generation import Generation, Stats
 from bonito_local.backends.llamacpp.machine import available_memory
@@ -79,6 +80,15 @@ class LlamaCpp:
             raise BackendError("The engine is closed.", "Open the model again.")
         with self._exclusive:
             yield from Generation(self._context, self.stats, requests).run()
+
+    def scorer(self) -> Scorer:
+        """Open what tells how likely the model finds a text, also while rows are generated.
+
+        Close it before the engine.
+        """
+        from bonito_local.backends.llamacpp import scoring
+
+        return scoring.Scorer(self)
 
     def close(self) -> None:
         """Free the model's memory."""

@@ -35,10 +35,11 @@ class Account:
 class Made:
     """How an export is made: which format and splits, whether without provenance, of which rows.
 
-    `rows` says in words which rows of the job are in it.
+    `rows` says in words which rows of the job are in it, `reasoned` that they have reasoning.
     """
 
     format: str = "hf"
     split: Split = field(default_factory=Split)
     strip_source: bool = False
     rows: str = "accepted by the checks or by a person"
+    reasoned: bool = False

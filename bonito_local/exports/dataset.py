@@ -22,7 +22,7 @@ from bonito_local import __version__
 from bonito_local.exports.account import Account, Made
 from bonito_local.exports.card import dataset_card
 from bonito_local.exports.formats import Format, Record, find_format
-from bonito_local.exports.row import COLUMNS, SHARED, Row, document_of
+from bonito_local.exports.row import COLUMNS, SHARED, Row, document_of, reasoned
 from bonito_local.exports.staging import Staging
 from bonito_local.exports.tables import Shards, Table, open_table
 from bonito_local.exports.tally import Tally
@@ -72,7 +72,7 @@ def write_dataset(
     }
     with Staging(folder, about) as staging:
         with ExitStack() as stack:
-            sheets = _Sheets(staging, stack, form, made.strip_source)
+            sheets = _Sheets(staging, stack, form, made)
             for name in made.split.names if len(made.split.shares) == 1 else ():
                 sheets.of(name)  # A dataset without rows has its file all the same.
             for row in rows:
@@ -98,13 +98,15 @@ def write_dataset(
 class _Sheets:
     """The files that rows go to, each opened with its first row."""
 
-    def __init__(self, staging: Staging, stack: ExitStack, form: Format, bare: bool) -> None:
+    def __init__(self, staging: Staging, stack: ExitStack, form: Format, made: Made) -> None:
         self.splits: dict[str, list[tuple[Table, Record]]] = {}
         self._staging = staging
         self._stack = stack
         self._form = form
-        self._bare = bare
-        self._columns = SHARED if bare else (form.columns or COLUMNS)
+        self._bare = made.strip_source
+        self._columns = SHARED if self._bare else (form.columns or COLUMNS)
+        if made.reasoned:
+            self._columns = reasoned(self._columns)
         self._record = _columns(self._columns)
         self._whole = self._open(form.whole, "jsonl", self._columns) if form.whole else None
 

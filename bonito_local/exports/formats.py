@@ -21,22 +21,39 @@ Record = Callable[[Row], dict[str, Any]]
 
 
 def _messages(row: Row) -> dict[str, Any]:
+    asked, answer = _turns(row)
+    if row.reasoning is not None:
+        # In every row: a reader of JSON takes the keys of the first ones for those of all.
+        answer["reasoning_content"] = row.reasoning
+    return {"messages": [asked, answer]}
+
+
+def _openai(row: Row) -> dict[str, Any]:
+    return {"messages": _turns(row)}
+
+
+def _turns(row: Row) -> list[dict[str, str]]:
     turns = (("user", row.input), ("assistant", row.output))
-    return {"messages": [{"role": role, "content": text} for role, text in turns]}
+    return [{"role": role, "content": text} for role, text in turns]
+
+
+def _answer(row: Row) -> str:
+    """The output, after the reasoning in the marks that most models think between."""
+    return f"<think>\n{row.reasoning}\n</think>\n\n{row.output}" if row.reasoning else row.output
 
 
 def _sharegpt(row: Row) -> dict[str, Any]:
-    turns = (("human", row.input), ("gpt", row.output))
+    turns = (("human", row.input), ("gpt", _answer(row)))
     return {"conversations": [{"from": who, "value": text} for who, text in turns]}
 
 
 def _alpaca(row: Row) -> dict[str, Any]:
-    return {"instruction": row.input, "input": "", "output": row.output}
+    return {"instruction": row.input, "input": "", "output": _answer(row)}
 
 
 def _prompt_completion(row: Row) -> dict[str, Any]:
     # The line end is the prompt's: tokenizers never join it with the completion's first letters.
-    return {"prompt": row.input + "\n", "completion": row.output}
+    return {"prompt": row.input + "\n", "completion": _answer(row)}
 
 
 def _dpo(row: Row) -> dict[str, Any]:
@@ -176,7 +193,7 @@ FORMATS: tuple[Format, ...] = (
         record=_messages,
         beside=_axolotl,
     ),
-    Format("openai", "chat JSONL for OpenAI's fine-tuning", record=_messages, least=10),
+    Format("openai", "chat JSONL for OpenAI's fine-tuning", record=_openai, least=10),
 )
 
 

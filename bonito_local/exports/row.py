@@ -21,7 +21,8 @@ class Row:
     `sample` its index among the passage's n. `outcome` and `reason` are what the checks said;
     `agreement`, `support` and `gain` are the model's own scores of it, where it was asked.
     `decision`, `decision_reason`, `score`, `tags` and `note` are what a person did; `edited`
-    tells that a person wrote `input` or `output`.
+    tells that a person wrote `input` or `output`. `reasoning` leads from the passage to the output;
+    empty where none was kept, None in a job that asks for none.
     """
 
     id: str
@@ -60,9 +61,11 @@ class Row:
     score: int | None
     tags: str
     note: str
+    reasoning: str | None = None
 
 
-COLUMNS: tuple[str, ...] = tuple(Row.__slots__)
+REASONING = "reasoning"  # a column of jobs that ask for it alone
+COLUMNS: tuple[str, ...] = tuple(name for name in Row.__slots__ if name != REASONING)
 # All that is left of a row that is to be shared without saying where it came from.
 SHARED = ("input", "output", "task_type")
 # Beside a row in a trainer's own format: everything but its texts.
@@ -75,6 +78,17 @@ REVIEWED = (
     *("note", "outcome", "reason", *SCORES, "source", "page", "heading", "evidence", "passage"),
 )
 
+
+def reasoned(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return columns with the reasoning behind the output."""
+    at = columns.index("output") + 1
+    return (*columns[:at], REASONING, *columns[at:])
+
+
+REASONED_MEANING = (
+    f"`{REASONING}`",
+    "what leads from the passage to the output; empty where none was kept",
+)
 MEANINGS: tuple[tuple[str, str], ...] = (
     ("`id`", "the row's name: the same in every export, until the model writes it anew"),
     ("`input`, `output`", "the instruction, passage included where it is needed; its response"),

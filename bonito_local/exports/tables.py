@@ -159,6 +159,7 @@ def schema(columns: Sequence[str]) -> pa.Schema:
 
     types = {
         "str": pa.string(),
+        "str | None": pa.string(),
         "int": pa.int64(),
         "int | None": pa.int64(),
         "float": pa.float64(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bonito_local.exports.account import Made
 from bonito_local.exports.blocks import Block, Code, Section, Table
 from bonito_local.exports.formats import find_format
-from bonito_local.exports.row import MEANINGS
+from bonito_local.exports.row import MEANINGS, REASONED_MEANING, REASONING
 
 _LOAD = Code(
     "from datasets import load_dataset\n\n"
@@ -32,7 +32,10 @@ def usage(made: Made) -> list[Section]:
     found = [Section("How to use it", (kind, _HOW.get(form.name, _LOAD)))]
     if not made.strip_source:
         known = (*MEANINGS, _ORIGIN) if form.compares else MEANINGS
-        meanings = [row for row in known if not form.columns or _names(row[0]) & {*form.columns}]
+        if made.reasoned and not form.record:
+            known = (known[0], known[1], REASONED_MEANING, *known[2:])
+        shown = {*form.columns, REASONING}
+        meanings = [row for row in known if not form.columns or _names(row[0]) & shown]
         where = "provenance/" if form.record else ""
         told = f"Columns of {where or 'the rows'}; `ledger.json` says how every planned row ended, "
         told += (

@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,57 @@ def test_csv_is_read_by_a_spreadsheet(written: Path) -> None:
     assert all(line["input"] == texts[line["id"]] for line in found)
 
 
+REASONED = [row(0, reasoning="It says so."), row(1, reasoning="")]
+
+
+@pytest.mark.parametrize(
+    ("form", "place"),
+    [
+        ("alpaca", lambda line: line["output"]),
+        ("llama-factory", lambda line: line["output"]),
+        ("sharegpt", lambda line: line["conversations"][1]["value"]),
+        ("prompt-completion", lambda line: line["completion"]),
+    ],
+)
+def test_reasoning_stands_before_the_answer(
+    form: str, place: Callable[[dict[str, Any]], str], tmp_path: Path
+) -> None:
+    write_dataset(tmp_path, REASONED, account(), Made(form, reasoned=True))
+    answers = [place(line) for line in lines(tmp_path / "train.jsonl")]
+    assert answers == ["<think>\nIt says so.\n</think>\n\nA", "A"]
+    assert "reasoning" not in lines(tmp_path / "provenance" / "train.jsonl")[0]
+
+
+@pytest.mark.parametrize("form", ["messages", "axolotl"])
+def test_reasoning_is_a_part_of_the_assistants_message(form: str, tmp_path: Path) -> None:
+    write_dataset(tmp_path, REASONED, account(), Made(form, reasoned=True))
+    turns = [line["messages"][1] for line in lines(tmp_path / "train.jsonl")]
+    assert turns == [
+        {"role": "assistant", "content": "A", "reasoning_content": "It says so."},
+        {"role": "assistant", "content": "A", "reasoning_content": ""},
+    ]
+
+
+def test_reasoning_is_left_out_where_readers_refuse_it(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "openai", REASONED, account(), Made("openai", reasoned=True))
+    turn = lines(tmp_path / "openai" / "train.jsonl")[0]["messages"][1]
+    assert turn == {"role": "assistant", "content": "A"}
+    pairs = [preference(one, rejected="B") for one in REASONED]
+    write_dataset(tmp_path / "dpo", pairs, account(), Made("dpo", reasoned=True))
+    assert [line["chosen"] for line in lines(tmp_path / "dpo" / "train.jsonl")] == ["A", "A"]
+
+
+def test_without_its_source_a_row_keeps_its_reasoning(tmp_path: Path) -> None:
+    made = Made("jsonl", strip_source=True, reasoned=True)
+    write_dataset(tmp_path, REASONED, account(), made)
+    assert lines(tmp_path / "train.jsonl")[0] == {
+        "input": REASONED[0].input,
+        "output": "A",
+        "reasoning": "It says so.",
+        "task_type": "qa",
+    }
+
+
 @pytest.mark.parametrize("written", ["alpaca"], indirect=True)
 def test_alpaca(written: Path) -> None:
     pairs = {(r.input, r.output) for r in ROWS}
@@ -119,12 +171,23 @@ for row in rows:
     assert maybe_convert_to_chatml(row) == row
     assert row["prompt"].endswith("?\\n") and row["completion"].startswith("A")
 print(len(rows))
+# As templates of models that think do it.
+tokenizer.chat_template = (
+    "{% for m in messages %}{% if m.reasoning_content is string and m.reasoning_content %}"
+    "<think>{{ m.reasoning_content }}</think>{% endif %}{{ m['content'] }}|{% endfor %}")
+path = f"{sys.argv[1]}/reasoned/train.jsonl"
+rows = load_dataset("json", data_files=path, split="train", cache_dir=sys.argv[1])
+for row, thought in zip(rows, ("<think>It says so.</think>", ""), strict=True):
+    text = apply_chat_template(maybe_convert_to_chatml(row), tokenizer)["text"]
+    assert text == f"{row['messages'][0]['content']}|{thought}A|", text
+print(len(rows))
 """
 
 
 def test_trl_takes_conversations_and_prompts(tmp_path: Path) -> None:
     for name in ("messages", "sharegpt", "prompt-completion"):
         write_dataset(tmp_path / name, ROWS, account(), Made(name))
+    write_dataset(tmp_path / "reasoned", REASONED, account(), Made("messages", reasoned=True))
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", TRL, str(tmp_path)],
         capture_output=True,
@@ -132,7 +195,7 @@ def test_trl_takes_conversations_and_prompts(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["40", "40", "40"]
+    assert done.stdout.split() == ["40", "40", "40", "2"]
 
 
 # hiyouga/LLaMA-Factory, data/README.md: what a description of a dataset may say.

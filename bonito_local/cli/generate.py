@@ -55,6 +55,7 @@ _PATH = click.Path(path_type=Path)
     default=0.0,
     help="Share of exqa and qa rows to ask again of a passage without the answer: 0.1.",
 )
+@click.option("--reasoning", is_flag=True, help="Keep the reasoning that leads to each answer.")
 @click.option("--guided", is_flag=True, help="Draw only what parses and fits the task type.")
 @click.option("--labels", default="", help="The labels of topic_class: a,b,c.")
 @click.option("--balance", is_flag=True, help="As many rows of each label.")
@@ -94,6 +95,7 @@ def command(
     cover: bool,
     verifier: str,
     unanswerable: float,
+    reasoning: bool,
     guided: bool,
     labels: str,
     balance: bool,
@@ -132,6 +134,7 @@ def command(
         cover=cover,
         verifier=verifier,
         unanswerable=unanswerable,
+        reasoning=reasoning,
         guided=guided,
         labels=tuple(label.strip() for label in labels.split(",") if label.strip()),
         balance=balance,

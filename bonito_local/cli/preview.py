@@ -120,6 +120,7 @@ def _row(data: dict[str, Any], passage: dict[str, Any]) -> str:
     lines = [f"{data['task']} · {passage['source']} · {data['outcome']}{why}"]
     if data["instruction"]:
         lines += _wrapped(instruction, "  input   ") + _wrapped(data["response"], "  output  ")
+        lines += _wrapped(data["reasoning"], "  because ")
     else:
         lines += _wrapped(data["completion"], "  wrote   ")
     return "\n".join([*lines, ""])

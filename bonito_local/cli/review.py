@@ -213,6 +213,7 @@ def _readable(row: Shown) -> str:
         ("passage", textwrap.shorten(row.passage, 280)),
         ("input", instruction),
         ("output", row.response or (row.completion if not row.instruction else "")),
+        ("because", row.reasoning),
     )
     for name, told in parts:
         told = " ".join(told.split())

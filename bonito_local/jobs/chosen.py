@@ -79,6 +79,8 @@ _SCORE = """(SELECT c.value FROM scores c
 _CELLS: dict[str, str] = {
     "input": "coalesce(r.instruction, s.instruction)",
     "output": "coalesce(r.response, s.response)",
+    # It leads to what the model wrote, and not to what a person made of it.
+    "reasoning": "CASE WHEN r.instruction IS NULL THEN coalesce(s.reasoning, '') ELSE '' END",
     "task_type": "s.task",
     "sample": "s.sample",
     "passage": "p.text",
@@ -123,7 +125,8 @@ _OF_ROWS = Columns(
             **dict.fromkeys(SCORES, "number?"),
             **dict.fromkeys(
                 (
-                    *("input", "output", "task_type", "passage", "passage_sha256", "source"),
+                    *("input", "output", "reasoning", "task_type", "passage", "passage_sha256"),
+                    "source",
                     *("source_sha256", "heading", "outcome", "reason", "decision"),
                     *("decision_reason", "tags", "note"),
                 ),
@@ -200,6 +203,8 @@ class Chooser(Journal):
                 if found["outcome"] not in OUTCOMES:
                     raise ShapeError("a row has an outcome that there is not")
                 found["edited"] = bool(found["edited"])
+                if "reasoning" not in settings:
+                    del found["reasoning"]
                 of = (found["passage_sha256"], found["task_type"], found["sample"], attempt)
                 seed = sample_seed(int(settings["seed"]), *of)
                 row = Row(id=row_id(*of), seed=seed, **shared, **found)

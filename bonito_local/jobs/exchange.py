@@ -21,11 +21,13 @@ from bonito_local.jobs.store import Attempt, Pending, Result
 from bonito_local.tasks import TaskType
 from bonito_local.writing.bonito import BonitoWriter
 from bonito_local.writing.claims import agrees
+from bonito_local.writing.reasoning import TOKENS, Reading, kept, read
 from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Ask, Assignment, Claim, Writer
 
 NOT_REPRODUCED = "the answer is not reproduced"
 _ANSWER_TOKENS = 48
+REASONED_TOKENS = TOKENS + _ANSWER_TOKENS
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,15 @@ class Manner:
 
 
 @dataclass(frozen=True, slots=True)
+class _Checked:
+    """A row whose answer is asked for again, what it claims, and whether it is to be reasoned."""
+
+    result: Result
+    claim: Claim
+    reasons: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """A request with an engine.
 
@@ -84,7 +95,7 @@ class _Asked:
     samples: dict[int, int]
     count: int = 1
     earlier: tuple[Attempt, ...] = ()
-    checked: tuple[Result, Claim] | None = None
+    checked: _Checked | None = None
 
 
 @dataclass(slots=True)
@@ -155,7 +166,9 @@ class Exchange:
         if unfit:
             return first, Result(key, "rejected", unfit), True
         if entry.checked:
-            result = _verdict(*entry.checked, completion)
+            if self._check_plainly(entry, completion):
+                return first, entry.checked.result, False
+            result = self._verdict(entry, entry.checked, completion)
         else:
             result = self._unlikely(entry, completion, self._judge(entry, key, completion))
             if result.outcome == "accepted" and self._check(entry, completion, result):
@@ -237,30 +250,70 @@ class Exchange:
 
     def _check(self, entry: _Asked, completion: Completion, result: Result) -> bool:
         """Ask for a row's answer again; false where it cannot be, or need not."""
-        manner, verifier = self.manner, self.manner.verifier
-        if not manner.judge.thresholds.round_trip:
+        if not self.manner.judge.thresholds.round_trip:
             return False
         assignment = replace(entry.assignment, sample=completion.sample)
-        claim = manner.writer.claim(assignment, completion)
-        # A model takes small changes of a sentence for true: of its own it knows better.
-        if claim is None or (claim.sure and not verifier):
+        claim = self.manner.writer.claim(assignment, completion)
+        ask = self._reader.reread(assignment, claim) if claim else None
+        if claim is None or ask is None or (self._sure(claim) and not ask.reasons):
             return False
-        ask = (verifier or manner).writer.reread(assignment, claim)
+        name = f"{completion.request_id}/{completion.sample}/check"
+        checked = _Checked(result, claim, ask.reasons)
+        self._ask_again(name, ask, replace(entry, samples={completion.sample: result.id}), checked)
+        return True
+
+    def _check_plainly(self, entry: _Asked, completion: Completion) -> bool:
+        """Ask for the answer alone where a reasoning was too long to come to one."""
+        checked = entry.checked
+        if not checked or not checked.reasons or self._sure(checked.claim):
+            return False
+        if completion.finish_reason != "length" or read(completion.text).answer:
+            return False
+        assignment = replace(entry.assignment, sample=completion.sample)
+        ask = self._reader.reread(assignment, checked.claim, plainly=True)
         if ask is None:
             return False
-        sampling = rereading(manner.spec.sampling, ask)
+        entry = replace(entry, samples={completion.sample: checked.result.id})
+        name = f"{completion.request_id}/plainly"
+        self._ask_again(name, ask, entry, replace(checked, reasons=False))
+        return True
+
+    def _ask_again(self, name: str, ask: Ask, entry: _Asked, checked: _Checked) -> None:
+        manner, verifier = self.manner, self.manner.verifier
         request = Request(
-            f"{completion.request_id}/{completion.sample}/check",
+            name,
             ask.prompt,
-            sampling,
-            (Sample(completion.sample, 0),),
+            rereading(manner.spec.sampling, ask),
+            tuple(Sample(sample, 0) for sample in entry.samples),
             ask.shape if verifier or manner.holds else None,
         )
-        self._asked[request.id] = replace(
-            entry, samples={completion.sample: result.id}, count=1, checked=(result, claim)
-        )
+        self._asked[request.id] = replace(entry, count=1, checked=checked)
         (self.checks if verifier else self.following).append(request)
-        return True
+
+    def _verdict(self, entry: _Asked, checked: _Checked, again: Completion) -> Result:
+        """Judge a row by what its question was answered the second time."""
+        result, claim = checked.result, checked.claim
+        if again.finish_reason == "failed":
+            return result
+        reading = answered(again, reasons=checked.reasons)
+        if agrees(claim, reading.answer):
+            reasoning = kept(reading.reasoning, claim, entry.assignment)
+            return replace(result, reread=reading.answer, reasoning=reasoning)
+        if self._sure(claim):
+            return result
+        return replace(result, outcome="rejected", reason=NOT_REPRODUCED, reread=reading.answer)
+
+    @property
+    def _reader(self) -> Writer:
+        """How the model is asked that reads a row again."""
+        return (self.manner.verifier or self.manner).writer
+
+    def _sure(self, claim: Claim) -> bool:
+        """Whether no answer speaks against a row.
+
+        A model takes small changes of a sentence for true: of its own it knows better.
+        """
+        return claim.sure and not self.manner.verifier
 
     def _write_anew(self, entry: _Asked, key: int, sample: int, result: Result) -> None:
         pending = entry.pending
@@ -271,7 +324,15 @@ class Exchange:
 
 def rereading(usual: Sampling, ask: Ask) -> Sampling:
     """Return how the answer to a row's question is drawn: a short one."""
-    return replace(_drawn(usual, ask), n=1, stop=ask.stop, max_tokens=_ANSWER_TOKENS)
+    most = REASONED_TOKENS if ask.reasons else _ANSWER_TOKENS
+    return replace(_drawn(usual, ask), n=1, stop=ask.stop, max_tokens=most)
+
+
+def answered(again: Completion, *, reasons: bool) -> Reading:
+    """Return what a row's question was answered, and with which reasoning."""
+    if reasons:
+        return read(again.text)
+    return Reading("", answer_of(again.text, "Answer:").strip())
 
 
 def _empty(request: Request, sample: Sample) -> Completion:
@@ -280,13 +341,3 @@ def _empty(request: Request, sample: Sample) -> Completion:
 
 def _drawn(usual: Sampling, ask: Ask) -> Sampling:
     return replace(usual, temperature=0.0) if ask.greedy else usual
-
-
-def _verdict(result: Result, claim: Claim, again: Completion) -> Result:
-    """Judge a row by what its question was answered the second time."""
-    if again.finish_reason == "failed":
-        return result
-    answer = answer_of(again.text, "Answer:").strip()
-    if agrees(claim, answer):
-        return replace(result, reread=answer)
-    return replace(result, outcome="rejected", reason=NOT_REPRODUCED, reread=answer)

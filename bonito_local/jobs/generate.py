@@ -30,7 +30,7 @@ from bonito_local.jobs.ledger import Ledger
 from bonito_local.jobs.output import keep_air_gap
 from bonito_local.jobs.planning import read_documents
 from bonito_local.jobs.progress import Notify, Progress, Stop
-from bonito_local.jobs.prompts import BONITO, is_base, longest_passage, writer_of
+from bonito_local.jobs.prompts import BONITO, check_reasons, is_base, longest_passage, writer_of
 from bonito_local.jobs.runner import run_job
 from bonito_local.jobs.selection import select_by, selection
 from bonito_local.jobs.spec import JobSpec, check_sampling, drawing
@@ -154,7 +154,18 @@ def _check(wanted: Generation, again: bool) -> Model:
     check_elsewhere(wanted)
     find_verifier(wanted.verifier)
     check_share(wanted.unanswerable, wanted.tasks)
+    _check_reasoning(wanted)
     return check_engine(wanted)
+
+
+def _check_reasoning(wanted: Generation) -> None:
+    if not wanted.verifier:
+        check_reasons(wanted.prompt, wanted.reasoning)
+    if wanted.reasoning and wanted.checks.round_trip is False:
+        raise UsageError(
+            "Reasoning comes with the second reading of a row, which round_trip turns off.",
+            "Leave round_trip out, or reasoning.",
+        )
 
 
 def _note(store: Store, run: int, error: BaseException) -> None:
@@ -188,10 +199,11 @@ def _run(store: Store, wanted: Generation, model: Model, front: Front) -> Summar
             )
             with (
                 closing(open_engine(wanted, model, plan)) as backend,
-                open_verifier(wanted.verifier, plan) as verifier,
+                open_verifier(wanted.verifier, plan, reasoning=wanted.reasoning) as verifier,
             ):
                 prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
-                writer = writer_of(wanted.prompt, metadata(backend), prompts)
+                own = wanted.reasoning and not verifier
+                writer = writer_of(wanted.prompt, metadata(backend), prompts, reasoning=own)
                 if wanted.unanswerable and writer is BONITO and not verifier:
                     raise UsageError(
                         "A Bonito model does not say that a question has no answer.",
@@ -275,6 +287,7 @@ def _spec(
         instruct=writer is not BONITO,
         prompts_sha256=prompts.sha256,
         cover=wanted.cover,
+        reasoning=wanted.reasoning,
     )
 
 

@@ -43,7 +43,8 @@ class Generation:
     asked, one of `STYLES`, `prompts` a folder of prompts in place of the package's. With `cover`
     as many rows are planned as a passage has sentences to write about. `verifier` names a second
     model that rows are checked by; `unanswerable` is the share of rows whose question is asked
-    again of a passage that does not answer it. `guided` keeps every
+    again of a passage that does not answer it. With `reasoning` rows get the reasoning that led a
+    second reading to their answer. `guided` keeps every
     completion in its task type's shape, `labels` are topic_class's. `tune` and `reproducible` are
     as in `Plan`, `engine` is its `options`; `cluster` is where engines run.
     Of jobs that wait for an engine the one of highest `priority` is next. `checks` is what
@@ -68,6 +69,7 @@ class Generation:
     cover: bool = False
     verifier: str = ""
     unanswerable: float = 0.0
+    reasoning: bool = False
     guided: bool = False
     labels: tuple[str, ...] = ()
     tune: bool = False
@@ -194,7 +196,11 @@ _REQUEST = _of(
         **dict.fromkeys(("paths", "other_jobs", "evaluation", "labels"), _TEXTS),
         **dict.fromkeys(("model", "backend", "ocr", "prompt", "folder"), text),
         **dict.fromkeys(
-            ("hidden", "guided", "tune", "reproducible", "keep_repeats", "balance"), flag
+            (
+                *("hidden", "guided", "tune", "reproducible", "keep_repeats", "balance"),
+                "reasoning",
+            ),
+            flag,
         ),
         **dict.fromkeys(("limit", "passage_tokens", "target_tokens"), _COUNT),
         "column": maybe(text),

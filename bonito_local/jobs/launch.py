@@ -72,6 +72,7 @@ def save(wanted: Generation, file: Path) -> None:
         "verifier": wanted.verifier or None,
         "cover": wanted.cover or None,
         "unanswerable": wanted.unanswerable or None,
+        "reasoning": wanted.reasoning or None,
         "evaluation": [str(folder / path) for path in wanted.evaluation] or None,
         "other_jobs": [str(folder / path) for path in wanted.other_jobs] or None,
         "stop": list(wanted.sampling.stop) or None,

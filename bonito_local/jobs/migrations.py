@@ -214,6 +214,13 @@ MIGRATIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
                 WHERE question_of IS NOT NULL""",
         ),
     ),
+    (
+        "0011_reasoning",
+        (
+            # What led a second reading to the row's answer.
+            "ALTER TABLE samples ADD COLUMN reasoning TEXT",
+        ),
+    ),
 )
 
 

@@ -82,6 +82,7 @@ backend = {backend}   # the engine; `run --backend` names another
 # verifier = "FILE.gguf"   # a second model that rows are checked by
 # cover = true   # as many rows as a passage has sentences worth one
 # unanswerable = 0.1   # share of exqa and qa rows asked again of a passage without the answer
+# reasoning = true   # keep the reasoning that leads to each answer
 # guided = true   # draw only what parses and fits the task type
 # labels = ["a", "b"]   # the labels of topic_class
 # reproducible = true   # one row at a time: the same bits each run

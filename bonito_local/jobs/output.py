@@ -35,7 +35,8 @@ def write_output(store: Store, folder: Path, wanted: Export | None = None) -> Wr
 def made(store: Store, wanted: Export) -> Made:
     """How an export is made, as its card says it."""
     rows = told(store, wanted.choice)
-    return Made(wanted.format, wanted.split, wanted.strip_source, rows)
+    reasoned = "reasoning" in store.settings()
+    return Made(wanted.format, wanted.split, wanted.strip_source, rows, reasoned)
 
 
 def placing(store: Store, wanted: Export) -> Callable[[str], str]:

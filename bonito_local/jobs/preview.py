@@ -50,8 +50,8 @@ class Found:
     """Something the look came upon: `kind` says what, `data` holds its fields.
 
     Kinds: note (text), passage (text, source, page, heading, tokens), problem (source, title,
-    remedy), row (task, passage, outcome, reason, instruction, response, completion, tokens),
-    end (rows, seconds, density: passages in a byte of a document, by its kind).
+    remedy), row (task, passage, outcome, reason, instruction, response, reasoning, completion,
+    tokens), end (rows, seconds, density: passages in a byte of a document, by its kind).
     """
 
     kind: str
@@ -139,7 +139,8 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
     plan = replace(engine_plan(wanted, model), tune=False)
     with closing(open_backend(wanted.backend, model.file.path, plan)) as backend:
         prompts = read_prompts(Path(wanted.prompts) if wanted.prompts else None)
-        writer = writer_of(wanted.prompt, metadata(backend), prompts)
+        own = wanted.reasoning and not wanted.verifier  # a look needs no second model
+        writer = writer_of(wanted.prompt, metadata(backend), prompts, reasoning=own)
         for task in untrained_tasks(backend, wanted.tasks):
             yield "note", {"text": f"{model.file.name} was not trained on {task.short}."}
         passages: list[Passage] = []
@@ -173,6 +174,7 @@ def find(wanted: Generation, rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
                     "reason": result.reason,
                     "instruction": result.instruction or "",
                     "response": result.response or "",
+                    "reasoning": result.reasoning or "",
                     "completion": result.completion,
                     "tokens": result.completion_tokens,
                 },

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Literal
 
 from bonito_local.backends.base import Backend
+from bonito_local.errors import UsageError
+from bonito_local.jobs.exchange import REASONED_TOKENS
 from bonito_local.jobs.generation import Generation
 from bonito_local.models.fit import passage_tokens
 from bonito_local.writing.bonito import BonitoWriter
@@ -27,29 +29,52 @@ def writer_of(
     style: str,
     metadata: Mapping[str, object],
     prompts: PromptSet | None = None,
+    *,
+    reasoning: bool = False,
 ) -> Writer:
     """Return how to ask a model with this metadata; with "auto" by what it was made for.
 
-    `prompts` are the package's where none are given.
+    `prompts` are the package's where none are given. With `reasoning` the model reasons before it
+    answers a row's question.
 
     Raises:
         ModelError: its chat template cannot be used.
+        UsageError: it writes rows alone, and no reasoning, or the prompts do not ask for one.
     """
     prompts = prompts or package_prompts()
     if style == "evidence" or (style == "auto" and metadata.get("bonito.writer") == "evidence"):
+        check_reasons("evidence", reasoning)
         return EvidenceWriter(prompts)
     template = str(metadata.get("tokenizer.chat_template", ""))
     if style == "auto":
         chats = template or metadata.get("server.chat") or is_base(metadata)
         style = "instruct" if chats and not _is_bonito(metadata) else "bonito"
+    check_reasons(style, reasoning)
     if style == "bonito":
         return BONITO
     said = prompts.conversation
+    turns = said.shown(reasoning=reasoning)
+    if reasoning and not said.reasoning:
+        raise UsageError(
+            "The prompts do not ask for reasoning: conversation.toml has no reasoning.",
+            "Take it from the package's own (`bonito-local tasks --prompt`), or leave --reasoning "
+            "out.",
+        )
     if not template:
-        return InstructWriter(writer=plain_frame(said.system, said.turns), prompts=prompts)
+        around = plain_frame(said.system, turns)
+        return InstructWriter(writer=around, prompts=prompts, reasoning=reasoning)
     tokens = {name: str(metadata.get(f"tokenizer.{name}", "")) for name in _TOKENS}
     plain = frame(template, tokens=tokens)
-    return InstructWriter(plain, frame(template, said.system, said.turns, tokens), prompts)
+    return InstructWriter(plain, frame(template, said.system, turns, tokens), prompts, reasoning)
+
+
+def check_reasons(style: str, reasoning: bool) -> None:
+    """Raise UsageError where reasoning is asked of a model that is asked in this style."""
+    if reasoning and style in ("bonito", "evidence"):
+        raise UsageError(
+            "A model that was trained to write rows gives no reasoning.",
+            "Use one that follows instructions, or name such a one with --verifier.",
+        )
 
 
 def is_base(metadata: Mapping[str, object]) -> bool:
@@ -70,7 +95,8 @@ def longest_passage(backend: Backend, wanted: Generation, writer: Writer) -> int
         if writer is BONITO
         else [writer.ask(Assignment(task, _SENTENCE)).prompt for task in wanted.tasks]
     )
-    return passage_tokens(backend, wanted.sampling.max_tokens, wanted.passage_tokens, bare)
+    most = max(wanted.sampling.max_tokens, REASONED_TOKENS if wanted.reasoning else 0)
+    return passage_tokens(backend, most, wanted.passage_tokens, bare)
 
 
 def _is_bonito(metadata: Mapping[str, object]) -> bool:

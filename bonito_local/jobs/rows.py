@@ -22,7 +22,8 @@ _COLUMNS = """s.id, s.passage, s.task, s.sample, s.outcome, s.reason,
     coalesce(s.completion, ''), p.text, d.source, p.page, p.heading,
     coalesce(r.decision, ''), coalesce(r.reason, ''), r.instruction IS NOT NULL,
     r.score, coalesce(r.tags, ''), coalesce(r.note, ''),
-    s.evidence_start, s.evidence_end, coalesce(s.reread, '')"""
+    s.evidence_start, s.evidence_end, coalesce(s.reread, ''),
+    CASE WHEN r.instruction IS NULL THEN coalesce(s.reasoning, '') ELSE '' END"""
 _REVIEW = "LEFT JOIN reviews r ON r.sample = s.id AND r.attempt = s.attempt"
 _PLACE = "JOIN passages p ON p.id = s.passage JOIN documents d ON d.id = p.document"
 
@@ -32,7 +33,8 @@ class Shown:
     """A row with its passage, how it ended by itself, and what a person said of it.
 
     The sentence that it is about is `passage[evidence_start:evidence_end]`; `reread` is what its
-    question was answered when it was asked again.
+    question was answered when it was asked again, `reasoning` what led to that; of a row that a
+    person changed there is none.
     """
 
     id: int
@@ -57,6 +59,7 @@ class Shown:
     evidence_start: int | None = None
     evidence_end: int | None = None
     reread: str = ""
+    reasoning: str = ""
 
     @property
     def kept(self) -> bool:
@@ -73,7 +76,7 @@ _OF_SHOWN = Columns(
                 (
                     *("task", "outcome", "reason", "instruction", "response", "completion"),
                     *("passage", "source", "heading", "decision", "why", "tags", "note"),
-                    "reread",
+                    *("reread", "reasoning"),
                 ),
                 "text",
             ),

@@ -26,7 +26,8 @@ class JobSpec:
     most passages to plan, `keep_repeats` plans those too that repeat others. Of `engine`
     only what changes the weights matters,
     `adapter_sha256` being the adapter's hash. `prompts_sha256` is that of the prompts for a model
-    that is asked by instructions. With `cover`, a passage gets as many rows as it has sentences.
+    that is asked by instructions. With `cover`, a passage gets as many rows as it has sentences;
+    with `reasoning`, rows have the reasoning that leads to their answer.
     """
 
     tasks: tuple[TaskType, ...]
@@ -48,6 +49,7 @@ class JobSpec:
     prompts_sha256: str = ""
     cover: bool = False
     verifier_sha256: str = ""
+    reasoning: bool = False
 
     @property
     def lengths(self) -> Lengths:
@@ -85,6 +87,8 @@ class JobSpec:
         if self.instruct:
             settings["prompt"] = "instruct"
             settings["prompts"] = self.prompts_sha256[:16]
+        if self.reasoning:
+            settings["reasoning"] = "yes"
         if changed := self.checks.changed():
             settings["checks"] = changed
         changed_weights = {

@@ -59,7 +59,7 @@ class Result:
     `digest` and, where near-duplicates or the passage are looked for, `sketch` and `search` are
     set where the outcome is accepted. `evidence` is where the sentence stands that the row is
     about (start and end in the passage), `reread` what its question was answered the second time,
-    `earlier` how it ended before.
+    `reasoning` what led to that answer, `earlier` how it ended before.
     """
 
     id: int
@@ -75,6 +75,7 @@ class Result:
     search: Search | None = None
     evidence: tuple[int, int] | None = None
     reread: str | None = None
+    reasoning: str | None = None
     earlier: tuple[Attempt, ...] = ()
 
 
@@ -234,8 +235,8 @@ class Store(Likeness, Repeats, Retrieval, Borrowing, Chooser, Scores):
                 ends[outcome] += self._db.execute(
                     """UPDATE samples SET outcome = ?, reason = ?, completion = ?,
                        instruction = ?, response = ?, prompt_tokens = ?, completion_tokens = ?,
-                       digest = ?, evidence_start = ?, evidence_end = ?, reread = ?
-                       WHERE id = ? AND outcome = 'pending'""",
+                       digest = ?, evidence_start = ?, evidence_end = ?, reread = ?,
+                       reasoning = ? WHERE id = ? AND outcome = 'pending'""",
                     (
                         outcome,
                         storable(reason),
@@ -248,6 +249,7 @@ class Store(Likeness, Repeats, Retrieval, Borrowing, Chooser, Scores):
                         start,
                         end,
                         None if result.reread is None else storable(result.reread),
+                        None if result.reasoning is None else storable(result.reasoning),
                         result.id,
                     ),
                 ).rowcount
@@ -296,7 +298,7 @@ class Store(Likeness, Repeats, Retrieval, Borrowing, Chooser, Scores):
                     """UPDATE samples SET outcome = 'pending', reason = '', completion = NULL,
                        instruction = NULL, response = NULL, prompt_tokens = NULL,
                        completion_tokens = NULL, digest = NULL, evidence_start = NULL,
-                       evidence_end = NULL, reread = NULL,
+                       evidence_end = NULL, reread = NULL, reasoning = NULL,
                        attempt = attempt + (outcome != 'failed') WHERE outcome = ?""",
                     (outcome,),
                 ).rowcount

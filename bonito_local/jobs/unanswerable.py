@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bonito_local.backends.base import Completion, Request, Sample
 from bonito_local.backends.registry import holds_lines
@@ -20,7 +20,7 @@ from bonito_local.checks.sketch import sketch
 from bonito_local.checks.text import content, numbers, without_passage
 from bonito_local.errors import BackendError, UsageError
 from bonito_local.jobs.borrowed import Answered, Borrowed
-from bonito_local.jobs.exchange import Verifier, rereading
+from bonito_local.jobs.exchange import Verifier, answered, rereading
 from bonito_local.jobs.judging import CONTAMINATED, Judge
 from bonito_local.jobs.progress import Notify, Progress, Stop
 from bonito_local.jobs.recorder import Recorder
@@ -28,7 +28,7 @@ from bonito_local.jobs.spec import JobSpec
 from bonito_local.jobs.store import Result, Store, place
 from bonito_local.tasks import PIPE, Pair, TaskType, task_type
 from bonito_local.writing.claims import NOT_STATED
-from bonito_local.writing.thinking import answer_of
+from bonito_local.writing.reasoning import kept
 from bonito_local.writing.writer import Assignment, Claim
 
 ANSWERED = "the other passage may answer it"
@@ -36,6 +36,15 @@ LEFT_OUT = "its question was left out"
 TASKS = ("exqa", "qa")  # of a yes-no question the answer is yes or no
 _NOTHING = re.compile(rf"\W*{NOT_STATED}\W*", re.IGNORECASE)
 _NOTIFY_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A sample whose question was put to the reader, the row that it is of, and its texts."""
+
+    sample: Borrowed
+    row: Answered
+    pair: Pair
 
 
 def check_share(share: float, tasks: Sequence[TaskType]) -> None:
@@ -101,7 +110,7 @@ def add_unanswerable(
     ledger, recorder, start = store.ledger(), Recorder(store), time.monotonic()
     done = ledger.planned - ledger.pending
     told = Progress("generating", store.passage_count(), 0, ledger.planned, done)
-    asked: dict[str, tuple[Borrowed, Pair]] = {}
+    asked: dict[str, _Waiting] = {}
     holds = holds_lines(reader.backend.name)
 
     def requests() -> Iterator[Request]:
@@ -113,12 +122,13 @@ def add_unanswerable(
                 recorder.put(Result(sample.id, "rejected", LEFT_OUT))
                 continue
             instruction = row.instruction.replace(row.passage, sample.passage)
-            asked[request.id] = sample, Pair(instruction, NOT_STATED)
+            asked[request.id] = _Waiting(sample, row, Pair(instruction, NOT_STATED))
             yield request
 
     try:
         for completion in reader.backend.generate(requests()):
-            recorder.put(_judged(*asked.pop(completion.request_id), completion, judge))
+            waiting = asked.pop(completion.request_id)
+            recorder.put(_judged(waiting, completion, judge, reasons=spec.reasoning))
             if stop():
                 break
             ends, seconds = recorder.ends, time.monotonic() - start
@@ -140,9 +150,7 @@ def _request(sample: Borrowed, reader: Verifier, spec: JobSpec, *, holds: bool) 
     row = sample.row
     if row is None or row.passage not in row.instruction:
         return None
-    where = place(sample.source, sample.heading)
-    assignment = Assignment(task_type(sample.task), sample.passage, where)
-    ask = reader.writer.reread(assignment, Claim("question", question_of(row), NOT_STATED))
+    ask = reader.writer.reread(*_claim(sample, row))
     if ask is None:
         return None
     drawing = rereading(spec.sampling, ask)
@@ -150,12 +158,21 @@ def _request(sample: Borrowed, reader: Verifier, spec: JobSpec, *, holds: bool) 
     return Request(f"{sample.id}/unanswerable", ask.prompt, drawing, (Sample(0, 0),), shape)
 
 
-def _judged(sample: Borrowed, pair: Pair, completion: Completion, judge: Judge) -> Result:
+def _claim(sample: Borrowed, row: Answered) -> tuple[Assignment, Claim]:
+    """Return what a sample is about, and that its passage does not tell."""
+    where = place(sample.source, sample.heading)
+    assignment = Assignment(task_type(sample.task), sample.passage, where)
+    return assignment, Claim("question", question_of(row), NOT_STATED)
+
+
+def _judged(waiting: _Waiting, completion: Completion, judge: Judge, *, reasons: bool) -> Result:
     """Return how a sample ended, by what its question was answered."""
+    sample, pair = waiting.sample, waiting.pair
     tokens = completion.prompt_tokens, completion.completion_tokens
     if completion.finish_reason == "failed":
         return Result(sample.id, "failed", completion.error, prompt_tokens=tokens[0])
-    answer = answer_of(completion.text, "Answer:").strip()
+    reading = answered(completion, reasons=reasons)
+    answer = reading.answer
     said = pair.instruction, pair.response
     written = f"\n{PIPE}\n".join(said)
     result = Result(sample.id, "rejected", ANSWERED, written, *said, *tokens, reread=answer)
@@ -165,4 +182,7 @@ def _judged(sample: Borrowed, pair: Pair, completion: Completion, judge: Judge) 
         return replace(result, reason=CONTAMINATED)
     least = judge.thresholds.near_duplicate
     alike = sketch(pair, sample.passage, least) if least else None
-    return replace(result, outcome="accepted", reason="", digest=pair_digest(pair), sketch=alike)
+    assignment, claim = _claim(sample, waiting.row)
+    reasoning = kept(reading.reasoning, claim, assignment)
+    result = replace(result, outcome="accepted", reason="", reasoning=reasoning)
+    return replace(result, digest=pair_digest(pair), sketch=alike)

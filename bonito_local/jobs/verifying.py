@@ -33,8 +33,12 @@ def find_verifier(name: str) -> ModelFile | None:
 
 
 @contextmanager
-def open_verifier(name: str, plan: Plan) -> Iterator[OpenVerifier | None]:
+def open_verifier(
+    name: str, plan: Plan, *, reasoning: bool = False
+) -> Iterator[OpenVerifier | None]:
     """Load the model of that name beside the one that writes; yields None where it is empty.
+
+    With `reasoning` it reasons before it answers.
 
     Raises:
         BonitoError: it cannot be loaded, or cannot answer questions.
@@ -45,7 +49,7 @@ def open_verifier(name: str, plan: Plan) -> Iterator[OpenVerifier | None]:
         return
     own = replace(plan, model_sha256=model.sha256, n=1, tune=False, options=EngineOptions())
     with closing(open_backend("llamacpp", model.path, own)) as backend:
-        writer = writer_of("auto", metadata(backend))
+        writer = writer_of("auto", metadata(backend), reasoning=reasoning)
         if writer is BONITO:
             raise UsageError(
                 f"{model.name} writes rows, and was not trained to answer questions.",

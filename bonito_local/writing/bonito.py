@@ -51,7 +51,7 @@ class BonitoWriter:
         """Return the question of the instruction and its response."""
         return claim_of_row(assignment.task, assignment.passage, done.text)
 
-    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
+    def reread(self, assignment: Assignment, claim: Claim, *, plainly: bool = False) -> Ask | None:
         """Return None: it writes rows, and was not trained to answer a question alone."""
         return None
 

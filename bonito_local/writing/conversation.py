@@ -18,7 +18,9 @@ class Conversation:
     Attributes:
         system: what the model is told first.
         turns: what a user asks and what a model answers, in turns.
+        reasoned: turns that show reasoning, too: the others, with some more.
         checks: requests for the answer to a question or the truth of a statement, by kind.
+        reasoning: what is added to such a request where the answer is to be reasoned.
         answers: all that is written in the turns, to know a copy by.
         names: words of the texts of the turns that a row of another text does not hold.
     """
@@ -28,14 +30,24 @@ class Conversation:
     checks: Mapping[str, str]
     answers: tuple[str, ...]
     names: frozenset[str] = frozenset()
+    reasoned: tuple[tuple[str, str], ...] = ()
+    reasoning: str = ""
+
+    def shown(self, *, reasoning: bool) -> tuple[tuple[str, str], ...]:
+        """Return the turns, with those that show reasoning where it is asked for."""
+        return self.reasoned if reasoning else self.turns
 
 
 _EXCHANGE = record(
     {"written": text}, dict.fromkeys(("task", "label", "sentence", "check", "about"), text)
 )
-_TEXT = record({"text": text, "heading": text, "exchanges": list_of(_EXCHANGE)})
+_TEXT = record(
+    {"text": text, "heading": text, "exchanges": list_of(_EXCHANGE)},
+    {"reasoned": list_of(_EXCHANGE)},
+)
 _SHAPE = record(
-    {"system": text, "checks": map_of(text), "texts": list_of(_TEXT)}, {"names": list_of(text)}
+    {"system": text, "checks": map_of(text), "texts": list_of(_TEXT)},
+    {"names": list_of(text), "reasoning": text},
 )
 
 
@@ -45,22 +57,32 @@ def parse_conversation(data: Mapping[str, Any], form: Callable[[str], Form | Non
     Raises:
         UsageError: something lacks in it.
     """
-    turns, answers = [], []
+    turns, reasoned, answers = [], [], []
     try:
         _SHAPE(data, "it")
+        checks = data["checks"]
+        reasoning = data.get("reasoning", "")
+        asking = {kind: reasoned_check(check, reasoning) for kind, check in checks.items()}
         for shown in data["texts"]:
             begun = about(shown["text"], shown["heading"])
-            for exchange in shown["exchanges"]:
+            exchanges = [(exchange, checks) for exchange in shown["exchanges"]]
+            more = [(exchange, asking) for exchange in shown.get("reasoned", ())]
+            for at, (exchange, requests) in enumerate([*exchanges, *more]):
                 written = exchange["written"].strip()
-                turns.append((begun + _request(exchange, data["checks"], form), written))
+                turn = (begun + _request(exchange, requests, form), written)
+                reasoned.append(turn)
+                if at < len(exchanges):
+                    turns.append(turn)
                 answers += [line.partition(":")[2].strip() for line in written.splitlines()]
                 begun = ""  # The text stands above already.
         return Conversation(
             data["system"],
             tuple(turns),
-            dict(data["checks"]),
+            dict(checks),
             tuple(answers),
             frozenset(data.get("names", ())),
+            tuple(reasoned),
+            reasoning,
         )
     except (KeyError, ShapeError) as error:
         raise UsageError(
@@ -84,6 +106,11 @@ def _request(
     if asked is None:
         raise KeyError(exchange["task"])
     return request(asked.asks[exchange.get("label", "")], exchange.get("sentence", ""))
+
+
+def reasoned_check(check: str, reasoning: str) -> str:
+    """Return a request for an answer that asks for reasoning first."""
+    return f"{check}\n{reasoning}"
 
 
 def question(ask: str, kind: str, asked: str) -> str:

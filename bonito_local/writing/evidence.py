@@ -143,7 +143,7 @@ class EvidenceWriter:
         """Return the row's question or statement, and its answer."""
         return claim_of_lines(self._form(assignment.task), assignment, done.text)
 
-    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
+    def reread(self, assignment: Assignment, claim: Claim, *, plainly: bool = False) -> Ask | None:
         """Return the question for the model to answer; it was not trained to judge statements."""
         if claim.kind == "statement":
             return None

@@ -13,9 +13,10 @@ from bonito_local.passages.sentences import Sentence
 from bonito_local.tasks import CONTEXT, LABELS, PIPE, TaskType, defuse
 from bonito_local.writing.chat import Frame
 from bonito_local.writing.claims import VERDICTS, claim_of_lines
-from bonito_local.writing.conversation import Conversation, about, question
+from bonito_local.writing.conversation import Conversation, about, question, reasoned_check
 from bonito_local.writing.forms import Fields, Form
 from bonito_local.writing.promptset import PromptSet, package_prompts
+from bonito_local.writing.reasoning import REASONING
 from bonito_local.writing.thinking import answer_of
 from bonito_local.writing.writer import Ask, Assignment, Claim
 
@@ -40,6 +41,7 @@ _PARTS = re.compile(
 )
 _NEXT = re.compile(r"\n[*#\s]*(?:instruction|question|text)[*\s]*:", re.IGNORECASE)
 _STOPS = ("\nText:", "\nSentence:")  # a model that goes on with another example
+_CHECK_STOPS = ("\nText:", "\nQuestion:", "\nStatement:")  # the same, of checks
 COPIED = "copied from the prompt"
 UNCHANGED = "what makes it false is lost"
 OUTSIDE = "statement points outside itself"
@@ -59,11 +61,13 @@ class InstructWriter:
         plain: around a request that stands for itself.
         writer: around a request to fill in a form, after the conversation.
         prompts: the forms and the conversation.
+        reasoning: whether a claim's answer is to be reasoned first.
     """
 
     plain: Frame = field(default_factory=Frame)
     writer: Frame = field(default_factory=Frame)
     prompts: PromptSet = field(default_factory=package_prompts)
+    reasoning: bool = False
 
     def shared(self, task: TaskType) -> bool:
         """Whether it is one of the user's: a form asks about another sentence for each sample."""
@@ -146,11 +150,21 @@ class InstructWriter:
         asked = self._form(assignment.task)
         return claim_of_lines(asked, assignment, done.text) if asked else None
 
-    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
+    def reread(self, assignment: Assignment, claim: Claim, *, plainly: bool = False) -> Ask | None:
         """Return the claim as a request about the passage, which the model has read already."""
-        request = question(self.prompts.conversation.checks[claim.kind], claim.kind, claim.text)
+        said = self.prompts.conversation
+        check = said.checks[claim.kind]
+        reasons = self.reasoning and not plainly
+        if reasons:
+            check = reasoned_check(check, said.reasoning)
+        request = question(check, claim.kind, claim.text)
         passage = about(defuse(assignment.passage.strip()), defuse(assignment.heading))
         line = Line("Answer", VERDICTS.get(claim.kind, ()))
+        if reasons:
+            prompt = self.writer.around(passage + request, REASONING, "\n")
+            shape = Lines((Line(REASONING.removesuffix(":")), line))
+            stops = (*_CHECK_STOPS, *self.writer.stops)
+            return Ask(prompt, shape, stops, greedy=True, reasons=True)
         prompt = self.writer.around(passage + request, "Answer:", "\n")
         return Ask(prompt, Lines((line,)), ("\n", *self.writer.stops), greedy=True)
 

@@ -47,12 +47,14 @@ class Ask:
         shape: held to while decoding, where the engine can.
         stop: texts that end the completion.
         greedy: the likeliest completion is asked for, not one that is drawn.
+        reasons: the completion is a line of reasoning, then one with the answer.
     """
 
     prompt: str
     shape: Lines | None = None
     stop: tuple[str, ...] = ()
     greedy: bool = False
+    reasons: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +106,11 @@ class Writer(Protocol):
     def claim(self, assignment: Assignment, done: Completion) -> Claim | None:
         """Return what a row says of its passage; None where that cannot be asked again."""
 
-    def reread(self, assignment: Assignment, claim: Claim) -> Ask | None:
-        """Return how to ask this model for a claim's answer; None where it cannot be asked."""
+    def reread(self, assignment: Assignment, claim: Claim, *, plainly: bool = False) -> Ask | None:
+        """Return how to ask this model for a claim's answer; None where it cannot be asked.
+
+        `plainly` asks for no reasoning, though the job may.
+        """
 
     def beginning(self, task: TaskType, passage: str, instruction: str) -> str:
         """Return what to ask for the response to an instruction.

@@ -212,7 +212,7 @@ def test_a_job_makes_them_at_its_end(wanted: Generation, monkeypatch: pytest.Mon
         return f" {found[0]} pounds" if found[1] == "pounds" else " not stated"
 
     monkeypatch.setattr(job, "open_engine", lambda *_: Scripted(answer))
-    monkeypatch.setattr(job, "writer_of", lambda *_: InstructWriter())
+    monkeypatch.setattr(job, "writer_of", lambda *_, **__: InstructWriter())
     summary = generate(wanted)
     rows = [json.loads(line) for line in (wanted.output / "rows.jsonl").read_text().splitlines()]
     assert (summary.rows, summary.ledger.accepted) == (COUNT + 4, COUNT + 4)
@@ -224,7 +224,7 @@ def test_a_bonito_model_needs_a_verifier(
     wanted: Generation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(job, "open_engine", lambda *_: ENGINE)
-    monkeypatch.setattr(job, "writer_of", lambda *_: BONITO)
+    monkeypatch.setattr(job, "writer_of", lambda *_, **__: BONITO)
     with pytest.raises(UsageError, match="does not say that a question has no answer"):
         generate(wanted)
 

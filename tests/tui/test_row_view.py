@@ -46,3 +46,8 @@ def test_a_row_without_a_sentence_shows_its_answer() -> None:
 def test_what_a_question_was_answered_again() -> None:
     assert "Answered again: at midnight" in row_text(replace(ROW, reread="at midnight")).plain
     assert "Answered again" not in row_text(ROW).plain
+
+
+def test_what_led_to_the_answer() -> None:
+    assert "Because: It opens late." in row_text(replace(ROW, reasoning="It opens late.")).plain
+    assert "Because" not in row_text(ROW).plain

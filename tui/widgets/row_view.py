@@ -84,6 +84,8 @@ def row_text(row: Shown) -> Content:
         pieces.append((f"\nNote: {row.note}", WARN))
     if row.instruction:
         pieces += [("\n\n", ""), (shortened(row), ""), ("\n→ ", DIM), (row.response, GOOD)]
+        if row.reasoning:
+            pieces.append((f"\n\nBecause: {row.reasoning}", DIM))
     else:
         pieces += [("\n\nThe model wrote: ", DIM), (row.completion or "nothing", "")]
     return content(pieces)

@@ -6,7 +6,7 @@ from pathlib import Path
 from bonito_local.backends.registry import BACKENDS
 from bonito_local.checks.rules import REASONS
 from bonito_local.exports.formats import FORMATS
-from bonito_local.exports.row import COLUMNS
+from bonito_local.exports.row import COLUMNS, REASONING
 from bonito_local.jobs.newjob import write_job
 from bonito_local.tasks import TASK_TYPES
 
@@ -24,7 +24,7 @@ def test_every_check_is_described() -> None:
 def test_every_format_and_column_is_described() -> None:
     text = page("exports.md")
     assert [form.name for form in FORMATS if f"`{form.name}`" not in text] == []
-    columns = set(COLUMNS) - {"input", "output", "task_type"}
+    columns = {*COLUMNS, REASONING} - {"input", "output", "task_type"}
     assert [name for name in columns if f"`{name}`" not in text] == []
 
 

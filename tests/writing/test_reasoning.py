@@ -37,6 +37,7 @@ def test_a_completion_is_reasoning_and_an_answer(written: str, reasoning: str, a
     [
         ("The text says that the rent in Leeds is 900 pounds a month.", RENT),
         ("The tenant may keep 2 cats, and 3 is more than that.", CATS),
+        ("The tenant may keep 2 animals.", Claim("question", "How many cats?", "two")),
         ("The tenant may keep 2 cats, so the statement is false.", CATS),
         ("It names the rent and cats, but no garden.", GARDEN),
     ],

@@ -81,6 +81,8 @@ class EvidenceWriter:
         if choice.label == "neutral":
             given = _NEUTRAL
         begun = f"Task: {name}\n{sentence}{given}{asked.lead}"
+        # Of the likeliest rows of a small model more are right than of those that are drawn; what
+        # is asked again has to be drawn, to come out otherwise.
         return Ask(
             _about(assignment) + begun,
             asked.shape(assignment),

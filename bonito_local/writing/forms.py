@@ -105,11 +105,7 @@ class Form:
         return Choice(label, found[turn % len(found)])
 
     def fresh(self, assignment: Assignment) -> bool:
-        """Whether nothing was asked about the sentence before, in this form and by this job.
-
-        Of the likeliest rows more are right than of those that are drawn; what is asked again has
-        to be drawn, to come out otherwise.
-        """
+        """Whether nothing was asked about the sentence before, in this form and by this job."""
         found = candidates(assignment.passage, alone=self.alone) if self.sentence else []
         asked = assignment.attempt * assignment.of + assignment.sample
         return asked < max(1, len(found))

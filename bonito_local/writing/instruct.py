@@ -85,8 +85,7 @@ class InstructWriter:
                 asked.choose(assignment)
             )
             prompt = self.writer.around(request, asked.lead, "\n")
-            stop = (*_STOPS, *self.writer.stops)
-            return Ask(prompt, asked.shape(assignment), stop, greedy=asked.fresh(assignment))
+            return Ask(prompt, asked.shape(assignment), (*_STOPS, *self.writer.stops))
         if task.templates:
             asked_text = self._instruction(assignment).replace(CONTEXT, text)
             return Ask(self.plain.around(asked_text, plainly="\n\n"), stop=self.plain.stops)

@@ -101,6 +101,7 @@ def test_whatever_a_request_says_its_job_file_says(tmp_path: Path) -> None:
         verifier="second",
         cover=True,
         unanswerable=0.25,
+        reasoning=True,
         guided=True,
         labels=("a", "b"),
         tune=False,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
 _ROLES = frozenset(("navigation", "search", "menu", "menubar", "toolbar", "tablist"))
+_DIALOGS = frozenset(("dialog", "alertdialog"))  # that a script opens
 _NEVER = frozenset(("html", "body", "main"))  # what holds the text, whatever its class is
 # Words of a class or an id that say what an element is for. Those of the first kind are left out
 # where they are short, those of the second where most of their words are links as well.
@@ -28,11 +29,12 @@ _BANNERS = re.compile(
     r"cookies?|consent|gdpr|onetrust|cmp|cybotcookiebotdialog|skip|skiplinks?|breadcrumbs?"
     r"|pagination|pager|sharing|sharebar|sharedaddy|addthis|a2a|socials?|newsletter|signup|paywall"
     r"|editsection|noprint|advert|advertisement|ads|adsense|jumplink|backtotop|printfriendly"
+    r"|modal|popup|lightbox|vjs|jwplayer|mejs|catlinks|printfooter|jump"
 )
 _LISTS = re.compile(
     r"nav|navi|navbar|navbox|navigation|menus?|sidebar|footer|header|masthead|topbar|toolbar"
     r"|related|recommended|recommendations|trending|popular|tags?|share|social|categories"
-    r"|widgets?|toc|links?|promo|teasers?|outbrain|taboola|meta|byline|subscribe|banner|popup|modal"
+    r"|widgets?|toc|links?|promo|teasers?|outbrain|taboola|meta|byline|subscribe|banner"
 )
 _COMMENTS = re.compile(r"comments?|commentlist|disqus|respond|livefyre|coral")
 # The first line of a box that leads to other stories.
@@ -46,16 +48,26 @@ _TEASERS = re.compile(
     r"|mehr zum thema|das könnte (?:sie|dich) auch interessieren|meistgelesen|lesen sie auch"
     r"|(?:à )?lire aussi|sur le même sujet|les plus lus|más (?:sobre|leídas|noticias)[\w ]{0,30}"
     r"|te puede interesar|(?:notas|tópicos|temas) relacionad[oa]s|mais lidas[\w ]{0,20}"
-    r"|leia (?:mais|também)|leggi anche|lees ook",
+    r"|leia (?:mais|também)|leggi anche|lees ook|(?:don['’]t|do not) miss|see (?:more|also)"
+    r"|more from (?:the )?[\w ]{2,30}|explore further|related (?:videos?|roundups?|slide ?shows?)"
+    r"|(?:most|also) (?:read|viewed|popular|shared) (?:in|on|this|stories|articles)[\w ]{0,20}"
+    r"|(?:latest|popular|featured|recent|other) (?:videos?|articles?|stories|posts?|slide ?shows?)"
+    r"|recent (?:slide ?shows?|articles|stories|news|posts)|next article"
+    r"|what['’]s (?:next|trending)",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"[A-Za-z][a-z0-9]+|[A-Z]+|[a-z0-9]+")
 _SHORT_BANNER = 150  # words
 _FIRST = 80  # characters, of a box's first line
+_FEWEST_TEASERS = 3  # of a box that leads to other pages
+_LONGEST_TEASER, _LONGEST_LEAD = 90, 35  # words for each: all, those in paragraphs
+_DENSE = 25  # words for each link: fewer are no prose
 _LINKED = 0.5  # share of the words in links: more is a menu
 _LIST_LINKED, _FEWEST_LINKS, _LONGEST_LINK = 0.75, 3, 9  # of a list without a name, and its links
+_MANY_LINKS, _ALL_LINKED = 20, 0.95  # of such a list in the main text
 _MOST_OF_PAGE = 0.5  # of the words outside links: what would leave out more is no menu
 _LEAST_PROSE = 100  # words: of a main text that is known by its title, and beside comments
+_ARTICLE_SHARE = 0.8  # of the words outside links and asides, of an article in the main element
 _MAIN_SHARE = 0.6  # of the words outside links, that the main element holds
 _MAINS = (  # how pages name their main text, the surest way first
     "main, [role=main]",
@@ -75,6 +87,7 @@ class _Size:
     links: int = 0
     headings: int = 0
     titles: int = 0  # headings of the first level
+    teasers: int = 0  # headings that are a link to another page
     prose: int = 0  # words in paragraphs
     first: str = ""  # line of text
 
@@ -131,6 +144,8 @@ def _sizes(root: LexborNode) -> dict[int, _Size]:
         size = sizes[node.mem_id] = open_sizes.pop()
         if node.tag == "p":
             size.prose = size.plain()
+        elif size.words and size.linked == size.words and _is_heading(node):
+            size.teasers = int(_leads_away(node))
         if open_sizes:
             outer = open_sizes[-1]
             outer.words += size.words
@@ -138,14 +153,42 @@ def _sizes(root: LexborNode) -> dict[int, _Size]:
             outer.links += size.links
             outer.headings += size.headings
             outer.titles += size.titles
+            outer.teasers += size.teasers
             outer.prose += size.prose
 
     walk(root, enter, leave)
     return sizes
 
 
+def _leads_away(heading: LexborNode) -> bool:
+    """Whether a heading that is a link leads to another page, not to itself."""
+    link = heading.css_first("a")
+    above = heading.parent
+    while link is None and above is not None:
+        link = above if above.tag == "a" else None
+        above = above.parent
+    return link is not None and not attribute(link, "href").startswith("#")
+
+
 def _main(root: LexborNode, sizes: dict[int, _Size], total: int) -> LexborNode | None:
-    """Return the element that a page declares as its main text, where it holds most of it."""
+    """Return the element that a page declares as its main text.
+
+    That is one that holds most of the page's words, or its title. An article in it that holds
+    most of its words, asides not counted, is the main text where it has the page's title.
+    """
+    main = _declared_main(root, sizes, total)
+    if main is None or main.tag == "article":
+        return main
+    asides = (sizes[node.mem_id].plain() for node in main.css("aside") if node.mem_id in sizes)
+    least = _ARTICLE_SHARE * (sizes[main.mem_id].plain() - sum(asides))
+    for node in main.css("article"):
+        size = sizes.get(node.mem_id)
+        if size and size.titles == 1 and size.plain() >= max(least, _LEAST_PROSE):
+            return node
+    return main
+
+
+def _declared_main(root: LexborNode, sizes: dict[int, _Size], total: int) -> LexborNode | None:
     for selector in _MAINS:
         nodes = [node for node in root.css(selector) if node.mem_id in sizes]
         for node in nodes[:1]:
@@ -190,6 +233,7 @@ class _Picker:
         self.picked: dict[int, str] = {}
         self._sizes = sizes
         self._prose = max((size.prose for size in sizes.values()), default=0)
+        self._total = total
         self._most = _MOST_OF_PAGE * total
         self._main = main
         self._around: set[int] = set()  # what holds the main text
@@ -213,7 +257,11 @@ class _Picker:
         if (
             not inside
             and size.plain() < max(1, self._most)
-            and (self._is_menu(node, size) or _leads_elsewhere(tag_of(node), size))
+            and (
+                self._is_menu(node, size)
+                or _leads_elsewhere(tag_of(node), size)
+                or self._is_teasers(node, size)
+            )
         ):
             self._pick(node, size)
             return False
@@ -239,28 +287,52 @@ class _Picker:
             return False
         if tag == "nav" or role in _ROLES:
             return True
+        if role in _DIALOGS:
+            return size.plain() <= _SHORT_BANNER
         if not self._inside and (tag in _LANDMARKS or role in ("banner", "contentinfo")):
             if tag == "footer" or role == "contentinfo":
                 return True
             return size.share() > _LINKED or (not size.headings and size.prose < 15)
+        named = self._is_named_menu(node, tag, size)
+        return self._is_link_list(node, tag, size) if named is None else named
+
+    def _is_named_menu(self, node: LexborNode, tag: str, size: _Size) -> bool | None:
+        """Whether an element's class or id makes it a menu; None where neither says."""
         names = list(_names(node))
-        if self._in_sentence(node, size) and (
-            tag == "a" or not any(map(_BANNERS.fullmatch, names))
-        ):
+        # "[edit]" and the like go; other words that are not printed belong to their sentence.
+        banners = [n for n in names if n != "noprint" and _BANNERS.fullmatch(n)]
+        if self._in_sentence(node, size) and (tag == "a" or not banners):
             return False
-        if any(_BANNERS.fullmatch(name) for name in names):
+        if any(map(_BANNERS.fullmatch, names)):
             return size.plain() <= _SHORT_BANNER
-        if any(_LISTS.fullmatch(name) for name in names):
+        if tag == "a" and self._inside:  # "link" says nothing of a link
+            names = [name for name in names if name not in ("link", "links")]
+        if any(map(_LISTS.fullmatch, names)):
             if size.share() > _LINKED and not (self._inside and tag in ("p", "td", "li")):
                 return True
             if "footer" in names and not self._inside:
                 return not size.headings and size.plain() <= _SHORT_BANNER
-        if self._inside or tag not in ("ul", "ol", "div", "table", "dl", "p", "center", "section"):
+        return None
+
+    def _is_link_list(self, node: LexborNode, tag: str, size: _Size) -> bool:
+        if tag not in ("ul", "ol", "div", "table", "dl", "p", "center", "section"):
+            return False
+        if self._inside and (size.links < _MANY_LINKS or size.share() < _ALL_LINKED):
             return False
         if _is_announced(node):
             return False
         few_words = size.words <= _LONGEST_LINK * size.links
         return size.links >= _FEWEST_LINKS and few_words and size.share() > _LIST_LINKED
+
+    def _is_teasers(self, node: LexborNode, size: _Size) -> bool:
+        """Whether a box holds headings that lead to other pages, beside a longer text."""
+        if node.tag not in ("div", "section", "aside", "ul", "ol") or size.titles:
+            return False
+        if size.teasers < _FEWEST_TEASERS or size.words > _LONGEST_TEASER * size.teasers:
+            return False
+        if size.prose > _LONGEST_LEAD * size.teasers:
+            return False
+        return self._total - size.plain() >= max(_LEAST_PROSE, size.plain())
 
     def _is_comments(self, node: LexborNode, size: _Size) -> bool:
         """Whether an element holds readers' comments below a text of some length."""
@@ -275,6 +347,8 @@ class _Picker:
         above = node.parent
         if tag_of(node) in BLOCKS or above is None:
             return False
+        if _is_heading(above):
+            return True
         while above.parent is not None and tag_of(above) not in BLOCKS:
             above = above.parent
         around = self._sizes.get(above.mem_id, size)
@@ -287,7 +361,9 @@ def _leads_elsewhere(tag: str, size: _Size) -> bool:
         return False
     if not _TEASERS.fullmatch(size.first.rstrip(" :…")):
         return False
-    return size.share() > _LINKED or size.plain() <= _SHORT_BANNER
+    dense = size.links >= _FEWEST_LINKS and size.words <= _DENSE * size.links
+    dense = dense or size.teasers >= _FEWEST_TEASERS
+    return size.share() > _LINKED or size.plain() <= _SHORT_BANNER or dense
 
 
 def _is_announced(node: LexborNode) -> bool:

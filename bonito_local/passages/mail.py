@@ -5,6 +5,7 @@ from __future__ import annotations
 import email
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.header import decode_header, make_header
 from email.message import Message
@@ -24,11 +25,13 @@ from bonito_local.passages.webpage import Page, note_omissions
 
 _REPLY = re.compile(r"(?:(?:re|fwd?|aw|wg|tr|rv|antw)(?:\[\d+\])?\s?:\s*)+", re.IGNORECASE)
 _MAILBOX = re.compile(rb"^From [^\r\n]*\d\d:\d\d[^\r\n]*\r?\n", re.MULTILINE)
+_FOLDED = re.compile(rb'(boundary="[^"\r\n]*)\r?\n([ \t][^"\r\n]*")', re.IGNORECASE)
 _SIZE = re.compile(rb"(\d{1,9})[ \t]*\r?\n")
 _SAVE = "Save them as files of their own to have them read."
 _DECRYPT = "Decrypt it with the program that received it, and save it anew."
 _MOST_NAMED = 5
 _SAME = 0.7  # of the words: a plain text and a page say the same
+_FEW_WORDS = 10  # of which all must be the same
 
 
 def mail_blocks(data: bytes, notes: Notes) -> list[Block]:
@@ -79,6 +82,7 @@ class _Tally:
     mails: int
     textless: int = 0
     encrypted: int = 0
+    damaged: int = 0
     page: Page = field(default_factory=Page)
     names: list[str] = field(default_factory=list)
     attached: int = 0
@@ -111,6 +115,9 @@ class _Tally:
             names = ", ".join(self.names[:_MOST_NAMED])
             names += ", ..." if len(self.names) > _MOST_NAMED else ""
             notes.add(f"Left out {counted(len(self.names), 'attachment')} ({names}).", _SAVE)
+        if self.damaged:
+            whose = f"{self.damaged} of {self.mails:,} mails" if self.mails > 1 else "The mail"
+            notes.add(f"{whose}: the parts cannot be told apart, and are read as one text.")
         if self.mails > 1 and self.textless:
             notes.add(f"{self.textless} of {self.mails:,} mails hold no text.")
         if self.mails > 1 and self.encrypted:
@@ -127,7 +134,7 @@ def _as_bytes(data: bytes) -> bytes:
     data = data.lstrip(b"\r\n \t")
     if size := _SIZE.match(data):  # as Apple Mail keeps one, before a list of properties
         data = data[size.end() : size.end() + int(size[1])]
-    return data
+    return _FOLDED.sub(rb"\1\2", data)  # the name of a border, on two lines of a header
 
 
 def _messages(data: bytes) -> Iterator[Message]:
@@ -150,6 +157,7 @@ def _read(message: Message, notes: Notes, tally: _Tally) -> list[Block]:
     if parts.encrypted and tally.mails == 1 and not parts.texts:
         raise DocumentError("The mail is encrypted.", _DECRYPT)
     tally.encrypted += parts.encrypted
+    tally.damaged += parts.damaged
     tally.names += parts.names
     blocks: list[Block] = []
     for written in _texts(parts.texts, notes, is_forwarded(subject)):
@@ -185,7 +193,8 @@ def _same(plain: Choice, page: Choice) -> bool:
     """Whether most words of a plain text are those of a page, and the other way round."""
     words = set(words_of_text("\n".join(part.text for part in plain.plain)))
     others = set(words_of_text("\n".join(text_of(parse(html)) for html in page.html)))
-    return len(words & others) >= _SAME * max(len(words), len(others))
+    most = max(len(words), len(others))
+    return len(words & others) >= (_SAME if most >= _FEW_WORDS else 1) * most
 
 
 def _titled(subject: str, blocks: list[Block]) -> list[Block]:
@@ -194,21 +203,12 @@ def _titled(subject: str, blocks: list[Block]) -> list[Block]:
 
 
 def _header(message: Message, name: str) -> str:
-    value = message.get(name, "")
-    try:
-        parts = decode_header(value)
-        if any(charset == "unknown-8bit" for _, charset in parts):
+    value = str(message.get(name, ""))
+    for field_name, raw in message.raw_items():
+        if field_name.lower() == name:
             # Bytes that are not encoded as the standard says, most often in UTF-8.
-            value = "".join(
-                held if isinstance(held, str) else decode_declared(held, _known(charset))
-                for held, charset in parts
-            )
-        else:
-            value = str(make_header(parts))
-    except (ValueError, LookupError):
-        value = str(value)
+            value = decode_declared(str(raw).encode("utf-8", "surrogateescape"), "")
+            break
+    with suppress(ValueError, LookupError):
+        value = str(make_header(decode_header(value)))
     return " ".join(tidy(value).split())
-
-
-def _known(charset: str | None) -> str:
-    return "" if charset in (None, "unknown-8bit") else charset

@@ -37,6 +37,7 @@ class Parts:
     names: list[str] = field(default_factory=list)  # of attachments
     mails: list[Message] = field(default_factory=list)  # that are attached
     encrypted: bool = False
+    damaged: bool = False  # parts are declared, and none found
     named_texts: list[tuple[str, Choice]] = field(default_factory=list)  # attached, or the text
 
 
@@ -85,6 +86,7 @@ def _choose(alternatives: list[Parts], parts: Parts) -> None:
         parts.names += one.names
         parts.mails += one.mails
         parts.encrypted |= one.encrypted
+        parts.damaged |= one.damaged
         texts = one.texts or [choice for _, choice in one.named_texts]
         if any(text.html for text in texts):
             # HTML with text around it, as Apple Mail writes it, is one alternative.
@@ -120,6 +122,7 @@ def _sort(part: Message, kind: str, parts: Parts) -> None:
         choice = _text(part, kind)
         if not choice:
             return
+        parts.damaged |= part.get_content_maintype() == "multipart"
         if name:
             parts.named_texts.append((name, choice))
         else:

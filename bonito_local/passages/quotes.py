@@ -69,6 +69,7 @@ _TO = (
     r"|Organization"
 )
 _SUBJECT = r"Subject|Betreff|Objet|Oggetto|Asunto|Assunto|Onderwerp|Emne|Ämne|Temat|Тема"
+_INDENTED = re.compile(r"\s{2}|\s*$").match
 _OTHER = r"Importance|Priorität|Wichtigkeit|Attachments|Anlagen|Pièces jointes|Allegati|Resent-.*"
 
 
@@ -82,7 +83,8 @@ _SENT_FROM = re.compile(
     r"(?:Sent (?:from|via) (?:my )?.{1,40}|Get Outlook for .{1,20}|Sent with .{1,40}Mail.{0,20}"
     r"|Von meinem .{1,30} gesendet\.?|Gesendet (?:von|mit|über) .{1,50}|Diese Nachricht wurde von"
     r" meinem .{1,50} gesendet\.?|Holen Sie sich Outlook für .{1,20}"
-    r"|Envoyé (?:de|depuis) (?:mon|ma) .{1,40}|Obtenir Outlook pour .{1,20}"
+    r"|Envoyé (?:de|depuis) (?:mon|ma) .{1,40}|Envoyé par le service .{1,50}"
+    r"|Obtenir Outlook pour .{1,20}"
     r"|Télécharger Outlook pour .{1,20}|Inviato da(?:l mio)? .{1,40}|Scarica Outlook per .{1,20}"
     r"|Ottieni Outlook per .{1,20}|Enviado desde (?:mi )?.{1,40}|Obtener Outlook para .{1,20}"
     r"|Enviado do meu .{1,40}|Verzonden vanaf mijn .{1,40}|Verstuurd vanaf mijn .{1,40})"
@@ -252,7 +254,18 @@ def _fields_end(lines: Sequence[str], start: int) -> int:
         elif len(kinds) >= 3 and not lines[at].strip():
             break
         at += 1
-    return end if len(kinds) >= 3 and 0 in kinds else 0
+    if len(kinds) < 3 or 0 not in kinds or _is_told_of(lines, start, end):
+        return 0
+    return end
+
+
+def _is_told_of(lines: Sequence[str], start: int, end: int) -> bool:
+    """Whether header fields are indented and the text below is not: they are a part of it.
+
+    A report that a mail was not delivered names the mail so.
+    """
+    below = next((line for line in lines[end:] if line.strip()), "")
+    return bool(below) and not below[0].isspace() and all(map(_INDENTED, lines[start:end]))
 
 
 def _introduction_end(lines: Sequence[str], at: int) -> int:

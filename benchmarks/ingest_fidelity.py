@@ -1,9 +1,10 @@
 """How much of real documents arrives: runs of five words of the raw text and of what readers make.
 
-Called by ingest.py --fidelity. The raw text is read another way: a PDF's by pdfium, page by page;
-that of office documents as ingest_fidelity_office.py says. Tables are written as plain rows here,
-since the names of columns that passages repeat on every row are no fault. The share of a document
-in a mean does not depend on its length; documents of fewer than 50 words are passed over.
+Called by ingest.py --fidelity. The raw text is read another way: a PDF's as ingest_fidelity_pdf.py
+says, that of office documents as ingest_fidelity_office.py does. Tables are written as plain rows
+here, since the names of columns that passages repeat on every row are no fault. The share of a
+document in a mean does not depend on its length; documents of fewer than 50 words to be read (a
+PDF's that are seen, and stand in no table of contents) are passed over.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ingest_fidelity_office import Raw, raw_odt, raw_sheets, raw_slides, raw_word
+from ingest_fidelity_pdf import raw_pdf
 from ingest_fidelity_plain import plain_office, undecorated, without_numbers
 
 from bonito_local.errors import DocumentError
@@ -36,7 +38,7 @@ def fidelity(folder: Path, peers: Path | None, files: Path) -> None:
     raws: dict[Path, Raw] = {}
     for path in sorted(folder.rglob("*")):
         raw = RAW[path.suffix](path) if path.suffix in RAW else None
-        if raw and len(_compared(raw[0][0], path).split()) >= LEAST_WORDS:
+        if raw and len(_compared(raw[0][-1], path).split()) >= LEAST_WORDS:
             raws[path] = raw
     theirs, peer_seconds = _theirs(list(raws), peers, files) if peers else ({}, {})
     print("| document | pages | words | ours F1 of 5 | markitdown | problems |\n|" + "---|" * 6)
@@ -131,19 +133,8 @@ def _plain_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line for line in lines if line)
 
 
-def _raw_pdf(path: Path) -> Raw | None:
-    import pypdfium2
-
-    try:
-        document = pypdfium2.PdfDocument(path)
-    except pypdfium2.PdfiumError:
-        return None
-    pages = [page.get_textpage().get_text_range() for page in document]
-    return ["\n".join(pages)], len(pages)
-
-
 RAW: dict[str, Callable[[Path], Raw | None]] = {
-    ".pdf": _raw_pdf,
+    ".pdf": raw_pdf,
     ".docx": raw_word,
     ".pptx": raw_slides,
     ".xlsx": raw_sheets,

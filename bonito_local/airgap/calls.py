@@ -32,8 +32,8 @@ class Calls:
 # Escapes, in this order: io_uring_setup, io_uring_enter, io_uring_register; pidfd_getfd; setns;
 # ptrace, process_vm_readv, process_vm_writev; add_key, request_key (which starts a program that
 # looks names up), keyctl; bpf, perf_event_open, open_by_handle_at.
-# Messages: System V shared memory, semaphores and queues (get, and what acts by a known number),
-# POSIX queues (open).
+# Messages: System V shared memory, semaphores and queues (get, and what acts by a known number, of
+# which semctl alone carries 64 kB), POSIX queues (open).
 _RINGS = (425, 426, 427, 438)
 BY_MACHINE = {
     "x86_64": Calls(
@@ -46,7 +46,7 @@ BY_MACHINE = {
         ioctl=16,
         programs=(59, 322),
         escapes=(*_RINGS, 308, 101, 310, 311, 248, 249, 250, 321, 298, 304),
-        messages=(29, 30, 64, 65, 220, 68, 69, 240),
+        messages=(29, 30, 31, 64, 65, 66, 220, 68, 69, 71, 240),
     ),
     "aarch64": Calls(
         arch=0xC00000B7,
@@ -58,6 +58,6 @@ BY_MACHINE = {
         ioctl=29,
         programs=(221, 281),
         escapes=(*_RINGS, 268, 117, 270, 271, 217, 218, 219, 280, 241, 265),
-        messages=(194, 196, 190, 193, 192, 186, 189, 180),
+        messages=(194, 195, 196, 190, 191, 193, 192, 186, 187, 189, 180),
     ),
 }

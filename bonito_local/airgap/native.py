@@ -24,6 +24,7 @@ _NUMBERS = {
 _PTRACE_SEIZE = 0x4206
 _PROCESS_KEYRING = -2
 _VSOCK, _VSOCK_HOST = 40, 2
+_SET_VALUE = 16  # of semctl
 _ABORTED = 134
 
 
@@ -190,6 +191,21 @@ def make_queue() -> int:
 def remove_queue(number: int) -> None:
     """Remove a System V queue."""
     libc().msgctl(number, 0, None)
+
+
+def set_semaphore(number: int) -> None:
+    """Set another process's System V semaphore; a set of them holds 64 kB."""
+    checked(libc().semctl(number, 0, _SET_VALUE, 1))
+
+
+def make_semaphore() -> int:
+    """Make a System V semaphore and return its number; `remove_semaphore` takes it away."""
+    return checked(libc().semget(0, 1, 0o600))
+
+
+def remove_semaphore(number: int) -> None:
+    """Remove a System V semaphore."""
+    libc().semctl(number, 0, 0)
 
 
 def type_into(terminal: int) -> None:

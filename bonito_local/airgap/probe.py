@@ -153,10 +153,12 @@ def _linux_targets(stack: ExitStack, targets: Targets) -> Targets:
     )
     stack.callback(victim.kill)
     address = int(victim.stdout.readline() or 0) if victim.stdout else 0
-    queue = -1
+    queue = semaphore = -1
     try:
         queue = native.make_queue()
         stack.callback(native.remove_queue, queue)
+        semaphore = native.make_semaphore()
+        stack.callback(native.remove_semaphore, semaphore)
     except OSError:  # a kernel without such queues
         pass
     terminal = -1
@@ -172,6 +174,7 @@ def _linux_targets(stack: ExitStack, targets: Targets) -> Targets:
         victim=victim.pid,
         address=address,
         queue=queue,
+        semaphore=semaphore,
         terminal=terminal,
     )
 

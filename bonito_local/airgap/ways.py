@@ -39,6 +39,7 @@ class Targets:
     victim: int = 0
     address: int = 0
     queue: int = -1
+    semaphore: int = -1
     terminal: int = -1
     inherited: int = -1
     folder: str = ""
@@ -134,6 +135,7 @@ _LINUX = (
     Way("keys of the kernel", lambda _: native.key()),
     Way("a look-up by the kernel", lambda _: native.kernel_lookup()),
     Way("a System V message queue", lambda at: native.queue(at.queue)),
+    Way("a System V semaphore", lambda at: native.set_semaphore(at.semaphore)),
     Way("typing into the terminal (TIOCSTI)", lambda at: native.type_into(at.terminal)),
     Way("a core file", lambda at: native.crash(at.folder)),
     Way("/dev/tty", lambda _: os.close(os.open("/dev/tty", os.O_RDWR)), readers=True),

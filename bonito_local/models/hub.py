@@ -20,6 +20,7 @@ from typing import Any
 from urllib.parse import quote
 
 from bonito_local.errors import DownloadError
+from bonito_local.models.response import open_response
 from bonito_local.printable import one_line
 from bonito_local.shapes import ShapeError, anything, list_of, maybe, parse, record, text, whole
 
@@ -34,6 +35,7 @@ _TIMEOUT = 30.0
 _LONGEST_START = 100_000_000
 _MOST_ANSWER, _MOST_SECONDS = 64_000_000, 60.0  # of what the hub says of a model
 _SLOWEST, _WINDOW = 100, 30.0  # bytes a second, over so many seconds
+_LASTING = ("TooManyRedirects", "UnsupportedProtocol")  # another try would end so too
 _LONGEST_NAME, _LONGEST_LICENCE = 500, 200
 _COMMIT = re.compile(r"[0-9A-Za-z]{1,64}")
 _SHA256, _SHA1 = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{40}")
@@ -116,16 +118,14 @@ def _asked(name: str, revision: str | None) -> bytes:
     Raises:
         ValueError: the answer is without end, or packed.
     """
-    from huggingface_hub import constants, get_session, hf_raise_for_status
+    from huggingface_hub import constants, hf_raise_for_status
     from huggingface_hub.utils import build_hf_headers, validate_repo_id  # type: ignore[attr-defined]
 
     validate_repo_id(name)
     address = f"{constants.ENDPOINT}/api/models/{name}"
     address += f"/revision/{quote(revision, safe='')}" if revision else ""
     headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
-    with get_session().stream(
-        "GET", address, params={"blobs": "true"}, headers=headers, timeout=_TIMEOUT
-    ) as response:
+    with open_response(f"{address}?blobs=true", headers, _TIMEOUT, _MOST_SECONDS) as response:
         hf_raise_for_status(response)
         return _body(response)
 
@@ -216,6 +216,7 @@ def _transfer(repo: Repo, file: HubFile, part: Path, progress: Callable[[int], N
             digest.update(chunk)
         done = writing.tell()
         progress(done)
+        start = time.monotonic()
         while done < file.bytes:
             before = done
             try:
@@ -229,7 +230,10 @@ def _transfer(repo: Repo, file: HubFile, part: Path, progress: Callable[[int], N
                         break  # whatever else comes, of an answer without end too
             except _Dropped as dropped:
                 writing.flush()
-                tries = 1 if done > before else tries + 1
+                # A few bytes from each of many connections never end.
+                now = time.monotonic()
+                tries = 1 if done - before > _SLOWEST * (now - start) else tries + 1
+                start = now
                 if tries > _TRIES:
                     raise dropped.error from dropped.__cause__
                 time.sleep(_SECONDS * 2 ** (tries - 1))
@@ -274,7 +278,7 @@ def _part(repo: Repo, file: HubFile, end: int) -> bytes:
 
 def _stream(repo: Repo, file: HubFile, start: int, end: int | None = None) -> Iterator[bytes]:
     """The bytes of a file from `start` on, over one connection."""
-    from huggingface_hub import get_session, hf_hub_url, hf_raise_for_status
+    from huggingface_hub import hf_hub_url, hf_raise_for_status
     from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
     headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
@@ -282,7 +286,7 @@ def _stream(repo: Repo, file: HubFile, start: int, end: int | None = None) -> It
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
     url = hf_hub_url(repo.name, file.name, revision=repo.commit)
     try:
-        with get_session().stream("GET", url, headers=headers, timeout=_TIMEOUT) as response:
+        with open_response(url, headers, _TIMEOUT, _MOST_SECONDS) as response:
             if response.status_code >= 500 or response.status_code == 429:
                 raise _Dropped(
                     DownloadError(
@@ -303,12 +307,13 @@ def _stream(repo: Repo, file: HubFile, start: int, end: int | None = None) -> It
                 yield chunk[skip:]
                 skip = 0
     except _http_error() as error:
-        raise _Dropped(
-            DownloadError(
-                f"The connection to the hub broke off: {error or type(error).__name__}.",
-                "Give the same command again: it goes on from there.",
-            )
-        ) from error
+        failed = DownloadError(
+            f"The connection to the hub broke off: {error or type(error).__name__}.",
+            "Give the same command again: it goes on from there.",
+        )
+        if type(error).__name__ in _LASTING:
+            raise failed from error
+        raise _Dropped(failed) from error
 
 
 class _Pace:

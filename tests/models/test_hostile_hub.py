@@ -49,6 +49,9 @@ class Hub:
         self.pause = 0.0
         self.file = DATA
         self.file_headers: dict[str, str] = {}
+        self.before = b""  # sent before the status, again and again
+        self.file_status = 0
+        self.bytes_each = 0  # of a file, for a connection; 0: all
 
 
 @pytest.fixture
@@ -77,10 +80,14 @@ def serving(found: Hub) -> Iterator[str]:
 
         def do_GET(self) -> None:
             about = self.path.startswith("/api/")
+            with suppress(OSError):
+                while found.before:
+                    self.wfile.write(found.before)
+                    time.sleep(0.01)
             headers = found.headers if about else found.file_headers
             body = found.about if about else found.file
             start = int((self.headers.get("Range") or "bytes=0-")[6:].partition("-")[0])
-            self.send_response(200 if about or not start else 206)
+            self.send_response(200 if about else found.file_status or (206 if start else 200))
             for name, value in headers.items():
                 self.send_header(name, value)
             if not {"Content-Length", "Transfer-Encoding"} & set(headers):
@@ -91,7 +98,9 @@ def serving(found: Hub) -> Iterator[str]:
                     while True:
                         self.wfile.write(found.endless)
                         time.sleep(found.pause)
-                self.wfile.write(body if about else body[start:])
+                end = start + found.bytes_each if found.bytes_each else None
+                self.wfile.write(body if about else body[start:end])
+            self.close_connection = True
 
     class Server(socketserver.ThreadingMixIn, HTTPServer):
         daemon_threads = True
@@ -205,6 +214,43 @@ def test_a_file_that_drips_or_never_ends(
     served.endless, served.pause = b"1\r\n0\r\n", 0.05
     with pytest.raises(DownloadError, match="too slowly"):
         hub.fetch(repo, file, tmp_path / "m.gguf", lambda _: None)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("before", [b"HTTP/1.1 102 Processing\r\n\r\n", b"x"])
+def test_headers_without_end_are_broken_off(
+    before: bytes, served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = looked_up(served)
+    monkeypatch.setattr(hub, "_MOST_SECONDS", 0.5)
+    served.before = before
+    with pytest.raises(DownloadError, match="does not begin"):
+        hub.look_up("o/m")
+    with pytest.raises(DownloadError, match="does not begin"):
+        hub.fetch(repo, repo.files["m.Q4_K_M.gguf"], tmp_path / "m.gguf", lambda _: None)
+
+
+@pytest.mark.timeout(60)
+def test_a_byte_for_each_connection_is_broken_off(
+    served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = looked_up(served)
+    monkeypatch.setattr(hub, "_SECONDS", 0.05)
+    served.bytes_each = 1
+    there: list[int] = []
+    with pytest.raises(DownloadError, match="broke off"):
+        hub.fetch(repo, repo.files["m.Q4_K_M.gguf"], tmp_path / "m.gguf", there.append)
+    assert max(there) <= 10
+
+
+def test_an_address_of_another_protocol_is_not_tried_again(
+    served: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo = looked_up(served)
+    monkeypatch.setattr(hub, "_SECONDS", 100.0)
+    served.file_status, served.file_headers = 302, {"Location": "file:///etc/passwd"}
+    with pytest.raises(DownloadError, match="unsupported protocol"):
+        hub.fetch(repo, repo.files["m.Q4_K_M.gguf"], tmp_path / "m.gguf", lambda _: None)
 
 
 @pytest.mark.parametrize("packed", ["gzip", "zstd", "br"])

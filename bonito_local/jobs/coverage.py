@@ -29,7 +29,7 @@ def coverage(store: Store) -> Iterator[Coverage]:
     that it is about; rows whose sentence the model chose touch none.
     """
     source, parts = "", list[tuple[list[Sentence], set[int]]]()
-    for name, passage, starts in _passages(store):
+    for name, passage, starts in store.evidence():
         if name != source and parts:
             yield _document(source, parts)
             parts = []
@@ -49,9 +49,3 @@ def _document(source: str, parts: list[tuple[list[Sentence], set[int]]]) -> Cove
     )
     count = sum(len(whole) for whole, _ in parts)
     return Coverage(source, count, count - len(missing), missing)
-
-
-def _passages(store: Store) -> Iterator[tuple[str, str, set[int]]]:
-    """Each passage's document and text, and where the sentences of its accepted rows begin."""
-    for source, text, starts in store.evidence():
-        yield source, text, {int(start) for start in starts.split(",") if start}

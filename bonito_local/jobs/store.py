@@ -13,7 +13,7 @@ from bonito_local.checks.sketch import Sketch
 from bonito_local.errors import OtherSettingsError
 from bonito_local.jobs.borrowed import Borrowing
 from bonito_local.jobs.chosen import Chooser
-from bonito_local.jobs.columns import Columns
+from bonito_local.jobs.columns import Columns, WrongTypeError
 from bonito_local.jobs.database import storable
 from bonito_local.jobs.ledger import Outcome
 from bonito_local.jobs.likeness import Likeness
@@ -26,6 +26,18 @@ from bonito_local.passages.types import Passage, Problem
 
 _PAGE = 256
 _OF_PROBLEMS = Columns(source="text", title="text", remedy="text")
+_OF_EVIDENCE = Columns(source="text", text="text", evidence_start="text")
+_OF_PENDING = Columns(
+    id="whole",
+    passage="whole",
+    task="text",
+    sample="whole",
+    hash="text",
+    text="text",
+    attempt="whole",
+    source="text",
+    heading="text",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,18 +179,22 @@ class Store(Likeness, Repeats, Retrieval, Borrowing, Chooser, Scores):
             rows = self._db.execute("SELECT source, title, remedy FROM problems ORDER BY rowid")
             return [Problem(*_OF_PROBLEMS.check(row)) for row in rows]
 
-    def evidence(self) -> Iterator[tuple[str, str, str]]:
+    def evidence(self) -> Iterator[tuple[str, str, set[int]]]:
         """Yield each passage's document and text, and where its accepted rows' sentences begin.
 
-        The last is numbers with commas between them; passages come by document.
+        Passages come by document.
         """
         with self.errors():
-            yield from self._db.execute(
+            for row in self._db.execute(
                 """SELECT d.source, p.text, coalesce(group_concat(DISTINCT s.evidence_start), '')
                    FROM passages p JOIN documents d ON d.id = p.document
                    LEFT JOIN samples s ON s.passage = p.id AND s.outcome = 'accepted'
                    GROUP BY p.id ORDER BY d.source, p.id"""
-            )
+            ):
+                source, text, starts = _OF_EVIDENCE.check(row)
+                if not all(start.isdecimal() for start in starts.split(",") if start):
+                    raise WrongTypeError("evidence_start")
+                yield source, text, {int(start) for start in starts.split(",") if start}
 
     def pending(self) -> Iterator[Pending]:
         """Yield the samples to write that have no outcome, by passage, task and sample.
@@ -199,6 +215,8 @@ class Store(Likeness, Repeats, Retrieval, Borrowing, Chooser, Scores):
                        ORDER BY s.passage, s.task, s.sample LIMIT ?""",
                     (*after, _PAGE),
                 ).fetchall()
+                for row in page:
+                    _OF_PENDING.check(row)
             if not page:
                 return
             for row in page:

@@ -26,6 +26,7 @@ COMMANDS = (
     ("report", "o"),
     ("retry", "o", "--outcome", "rejected"),
     ("pause", "o"),
+    ("coverage", "o"),
 )
 
 
@@ -98,6 +99,7 @@ DAMAGE: dict[str, Callable[[Path], object]] = {
     "a text that is none": sql("update passages set text = x'ff00fe' where id = 1"),
     "rows that are bytes": sql("update samples set instruction = x'ff', response = x'00'"),
     "a sample's number that is a text": sql("update samples set sample = 'zz' where id = 1"),
+    "a sentence's place that is a text": sql("update samples set evidence_start = 'x'"),
     "a page that is a text": sql("update passages set page = 'abc', start = 'x'"),
     "counts below 0": sql("update counts set samples = -5"),
     "no counts": sql("delete from counts"),
@@ -196,3 +198,22 @@ def test_a_file_of_the_year_2300_is_planned_once(tmp_path: Path) -> None:
         store.set_read(mark, "manner", [])
     assert store.was_read(mark, "manner") == []
     store.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update passages set text = x'ff'",
+        "update passages set heading = x'ff'",
+        "update documents set source = x'ff'",
+        "update samples set attempt = 'x'",
+    ],
+)
+def test_a_pending_sample_of_another_type_ends_in_one_line(
+    change: str,
+    damaged: Callable[[Callable[[Path], object]], None],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    damaged(sql("update samples set outcome = 'pending'", change))
+    assert run(["resume", "o", "-q"]) == 1
+    assert "is damaged, or not a job of bonito-local" in "".join(capfd.readouterr())

@@ -40,3 +40,12 @@ def user_path(text: str) -> Path:
         return Path(text).expanduser()
     except RuntimeError as error:
         raise UsageError(f"{text.split('/')[0]} is no user's home.", "Write it out.") from error
+
+
+def user_folder(text: str) -> Path | None:
+    """Return the folder that a user wrote; None if there is none that can be looked at."""
+    try:
+        path = user_path(text)
+        return path if text and path.is_dir() else None
+    except (UsageError, OSError):  # a name too long, a folder of somebody else
+        return None

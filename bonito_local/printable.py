@@ -21,6 +21,13 @@ def one_line(text: str) -> str:
     return printable(text).translate(_BREAKS)
 
 
+def shortened(text: str) -> str:
+    """Leave out the middle of a message that quotes a value of thousands of characters."""
+    half = _LONGEST_MESSAGE // 2
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:half]} … {text[-half:]}"
+
+
+_LONGEST_MESSAGE = 2000
 _BREAKS = {ord(sign): f"\\x{ord(sign):02x}" for sign in "\n\t"} | {
     ord(sign): f"\\u{ord(sign):04x}" for sign in "\u2028\u2029"
 }

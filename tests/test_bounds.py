@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bonito_local.bounds import check_range, user_path
+from bonito_local.bounds import check_range, user_folder, user_path
 from bonito_local.errors import UsageError
 
 
@@ -36,3 +36,10 @@ def test_a_home_that_there_is_not_and_a_zero_byte_are_refused(
         user_path("~nosuchuser/x")
     with pytest.raises(UsageError, match="zero byte"):
         user_path("a\0b")
+
+
+def test_a_folder_is_one_that_can_be_looked_at(tmp_path: Path) -> None:
+    assert user_folder(str(tmp_path)) == tmp_path
+    (tmp_path / "file").touch()
+    hostile = ("", "~nosuchuser", "a\0b", "a" * 300, str(tmp_path / "file"), str(tmp_path / "no"))
+    assert [user_folder(text) for text in hostile] == [None] * len(hostile)

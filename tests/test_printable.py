@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bonito_local.printable import printable
+from bonito_local.printable import printable, shortened
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_no_control_character_is_left(text: str) -> None:
     found = printable(text)
     assert all(unicodedata.category(c) != "Cc" or c in "\n\t" for c in found)
     assert printable(found) == found
+
+
+def test_a_message_that_quotes_a_long_value_is_shortened() -> None:
+    assert shortened("a" * 2000) == "a" * 2000
+    assert shortened("a" * 500_000 + "b" * 500_000) == f"{'a' * 1000} … {'b' * 1000}"

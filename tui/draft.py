@@ -8,6 +8,7 @@ from pathlib import Path
 from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import Sampling
 from bonito_local.backends.registry import capabilities
+from bonito_local.bounds import user_path
 from bonito_local.errors import UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.jobs.guided import check_labels
@@ -65,7 +66,7 @@ class Draft:
             raise UsageError("Most passages is below 1.", "Leave it empty to read all.")
         model = self.model.strip()
         able = capabilities(self.backend)
-        output = Path(self.output.strip()).expanduser().absolute()
+        output = user_path(self.output.strip()).absolute()
         base = like or Generation((), (), output, "", tune=True)
         endpoint = self.endpoint.strip() if "endpoint" in able.options else ""
         return replace(
@@ -74,7 +75,7 @@ class Draft:
             tasks=self.tasks,
             output=output,
             # A name is looked up; a path must hold wherever the job runs.
-            model=model if is_name(model) else str(Path(model).expanduser().absolute()),
+            model=model if is_name(model) else str(user_path(model).absolute()),
             backend=self.backend,
             sampling=sampling,
             column=self.column.strip() or None,
@@ -110,7 +111,7 @@ def draft_of(wanted: Generation) -> Draft:
 
 def _model(model: str, folder: Path) -> str:
     """A name as it is, a path as seen from anywhere."""
-    return model if is_name(model) else str(folder / Path(model).expanduser())
+    return model if is_name(model) else str(folder / user_path(model))
 
 
 def _whole(name: str, text: str) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from platformdirs import user_config_path
 
 from bonito_local.assets import DEFAULT_MODEL
+from bonito_local.bounds import user_folder
 from bonito_local.errors import OutputError
 from bonito_local.private import make_folder
 from bonito_local.shapes import parse
@@ -29,11 +30,11 @@ class Preferences:
 
     def documents_folder(self) -> Path:
         """Where new jobs look first."""
-        return Path(self.folder).expanduser() if self.folder else Path.cwd()
+        return user_folder(self.folder) or Path.cwd()
 
     def models_folder(self) -> Path:
         """Where GGUF files are looked for."""
-        return Path(self.models).expanduser() if self.models else Path.cwd()
+        return user_folder(self.models) or Path.cwd()
 
 
 def preferences_path() -> Path:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 
+from bonito_local.bounds import shown
 from bonito_local.errors import UsageError, did_you_mean
 
 MOST_RANK = 100
@@ -92,14 +93,16 @@ def check_thresholds(thresholds: Thresholds, reasons: Iterable[str]) -> None:
     for field in fields(Thresholds):
         value = getattr(thresholds, field.name)
         if field.name.endswith("_words") and value < 1:
-            raise UsageError(f"checks.{field.name} is {value}.", "Use 1 or more.")
+            raise UsageError(f"checks.{field.name} is {shown(value)}.", "Use 1 or more.")
         if field.name in _SHARES and not 0 <= value <= 1:
-            raise UsageError(f"checks.{field.name} is {value}.", "Use 0 to 1.")
+            raise UsageError(f"checks.{field.name} is {shown(value)}.", "Use 0 to 1.")
     if thresholds.retries is not None and not 0 <= thresholds.retries <= MOST_RETRIES:
-        raise UsageError(f"checks.retries is {thresholds.retries}.", f"Use 0 to {MOST_RETRIES}.")
+        raise UsageError(
+            f"checks.retries is {shown(thresholds.retries)}.", f"Use 0 to {MOST_RETRIES}."
+        )
     rank = thresholds.retrieval_rank
     if rank is not None and not 0 <= rank <= MOST_RANK:
-        raise UsageError(f"checks.retrieval_rank is {rank}.", f"Use 0 to {MOST_RANK}.")
+        raise UsageError(f"checks.retrieval_rank is {shown(rank)}.", f"Use 0 to {MOST_RANK}.")
     if thresholds.language not in ("", "en"):
         raise UsageError(
             f"checks.language is {thresholds.language!r}.", 'Use "en", or "" for any language.'

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from bonito_local.bounds import user_path
 from bonito_local.cli.talk import quiet, say, say_line
 from bonito_local.errors import UsageError
 
@@ -156,7 +157,7 @@ def _restore(gguf: Path, output: Path | None, dtype: Dtype) -> int:
 
 
 def _source(source: str) -> Path:
-    path = Path(source).expanduser()
+    path = user_path(source)
     if not path.exists() and source.count("/") == 1:
         raise UsageError(
             f"There is no folder {source}.",

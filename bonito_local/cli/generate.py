@@ -9,6 +9,7 @@ import click
 from bonito_local.assets import DEFAULT_MODEL
 from bonito_local.backends.base import EngineOptions, Sampling
 from bonito_local.backends.cluster.options import ClusterOptions
+from bonito_local.bounds import user_path
 from bonito_local.cli.completing import tasks as complete_tasks
 from bonito_local.cli.foreground import run_here
 from bonito_local.jobs.generation import Generation
@@ -130,7 +131,7 @@ def command(
         keep_repeats=keep_repeats,
         limit=limit,
         prompt=prompt,
-        prompts=str(Path(prompts).expanduser().resolve()) if prompts else "",
+        prompts=str(user_path(prompts).resolve()) if prompts else "",
         cover=cover,
         verifier=verifier,
         unanswerable=unanswerable,

@@ -13,6 +13,7 @@ from bonito_local.airgap.limits import leave_no_core
 from bonito_local.cli.lazy import LazyGroup
 from bonito_local.cli.talk import hush_libraries, say, say_line, with_levels
 from bonito_local.errors import BonitoError
+from bonito_local.printable import shortened
 from bonito_local.private import keep_private
 
 # Name -> module under bonito_local.cli that holds `command`, and its line in --help.
@@ -143,7 +144,7 @@ def run(args: list[str]) -> int:
         returned = cli.main(args, "bonito-local", standalone_mode=False, color=colour)
         return returned if isinstance(returned, int) else 0
     except click.ClickException as error:
-        say(f"error: {error.format_message()}", err=True)
+        say(f"error: {shortened(error.format_message())}", err=True)
         if isinstance(error, click.UsageError) and error.ctx:
             say_line(f"See `{error.ctx.command_path} --help`.", err=True)
         return error.exit_code
@@ -157,20 +158,20 @@ def run(args: list[str]) -> int:
     except BonitoError as error:
         if debug:
             raise
-        say_line(f"error: {error.title}", err=True)
+        say_line(f"error: {shortened(error.title)}", err=True)
         if error.remedy:
-            say_line(error.remedy, err=True)
+            say_line(shortened(error.remedy), err=True)
         return error.exit_code
     except (OSError, MemoryError) as error:
         if debug:
             raise
         title, remedy = _of_the_system(error)
-        say_line(f"error: {title}", err=True)
+        say_line(f"error: {shortened(title)}", err=True)
         say_line(remedy, err=True)
         return 1
     except Exception as error:  # The last edge: a user sees one line, and how to get the rest.
         if debug:
             raise
-        say_line(f"error: {type(error).__name__}: {error}", err=True)
+        say_line(f"error: {type(error).__name__}: {shortened(str(error))}", err=True)
         say("This is a fault of bonito-local: `bonito-local --debug ...` shows where.", err=True)
         return 70

@@ -15,6 +15,7 @@ from bonito_local.backends.adapter import read_adapter
 from bonito_local.backends.base import Backend, EngineOptions, Plan
 from bonito_local.backends.likelihood import Scorer
 from bonito_local.backends.registry import open_backend, open_scorer
+from bonito_local.bounds import user_path
 from bonito_local.errors import EvaluationError, OutputError
 from bonito_local.evaluation.papers import Checkouts, paper_templates, whose
 from bonito_local.evaluation.protocol import Answered, Asked, draw_items, fit, quote, rank
@@ -68,7 +69,7 @@ class Evaluation:
             "model": self.model.name,
             "model_sha256": self.sha256,
             "adapter": Path(adapter).name if adapter else "",
-            "adapter_sha256": read_adapter(Path(adapter).expanduser()).sha256 if adapter else "",
+            "adapter_sha256": read_adapter(user_path(adapter)).sha256 if adapter else "",
             "backend": self.backend,
             "quantization": self.options.quantization,
             "prompt": self.form,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from bonito_local import airgap
 from bonito_local.airgap.gap import NAMESPACE, Enforcement
@@ -21,6 +20,7 @@ from bonito_local.backends.registry import (
     check_installed,
     open_backend,
 )
+from bonito_local.bounds import user_path
 from bonito_local.errors import AirGapError, UsageError
 from bonito_local.jobs.generation import Generation
 from bonito_local.models.catalog import ModelFile, resolve_model
@@ -74,7 +74,7 @@ def find_model(name: str, backend: str, options: EngineOptions) -> Model:
     way_out(options)
     file = resolve_model(name, capabilities(backend).formats)
     adapter = options.adapter
-    return Model(file, read_adapter(Path(adapter).expanduser()).sha256 if adapter else "")
+    return Model(file, read_adapter(user_path(adapter)).sha256 if adapter else "")
 
 
 def open_engine(wanted: Generation, model: Model, plan: Plan) -> Backend:
@@ -158,7 +158,7 @@ def choose(model: str, plan: Plan, *, guided: bool = False) -> tuple[str, str]:
     """
     if plan.options.endpoint:
         return "openai", "an endpoint is named"
-    if not Path(model).expanduser().is_dir():
+    if not user_path(model).is_dir():
         return "llamacpp", "the model is a GGUF file"
     gpu = any(found.maker == "NVIDIA" for found in find_gpus())
     order = ("vllm", "transformers") if gpu else ("transformers", "vllm")
@@ -190,7 +190,7 @@ def _plan(wanted: Generation) -> Plan:
     options = wanted.engine
     if options.adapter:
         # Engines of a cluster are in other folders, and vLLM knows no `~`.
-        options = replace(options, adapter=str(Path(options.adapter).expanduser().resolve()))
+        options = replace(options, adapter=str(user_path(options.adapter).resolve()))
     return Plan(
         n=wanted.sampling.n,
         tune=wanted.tune,

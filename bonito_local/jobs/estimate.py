@@ -13,6 +13,7 @@ from pathlib import Path
 from bonito_local.backends.llamacpp.gguf_file import read_metadata
 from bonito_local.backends.llamacpp.machine import physical_cores
 from bonito_local.backends.llamacpp.speeds import speeds
+from bonito_local.bounds import user_path
 from bonito_local.errors import ModelError
 from bonito_local.jobs.generation import Generation
 from bonito_local.models.catalog import locate
@@ -91,7 +92,7 @@ def _seconds(model: Path, prompt: int, row: int, n: int) -> tuple[float, bool]:
 
 def _file(name: str) -> Path | None:
     """The model's file, if it is a GGUF file that is there."""
-    path = locate(name) or Path(name).expanduser()
+    path = locate(name) or user_path(name)
     return path if path.suffix.lower() == ".gguf" and path.is_file() else None
 
 

@@ -119,7 +119,7 @@ def parse_tasks(names: str, folder: Path | None = None) -> tuple[TaskType, ...]:
     Raises:
         UsageError: a name is unknown, or the list is empty.
     """
-    named = [name.strip() for name in names.split(",") if name.strip()]
+    named = dict.fromkeys(name.strip() for name in names.split(",") if name.strip())
     tasks = dict.fromkeys(task for name in named for task in find_tasks(name, folder))
     if not tasks:
         raise UsageError("No task type given.", "See `bonito-local tasks` for the 16 there are.")

@@ -17,6 +17,7 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from bonito_local.backends.llamacpp.gguf_file import read_header
+from bonito_local.bounds import user_path
 from bonito_local.convert.manifest import FileRecord, describe, manifest_path, read_manifest
 from bonito_local.errors import ConvertError, ModelError, UsageError
 from bonito_local.private import make_folder
@@ -30,7 +31,7 @@ _CHUNK = 1 << 22
 def folder() -> Path:
     """Where the models are; it need not exist yet."""
     named = os.environ.get(VARIABLE)
-    return Path(named).expanduser() if named else user_data_path("bonito-local") / "models"
+    return user_path(named) if named else user_data_path("bonito-local") / "models"
 
 
 def find(name: str) -> Path | None:

@@ -38,6 +38,7 @@ def find_documents(paths: Sequence[Path]) -> Iterator[Document | Problem]:
     Raises:
         UsageError: a path does not exist; nothing was yielded before.
     """
+    paths = list(dict.fromkeys(paths))
     check_paths(paths)
     return _find(paths)
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from bonito_local.bounds import user_path
 from bonito_local.errors import BonitoError, UsageError, did_you_mean
 from bonito_local.jobs.tomlfile import read_toml
 
@@ -133,7 +134,7 @@ def _config(kind: Kind, data: dict[str, Any], folder: Path) -> TrainConfig:
     for key in ("base", "data", "output"):
         if key not in values:
             raise UsageError(f"{key} is missing.", f'Add {key} = "..."')
-    paths = {key: folder / Path(values[key]).expanduser() for key in _PATHS if values.get(key)}
+    paths = {key: folder / user_path(values[key]) for key in _PATHS if values.get(key)}
     if "adapter" in paths:
         values = _as_adapter(paths["adapter"], values)
     config = TrainConfig(**{**values, **paths, "kind": kind})

@@ -2,12 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from bonito_local.backends.base import EngineOptions, Sampling
+from bonito_local.backends.base import EngineOptions, Plan, Sampling
 from bonito_local.backends.cluster.options import ClusterOptions
 from bonito_local.checks.thresholds import Thresholds
 from bonito_local.errors import OutputError, UsageError
 from bonito_local.exports.splits import Split
 from bonito_local.jobs.chosen import Choice
+from bonito_local.jobs.engine import choose, find_model
 from bonito_local.jobs.exportspec import Export
 from bonito_local.jobs.generation import Generation, as_json, from_json
 from bonito_local.jobs.jobfile import read_job
@@ -198,6 +199,9 @@ HOSTILE = {
     "stop strings": f"[sampling]\nstop = {['x'] * 100_000}",
     "priority": f"priority = {BIG}",
     "priority of 5,000 digits": f"priority = {'9' * 5000}",
+    "retries of 4,800 digits": f"[checks]\nretries = 0x{'f' * 4000}",
+    "a list with a number of 6,000 digits": f"documents = [0b{'1' * 20_000}]",
+    "a share of 400 digits": f"[checks]\nnear_duplicate = 1{'0' * 400}",
     "limit": f"[splitting]\nlimit = {BIG}",
     "passage_tokens": f"[splitting]\npassage_tokens = {BIG}",
     "target_tokens": f"[splitting]\ntarget_tokens = {BIG}",
@@ -208,10 +212,14 @@ HOSTILE = {
     "actors": f'[cluster]\nkind = "ray"\naddress = "10.0.0.1:1"\nactors = {BIG}',
     "deep arrays": f"tasks = {'[' * 100_000}",
     "deep tables": f"[a{'.a' * 50_000}]\nx = 1",
+    "a deep key": f"a{'.a' * 300_000} = 1",
+    "a deep key in quotes": f"""'a'{" . 'a'" * 300_000} = 1""",
+    "a deep key in a table": f"x = {{a{'.a' * 300_000} = 1}}",
     "deep inline": f"x = {'{a=' * 20_000}",
 }
 
 
+@pytest.mark.timeout(60)  # the time to read a deep key grows with the square of its length
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_job_file_that_nothing_can_be_made_of_is_one_error(what: str, tmp_path: Path) -> None:
     head = {"documents": '["d"]', "output": '"o"', "tasks": '["exqa"]', "backend": '"fake"'}
@@ -245,3 +253,31 @@ def test_a_job_file_that_is_no_file_is_one_error(tmp_path: Path) -> None:
     (tmp_path / "large.toml").write_bytes(b"#" * 17_000_000)
     with pytest.raises(UsageError, match="too large"):
         read_job(tmp_path / "large.toml")
+
+
+def test_text_with_dots_is_no_deep_key(tmp_path: Path) -> None:
+    stop = "a." * 80
+    path = job(
+        tmp_path,
+        f"""
+documents = ["a"]
+output = "{"ab.cd. " * 500}"
+tasks = ["qa"]
+[sampling]
+stop = ["{stop}"]
+""",
+    )
+    wanted = read_job(path)
+    assert wanted.output.name == "ab.cd. " * 500
+    assert wanted.sampling.stop == (stop,)
+
+
+@pytest.mark.parametrize("adapter", ["~nosuchuser/x", "a\0b"])
+def test_an_adapter_that_no_path_leads_to_is_one_error(adapter: str) -> None:
+    with pytest.raises(UsageError):
+        find_model("m", "fake", EngineOptions(adapter=adapter))
+
+
+def test_a_model_in_the_home_of_nobody_is_one_error() -> None:
+    with pytest.raises(UsageError, match="no user's home"):
+        choose("~nosuchuser/m", Plan())

@@ -83,6 +83,13 @@ def test_a_file_named_twice_comes_once(folder: Path) -> None:
     assert names(found, folder) == ["b.txt", "a.MD", "sub/c.pdf"]
 
 
+def test_a_folder_named_twice_is_read_once(folder: Path) -> None:
+    (folder / "x.zip").write_text("x")
+    once = list(find_documents([folder]))
+    assert len(problems(once)) == 1
+    assert list(find_documents([folder] * 3)) == once
+
+
 def test_links_out_of_the_folder_are_not_followed(folder: Path, tmp_path: Path) -> None:
     outside = tmp_path / "secret.txt"
     outside.write_text("secret")

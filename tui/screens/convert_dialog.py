@@ -12,6 +12,8 @@ from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Label, Select, Static
 
+from bonito_local.bounds import user_path
+from bonito_local.errors import UsageError
 from bonito_local.tui.format import ACCENT, bar, size
 from bonito_local.tui.messages import Step
 from bonito_local.tui.widgets.jobs import content
@@ -73,7 +75,11 @@ class ConvertDialog(ModalScreen[str | None]):
         values = {
             n: self.query_one(f"#{n}", Input).value.strip() for n in ("source", "adapter", "output")
         }
-        paths = {n: str(Path(v).expanduser().absolute()) if v else "" for n, v in values.items()}
+        try:
+            paths = {n: str(user_path(v).absolute()) if v else "" for n, v in values.items()}
+        except UsageError as error:
+            self.notify(error.title, severity="warning")
+            return
         if not paths["source"] or not paths["output"]:
             self.notify("Name the checkpoint and the file to write.", severity="warning")
             return

@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Button, Checkbox, Input, Select, Static
 
+from bonito_local.bounds import user_path
 from bonito_local.errors import BonitoError, UsageError
 from bonito_local.exports.formats import FORMATS
 from bonito_local.exports.splits import parse_split
@@ -158,10 +159,10 @@ class ExportScreen(Page):
         """Write it, in a process of its own: one without network, as the card says."""
         try:
             wanted = self.wanted()
+            folder = user_path(self.query_one("#folder", Input).value).absolute()
         except UsageError as error:
             self.bonito.show_error(error)
             return
-        folder = Path(self.query_one("#folder", Input).value).expanduser().absolute()
         command = ["export", str(self.output)]
         if wanted != Export() or folder != self.output.absolute():
             command += [*_options(wanted), "-o", str(folder)]

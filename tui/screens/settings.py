@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import ClassVar
 
 from platformdirs import user_cache_path, user_state_path
@@ -12,6 +11,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Input, Select, Static
 
+from bonito_local.bounds import user_folder
 from bonito_local.models import store
 from bonito_local.tui.format import DIM, STRONG, Piece
 from bonito_local.tui.preferences import preferences_path
@@ -82,7 +82,7 @@ class SettingsScreen(Page):
     def _keep(self, event: Input.Blurred | Input.Submitted) -> None:
         name = (event.input.id or "").removeprefix("set-")
         value = event.value.strip()
-        if name in ("folder", "models") and value and not Path(value).expanduser().is_dir():
+        if name in ("folder", "models") and value and not user_folder(value):
             self.notify(f"{value} is not a folder.", severity="warning")
         elif value != getattr(self.bonito.preferences, name):
             self.bonito.set_preferences(**{name: value})

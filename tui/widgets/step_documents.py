@@ -13,6 +13,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.message import Message
 from textual.widgets import Input, Static
 
+from bonito_local.bounds import user_folder
 from bonito_local.passages.survey import Survey, survey
 from bonito_local.tui.format import BAD, DIM, GOOD, STRONG, WARN, Piece, plural, short_path, size
 from bonito_local.tui.screens.page import Page
@@ -54,12 +55,11 @@ class DocumentsStep(Vertical):
 
     @on(Input.Submitted, "#folder")
     def _go(self, event: Input.Submitted) -> None:
-        folder = Path(event.value).expanduser()
-        if folder.is_dir():
+        if folder := user_folder(event.value):
             self.query_one(PickTree).path = folder.resolve()
             self.query_one(PickTree).focus()
         else:
-            self.notify(f"{folder} is not a folder.", severity="warning")
+            self.notify(f"{event.value} is not a folder.", severity="warning")
 
     @on(PickTree.Picked)
     def count(self) -> None:

@@ -27,6 +27,7 @@ from bonito_local.backends.transformers.loading import (
     load_model,
 )
 from bonito_local.backends.transformers.texts import Texts
+from bonito_local.bounds import user_path
 from bonito_local.errors import BackendError
 
 _ROWS = {"cpu": 32, "cuda": 128, "mps": 32}
@@ -43,7 +44,7 @@ def open_planned(folder: Path, plan: Plan) -> Transformers:
     return Transformers(
         folder,
         four_bit=options.quantization == "nf4",
-        adapter=read_adapter(Path(options.adapter).expanduser()) if options.adapter else None,
+        adapter=read_adapter(user_path(options.adapter)) if options.adapter else None,
         rows=1 if plan.reproducible else None,
     )
 

@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from bonito_local.bounds import user_path
 from bonito_local.errors import BonitoError, UsageError, did_you_mean
 from bonito_local.jobs.tomlfile import read_toml
 from bonito_local.tasks import task_type
@@ -84,7 +85,7 @@ def _source(item: Any, folder: Path, templates: Templates) -> Source:
 def _files(item: Mapping[str, Any], folder: Path, name: str) -> tuple[Path, ...]:
     found: list[Path] = []
     for pattern in _texts(item, "files", name):
-        at = Path(pattern).expanduser()
+        at = user_path(pattern)
         top = Path(at.anchor) if at.is_absolute() else folder
         matched = [path for path in top.glob(str(at.relative_to(at.anchor))) if path.is_file()]
         if not matched:

@@ -5,7 +5,10 @@ A number beyond them is refused by name, in one line, before anything is reckone
 
 from __future__ import annotations
 
+import errno
 import math
+import os
+import stat
 from pathlib import Path
 
 from bonito_local.errors import UsageError
@@ -49,3 +52,19 @@ def user_folder(text: str) -> Path | None:
         return path if text and path.is_dir() else None
     except (UsageError, OSError):  # a name too long, a folder of somebody else
         return None
+
+
+def read_small(path: Path, most: int = 64_000_000) -> bytes:
+    """Return what an ordinary file holds, of at most so many bytes.
+
+    Raises:
+        OSError: it cannot be read, is longer, or is a pipe or a device, which may never end.
+    """
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(number, "rb") as file:
+        found = os.fstat(number)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        if found.st_size > most:
+            raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes", str(path))
+        return file.read(most)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bonito_local.bounds import read_small
 from bonito_local.convert.safetensors import TensorRef, read_header
 from bonito_local.errors import ConvertError
 from bonito_local.shapes import parse
@@ -55,7 +56,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_JSON:
             raise ConvertError(f"{path} is too large for a JSON file of a checkpoint.")
-        value = parse(path.read_bytes())
+        value = parse(read_small(path))
     except OSError as error:
         raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bonito_local.backends.llamacpp.gguf_file import quantization, read_header
+from bonito_local.bounds import read_small
 from bonito_local.errors import ConvertError
 from bonito_local.shapes import anything, list_of, map_of, maybe, parse, record, text, whole
 
@@ -240,7 +241,7 @@ def read_manifest(out: Path) -> dict[str, Any] | None:
     """
     path = manifest_path(out)
     try:
-        value: dict[str, Any] = parse(path.read_text("utf-8"))
+        value: dict[str, Any] = parse(read_small(path))
         _MANIFEST(value, "the manifest")
     except FileNotFoundError:
         return None

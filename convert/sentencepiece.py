@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from bonito_local.bounds import read_small
 from bonito_local.errors import ConvertError
 
 MAX_BYTES = 64 * 1024 * 1024
@@ -45,7 +46,7 @@ def read_model(path: Path) -> Model:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ConvertError(f"{path} is too large for a SentencePiece model.")
-        data = path.read_bytes()
+        data = read_small(path, MAX_BYTES)
     except OSError as error:
         raise ConvertError(f"{path} cannot be read: {error.strerror}.") from error
     pieces: list[Piece] = []

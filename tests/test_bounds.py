@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from bonito_local.bounds import check_range, user_folder, user_path
+from bonito_local.bounds import check_range, read_small, user_folder, user_path
 from bonito_local.errors import UsageError
 
 
@@ -43,3 +44,17 @@ def test_a_folder_is_one_that_can_be_looked_at(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     hostile = ("", "~nosuchuser", "a\0b", "a" * 300, str(tmp_path / "file"), str(tmp_path / "no"))
     assert [user_folder(text) for text in hostile] == [None] * len(hostile)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+def test_a_small_file_is_an_ordinary_one(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"12345")
+    assert read_small(tmp_path / "plain", 5) == b"12345"
+    with pytest.raises(OSError, match="longer than 4 bytes"):
+        read_small(tmp_path / "plain", 4)
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    for name in ("pipe", "zero"):
+        with pytest.raises(OSError, match="no ordinary file"):
+            read_small(tmp_path / name)

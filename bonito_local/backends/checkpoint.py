@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bonito_local.bounds import read_small
 from bonito_local.errors import ModelError
 from bonito_local.shapes import parse
 
@@ -148,7 +149,7 @@ def chat_template(folder: Path) -> str:
     alone, settings = folder / "chat_template.jinja", folder / "tokenizer_config.json"
     if alone.is_file():
         try:
-            return alone.read_text(encoding="utf-8")
+            return read_small(alone).decode()
         except (OSError, UnicodeDecodeError) as error:
             raise ModelError(f"{alone} cannot be read.", _AGAIN) from error
     found = _json(settings).get("chat_template") if settings.is_file() else None
@@ -160,7 +161,7 @@ def chat_template(folder: Path) -> str:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        data = parse(path.read_bytes())
+        data = parse(read_small(path))
     except OSError as error:
         raise _unreadable(path, error) from error
     except ValueError as error:

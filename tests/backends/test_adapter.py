@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -55,3 +56,21 @@ def test_what_is_no_adapter(tmp_path: Path) -> None:
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(ModelError, match="has no adapter_config"):
             read_adapter(folder)
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.skipif(os.name != "posix", reason="pipes and devices of POSIX")
+def test_files_that_never_end(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", LORA)
+    weights = folder / "adapter_model.safetensors"
+    os.truncate(weights, 2 << 40)
+    with pytest.raises(ModelError, match="holds no adapter's weights"):
+        read_adapter(folder)
+    weights.unlink()
+    os.mkfifo(weights)
+    with pytest.raises(ModelError, match="holds no adapter's weights"):
+        read_adapter(folder)
+    (folder / "adapter_config.json").unlink()
+    (folder / "adapter_config.json").symlink_to("/dev/zero")
+    with pytest.raises(ModelError, match="no ordinary file"):
+        read_adapter(folder)

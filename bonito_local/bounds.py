@@ -1,4 +1,4 @@
-"""Bounds of what a user, a file or a server may say: numbers, texts and paths.
+"""Bounds of what a user, a file or a server may say: numbers, texts, paths and files.
 
 A number beyond them is refused by name, in one line, before anything is reckoned with it.
 """
@@ -10,10 +10,13 @@ import math
 import os
 import stat
 from pathlib import Path
+from typing import BinaryIO
 
 from bonito_local.errors import UsageError
 
 MOST_WHOLE = (1 << 63) - 1  # of what SQLite and engines hold
+BLOCK = 512  # bytes of what `st_blocks` counts
+_HOLES_BYTES, _HOLES_RATIO = 1 << 30, 100  # a file that long, that many times what is on the disk
 _SHOWN = 40  # characters of a number that is refused
 
 
@@ -54,17 +57,42 @@ def user_folder(text: str) -> Path | None:
         return None
 
 
+def open_ordinary(path: Path) -> BinaryIO:
+    """Open a file to read it: an ordinary one, which ends, and is not terabytes of nothing.
+
+    Raises:
+        OSError: it cannot be opened, is a pipe or a device, or is mostly holes.
+    """
+    # A pipe without a writer is opened at once, and found out below.
+    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        found = os.fstat(number)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
+        if is_mostly_holes(found):
+            raise OSError(errno.EFBIG, "it is mostly holes", str(path))
+        return os.fdopen(number, "rb")
+    except OSError:
+        os.close(number)
+        raise
+
+
+def is_mostly_holes(found: os.stat_result) -> bool:
+    """Whether a long file has next to nothing of its length on the disk."""
+    stored = getattr(found, "st_blocks", None)
+    if stored is None or found.st_size < _HOLES_BYTES:
+        return False
+    return bool(found.st_size > _HOLES_RATIO * max(1, stored * BLOCK))
+
+
 def read_small(path: Path, most: int = 64_000_000) -> bytes:
     """Return what an ordinary file holds, of at most so many bytes.
 
     Raises:
         OSError: it cannot be read, is longer, or is a pipe or a device, which may never end.
     """
-    number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    with os.fdopen(number, "rb") as file:
-        found = os.fstat(number)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
-        if found.st_size > most:
-            raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes", str(path))
-        return file.read(most)
+    with open_ordinary(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes", str(path))
+    return data

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from bonito_local.bounds import read_small
+from bonito_local.bounds import open_ordinary, read_small
 from bonito_local.errors import ModelError
 from bonito_local.shapes import parse
 
 _CONFIG, _WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _MOST_RANK = 512
-_MOST_WEIGHTS = 50 << 30
-_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _AGAIN = "Save the adapter again with PEFT."
 _MERGE = "Merge it: `bonito-local convert BASE --adapter FOLDER -o model.gguf`."
 
@@ -38,10 +34,7 @@ def read_adapter(folder: Path) -> Adapter:
     try:
         data = read_small(folder / _CONFIG)
         config = parse(data)
-        with os.fdopen(os.open(folder / _WEIGHTS, _FLAGS), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode) or found.st_size > _MOST_WEIGHTS:
-                raise ModelError(f"{folder / _WEIGHTS} holds no adapter's weights.", _AGAIN)
+        with open_ordinary(folder / _WEIGHTS) as file:
             weights = hashlib.file_digest(file, "sha256").hexdigest()
     except FileNotFoundError as error:
         if (folder / _CONFIG).is_file() and any(folder.glob("*.bin")):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bonito_local.bounds import read_small
+from bonito_local.bounds import open_ordinary, read_small
 from bonito_local.errors import ModelError
 from bonito_local.shapes import parse
 
@@ -74,7 +74,7 @@ class Checkpoint:
         total = hashlib.sha256()
         for path in sorted({p for kind in _WEIGHED for p in self.folder.glob(kind)}):
             try:
-                with path.open("rb") as file:
+                with open_ordinary(path) as file:
                     digest = hashlib.file_digest(file, "sha256").hexdigest()
             except OSError as error:
                 raise _unreadable(path, error) from error

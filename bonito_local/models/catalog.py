@@ -12,7 +12,7 @@ from typing import Any
 
 from bonito_local.backends.base import ModelFormat
 from bonito_local.backends.checkpoint import read_checkpoint
-from bonito_local.bounds import user_path
+from bonito_local.bounds import open_ordinary, user_path
 from bonito_local.errors import ModelError, UsageError, did_you_mean
 from bonito_local.models import store
 
@@ -82,7 +82,7 @@ class ModelFile:
         if self.format == "checkpoint":
             return read_checkpoint(self.path).sha256()
         try:
-            with self.path.open("rb") as file:
+            with open_ordinary(self.path) as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
             raise _unreadable(self.path, error) from error
@@ -219,7 +219,7 @@ def resolve_model(name_or_path: str, formats: tuple[ModelFormat, ...] = ("gguf",
 
 def _model_file(name: str, path: Path, formats: tuple[ModelFormat, ...]) -> ModelFile:
     try:
-        with path.open("rb") as file:
+        with open_ordinary(path) as file:
             if file.read(len(GGUF_MAGIC)) != GGUF_MAGIC:
                 raise ModelError(
                     f"{path} is not a GGUF file.",

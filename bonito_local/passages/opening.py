@@ -8,10 +8,9 @@ import stat
 import sys
 from pathlib import Path
 
+from bonito_local.bounds import BLOCK, is_mostly_holes
 from bonito_local.errors import DocumentError
 
-_HOLES_BYTES, _HOLES_RATIO = 1 << 30, 100  # a file that long, that many times what is on the disk
-_BLOCK = 512
 # A pipe without a writer is opened at once, and found out below.
 _FLAGS = (
     os.O_RDONLY
@@ -70,12 +69,10 @@ def _open_without_links(path: Path) -> int:
 
 
 def _check_holes(found: os.stat_result) -> None:
-    stored = getattr(found, "st_blocks", None)
-    if stored is None or found.st_size < _HOLES_BYTES:
-        return
-    if found.st_size > _HOLES_RATIO * max(1, stored * _BLOCK):
+    if is_mostly_holes(found):
+        stored = found.st_blocks * BLOCK
         raise DocumentError(
-            f"The file is {found.st_size / 1e9:,.0f} GB long, but {stored * _BLOCK / 1e6:,.0f} MB "
+            f"The file is {found.st_size / 1e9:,.0f} GB long, but {stored / 1e6:,.0f} MB "
             "of it are on the disk: it is mostly holes.",
             "Copy its text into an ordinary file.",
         )

@@ -64,11 +64,11 @@ def test_files_that_never_end(tmp_path: Path) -> None:
     folder = write(tmp_path / "a", LORA)
     weights = folder / "adapter_model.safetensors"
     os.truncate(weights, 2 << 40)
-    with pytest.raises(ModelError, match="holds no adapter's weights"):
+    with pytest.raises(ModelError, match="mostly holes"):
         read_adapter(folder)
     weights.unlink()
     os.mkfifo(weights)
-    with pytest.raises(ModelError, match="holds no adapter's weights"):
+    with pytest.raises(ModelError, match="no ordinary file"):
         read_adapter(folder)
     (folder / "adapter_config.json").unlink()
     (folder / "adapter_config.json").symlink_to("/dev/zero")

@@ -1,4 +1,5 @@
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,15 @@ def test_what_is_no_gguf_is_refused(tmp_path: Path) -> None:
         resolve_model(str(tmp_path))
     with pytest.raises(ModelError, match=r"missing\.gguf cannot be read: No such file"):
         resolve_model("missing.gguf")
+
+
+@pytest.mark.timeout(10)
+@pytest.mark.skipif(os.name != "posix", reason="pipes and holes of POSIX")
+def test_what_never_ends_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "holes.gguf").write_bytes(b"GGUF\3\0\0\0")
+    os.truncate(tmp_path / "holes.gguf", 1 << 41)
+    with pytest.raises(ModelError, match="it is mostly holes"):
+        resolve_model(str(tmp_path / "holes.gguf"))
+    os.mkfifo(tmp_path / "pipe.gguf")
+    with pytest.raises(ModelError, match="it is no ordinary file"):
+        resolve_model(str(tmp_path / "pipe.gguf"))

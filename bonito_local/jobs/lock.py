@@ -33,6 +33,8 @@ class ProcessLock:
             os.close(create(self._path))
         db = sqlite3.connect(self._path, timeout=_LOOKING_SECONDS, isolation_level=None)
         try:
+            # A journal on a full disk would fail, and a job there could not be deleted.
+            db.execute("PRAGMA journal_mode = MEMORY")
             db.execute("BEGIN EXCLUSIVE")
         except sqlite3.Error as error:
             db.close()

@@ -37,6 +37,22 @@ print(*sorted(path.relative_to(disk).as_posix() for path in disk.rglob("*")))
 """
 
 
+PURGE = """
+import sys
+from pathlib import Path
+from shutil import copytree
+from bonito_local.jobs.removal import purge
+disk = Path(sys.argv[1])
+copytree(sys.argv[2], disk / "out")
+try:
+    (disk / "other").write_bytes(bytes(1 << 22))
+except OSError as error:
+    print(error.strerror)
+purge(disk / "out")
+print(*sorted(path.relative_to(disk).as_posix() for path in disk.rglob("*")))
+"""
+
+
 def on_a_disk(kilobytes: int, disk: Path, code: str, *more: Path) -> list[str]:
     """What a program prints that is given an empty disk of that size."""
     disk.mkdir()
@@ -69,3 +85,10 @@ def test_an_export_without_room_leaves_nothing(
         assert told.startswith(f"The dataset cannot be written to {disk / name}: ")
         assert "space" in told
     assert left == "old other"
+
+
+@LINUX
+def test_a_job_on_a_full_disk_is_purged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    told = on_a_disk(2000, tmp_path / "disk", PURGE, finished_job(tmp_path / "out"))
+    assert told == ["No space left on device", "other"]

@@ -8,6 +8,7 @@ whole of an instruction or of a response.
 from __future__ import annotations
 
 import csv
+import io
 import json
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bonito_local.bounds import open_ordinary
 from bonito_local.checks.text import without_passage, words
 from bonito_local.errors import UsageError
 from bonito_local.tasks import Pair
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 KINDS = (".jsonl", ".json", ".csv", ".tsv", ".parquet", ".txt", ".md")
 _SHORTEST = 5  # words of a text that says something by itself
 _LONGEST_CELL = 1 << 24
+_MOST_SIGNS = 100_000_000  # of a file that is read at once
 
 
 class EvaluationSet:
@@ -90,6 +93,8 @@ def _texts(path: Path) -> Iterator[str]:
         except (OSError, ValueError, csv.Error) as error:
             why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise _unreadable(file, why.splitlines()[0]) from error
+        except RecursionError as error:
+            raise _unreadable(file, "it is nested too deeply") from error
 
 
 def _of_file(file: Path) -> Iterator[str]:
@@ -101,21 +106,28 @@ def _of_file(file: Path) -> Iterator[str]:
             for batch in table.iter_batches():
                 yield from _strings(batch.to_pylist())
         return
-    with file.open(encoding="utf-8", errors="replace", newline="") as lines:
+    with io.TextIOWrapper(open_ordinary(file), "utf-8", "replace", "") as lines:
         if kind == ".jsonl":
             for line in lines:
                 if line.strip():
                     yield from _strings(json.loads(line))
         elif kind == ".json":
-            yield from _strings(json.load(lines))
+            yield from _strings(json.loads(_whole(lines)))
         elif kind in (".csv", ".tsv"):
             csv.field_size_limit(_LONGEST_CELL)
             for row in csv.reader(lines, "excel-tab" if kind == ".tsv" else "excel"):
                 yield from row
         elif kind in (".txt", ".md"):
-            yield lines.read()
+            yield _whole(lines)
         else:
             raise ValueError("it is none of " + ", ".join(KINDS))
+
+
+def _whole(file: io.TextIOWrapper) -> str:
+    found = file.read(_MOST_SIGNS + 1)
+    if len(found) > _MOST_SIGNS:
+        raise ValueError(f"it is longer than {_MOST_SIGNS:,} characters")
+    return found
 
 
 def _strings(value: Any) -> Iterator[str]:

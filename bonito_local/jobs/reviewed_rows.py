@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 
+from bonito_local.bounds import open_ordinary
 from bonito_local.errors import UsageError, did_you_mean
 from bonito_local.exports.tables import from_cell
 from bonito_local.shapes import parse
@@ -31,7 +33,7 @@ def read_reviewed(path: Path) -> Iterator[Line]:
             f"{path} is neither CSV nor JSONL.", "Name a .csv, .tsv, .jsonl or .ndjson file."
         )
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_ordinary(path), "utf-8-sig", newline="") as file:
             yield from _csv_lines(path, file) if kind in _CSV else _json_lines(file)
     except UnicodeDecodeError as error:
         raise UsageError(

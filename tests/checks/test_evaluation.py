@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bonito_local.checks import evaluation
 from bonito_local.checks.evaluation import EvaluationSet, read_evaluation
 from bonito_local.errors import UsageError
 from bonito_local.tasks import Pair
@@ -99,3 +101,24 @@ def test_sets_that_cannot_be_read(tmp_path: Path, name: str, content: str | None
     assert why in caught.value.title
     assert str(path) in caught.value.title
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.skipif(os.name != "posix", reason="pipes and holes of POSIX")
+def test_sets_that_never_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "holes.txt").touch()
+    os.truncate(tmp_path / "holes.txt", 1 << 41)
+    (tmp_path / "deep.json").write_text("[" * 100_000)
+    (tmp_path / "long.md").write_text("word " * 100)
+    monkeypatch.setattr(evaluation, "_MOST_SIGNS", 499)
+    for name, why in (
+        ("pipe.jsonl", "it is no ordinary file"),
+        ("holes.txt", "it is mostly holes"),
+        ("long.md", "it is longer than 499 characters"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            read_evaluation([tmp_path / name], 8)
+    monkeypatch.setattr(evaluation, "_MOST_SIGNS", 100_000)
+    with pytest.raises(UsageError, match="nested too deeply"):
+        read_evaluation([tmp_path / "deep.json"], 8)

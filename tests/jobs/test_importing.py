@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,11 +203,15 @@ def test_csv_that_is_not_one(
     assert review.reviewed() == Reviewed(0, 0, 0)
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.skipif(os.name != "posix", reason="a pipe of POSIX")
 def test_files_that_cannot_be_read(job: Path, tmp_path: Path) -> None:
     latin = tmp_path / "latin.csv"
     latin.write_bytes("id,note\nx,\xfcber\n".encode("latin-1"))
+    os.mkfifo(tmp_path / "pipe.csv")
     for path, said in (
         (latin, "is not UTF-8"),
+        (tmp_path / "pipe.csv", "cannot be read: it is no ordinary file"),
         (tmp_path / "none.csv", "cannot be read: No such file"),
         (tmp_path / "rows.xlsx", "is neither CSV nor JSONL"),
     ):

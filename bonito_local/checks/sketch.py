@@ -20,6 +20,7 @@ from bonito_local.tasks import Pair
 
 _RUN = 5  # characters
 _VALUES = 120
+HASHES = 2 * _VALUES  # bytes of a text's hashes
 _PASSAGE_VALUES = 2  # of the passage, in each key of a row that holds it
 _SEED = 1
 _NUMBER = re.compile(r"\d+")

@@ -18,6 +18,12 @@ class WrongTypeError(ValueError):
     """A column holds a value of another type than it is for."""
 
 
+def check_hashes(name: str, value: object, *lengths: int) -> None:
+    """Raise WrongTypeError unless a column holds bytes of one of these lengths."""
+    if not isinstance(value, bytes) or len(value) not in lengths:
+        raise WrongTypeError(name)
+
+
 class Columns:
     """What a statement's columns hold, by name: "whole", "number", "text", "bytes" or "any".
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from bonito_local.checks.sketch import Sketch, alike, likeness
+from bonito_local.checks.sketch import HASHES, Sketch, alike, likeness
+from bonito_local.jobs.columns import Columns, check_hashes
 from bonito_local.jobs.journal import Journal
 from bonito_local.tasks import Pair
 
 SAME, NEAR, ELSEWHERE = "same row", "nearly the same row", "in another job"
 _PAGE = 256
+_OF_REJECTED = Columns(id="whole", instruction="text", response="text", passage="text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Likeness(Journal):
                    WHERE s.outcome = 'accepted' AND s.id > ? ORDER BY s.id LIMIT ?""",
                 (after, _PAGE),
             ).fetchall():
-                for number, instruction, response, passage in page:
+                for number, instruction, response, passage in map(_OF_REJECTED.check, page):
                     if test(Pair(instruction, response), passage):
                         self._db.execute(
                             "UPDATE samples SET outcome = 'rejected', reason = ? WHERE id = ?",
@@ -115,6 +117,9 @@ class Likeness(Journal):
             (after, _PAGE),
         ).fetchall():
             for number, digest, own, about, key in page:
+                if key:
+                    check_hashes("own", own, HASHES)
+                    check_hashes("passage", about, 0, HASHES)
                 keys = self._db.execute("SELECT key FROM sketch_keys WHERE sketch = ?", (key,))
                 held = tuple(k for (k,) in keys)
                 sketch = Sketch(own, about, held, least) if key else None
@@ -129,6 +134,9 @@ class Likeness(Journal):
                 (SELECT sketch FROM sketch_keys WHERE key IN ({marks}))""",  # noqa: S608
             sketch.keys,
         ).fetchall()
+        for _, own, about in found:
+            check_hashes("own", own, len(sketch.own))
+            check_hashes("passage", about, 0, len(sketch.own))
         # Many may share a key; those whose own text is not like this one's are out at once.
         near = [found[at] for at in alike(sketch, [own for _, own, _ in found])]
         return [

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bonito_local.checks.sketch import Sketch, likeness, sketch
+from bonito_local.jobs.columns import check_hashes
 from bonito_local.jobs.database import storable
 from bonito_local.jobs.journal import Journal
 from bonito_local.jobs.seeds import passage_hash
@@ -60,6 +61,7 @@ class Repeats(Journal):
             made.keys,
         )
         for other, digest, own in found:
+            check_hashes("own", own, len(made.own))
             if (other != source or digest == sha256) and likeness(made, own, b"") >= ALIKE:
                 return str(other)
         return None

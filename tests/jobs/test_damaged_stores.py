@@ -14,8 +14,16 @@ import pytest
 
 from bonito_local import airgap
 from bonito_local.airgap.layers import SECCOMP
+from bonito_local.checks.sketch import sketch
 from bonito_local.cli.main import run
+from bonito_local.errors import JobError
 from bonito_local.jobs.journal import Journal, Mark
+from bonito_local.jobs.likeness import ELSEWHERE
+from bonito_local.jobs.repeats import ALIKE
+from bonito_local.jobs.seeds import passage_hash
+from bonito_local.jobs.store import Store
+from bonito_local.passages.types import Passage
+from bonito_local.tasks import Pair
 
 COMMANDS = (
     ("status", "o"),
@@ -217,3 +225,23 @@ def test_a_pending_sample_of_another_type_ends_in_one_line(
     damaged(sql("update samples set outcome = 'pending'", change))
     assert run(["resume", "o", "-q"]) == 1
     assert "is damaged, or not a job of bonito-local" in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("own", ["x'ff'", "x'ffff'", "9e300", "'['"])
+def test_hashes_of_another_type_or_length_end_in_one_line(own: str, tmp_path: Path) -> None:
+    text = "The tenant pays rent of 900 euros on the first day of each month to the landlord."
+    store = Store(tmp_path / "store.sqlite")
+    with store.transaction():
+        store.add_passage(Passage(text, "a.txt", "a", None, 0, len(text)), ["exqa"], 1)
+        assert store.repeated(Passage(f"{text} x", "a.txt", "a", None, 0, 9)) is None
+        row = sketch(Pair(text, text), "", 0.8)
+        store._keep(row, None, b"digest")
+        store._hold(sketch(Pair(text, ""), "", ALIKE), passage_hash(text))
+    assert store.find_duplicates(1, b"other", row) == (ELSEWHERE, {})
+    for table in ("sketches", "passage_sketches"):
+        store._db.execute(f"update {table} set own = {own}")
+    with pytest.raises(JobError, match="own is of another type"), store.transaction():
+        store.find_duplicates(1, b"other", row)
+    with pytest.raises(JobError, match="own is of another type"), store.transaction():
+        store.repeated(Passage(text.upper(), "b.txt", "b", None, 0, 9))
+    store.close()

@@ -6,11 +6,11 @@ A number beyond them is refused by name, in one line, before anything is reckone
 from __future__ import annotations
 
 import errno
+import io
 import math
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from bonito_local.errors import UsageError
 
@@ -57,7 +57,7 @@ def user_folder(text: str) -> Path | None:
         return None
 
 
-def open_ordinary(path: Path) -> BinaryIO:
+def open_ordinary(path: Path) -> io.BufferedReader:
     """Open a file to read it: an ordinary one, which ends, and is not terabytes of nothing.
 
     Raises:
@@ -69,12 +69,19 @@ def open_ordinary(path: Path) -> BinaryIO:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
-        if is_mostly_holes(found):
+        # Some network file systems count no blocks at all.
+        if is_mostly_holes(found) and _first_hole(number) < found.st_size:
             raise OSError(errno.EFBIG, "it is mostly holes", str(path))
         return os.fdopen(number, "rb")
     except OSError:
         os.close(number)
         raise
+
+
+def _first_hole(number: int) -> int:
+    at = os.lseek(number, 0, os.SEEK_HOLE) if hasattr(os, "SEEK_HOLE") else 0
+    os.lseek(number, 0, os.SEEK_SET)
+    return at
 
 
 def is_mostly_holes(found: os.stat_result) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bonito_local import bounds
 from bonito_local.bounds import check_range, read_small, user_folder, user_path
 from bonito_local.errors import UsageError
 
@@ -58,3 +59,14 @@ def test_a_small_file_is_an_ordinary_one(tmp_path: Path) -> None:
     for name in ("pipe", "zero"):
         with pytest.raises(OSError, match="no ordinary file"):
             read_small(tmp_path / name)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="blocks of POSIX")
+def test_a_file_is_read_whose_blocks_are_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "whole"
+    path.write_bytes(b"weights")
+    monkeypatch.setattr(bounds, "is_mostly_holes", lambda found: True)
+    with bounds.open_ordinary(path) as file:
+        assert file.read() == b"weights"

@@ -1,6 +1,6 @@
 """How many drafted tokens real rows keep, and what that gains when few sequences run.
 
-    python benchmarks/drafts.py [--model bonito-tiny] [--documents examples/documents]
+    python benchmarks/drafts.py [--model FILE.gguf] [--documents examples/documents]
 
 Rows are drawn at the product's defaults from the documents, once for each number of sequences
 and drafted tokens. `kept` is the mean number of drafted tokens that a step keeps; it depends on
@@ -26,7 +26,7 @@ from bonito_local.tasks import format_prompt, task_type
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="bonito-tiny")
+    parser.add_argument("--model", default="tests/data/bonito-tiny.gguf")
     parser.add_argument("--documents", type=Path, default=Path("examples/documents"))
     parser.add_argument("--sequences", default="1,4,16")
     parser.add_argument("--drafts", default="0,2,4")

@@ -1,6 +1,6 @@
 """Whether a job's cost grows in step with its rows, and its memory not at all.
 
-    python benchmarks/growth.py [--model bonito-tiny] [--rows 100,1000,10000]
+    python benchmarks/growth.py [--model FILE.gguf] [--rows 100,1000,10000]
 
 Each size is a job of its own through the command line, on passages made of the words of this
 repository's example documents, one row a passage. Loading is in the seconds.
@@ -21,7 +21,7 @@ from pathlib import Path
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="bonito-tiny")
+    parser.add_argument("--model", default="tests/data/bonito-tiny.gguf")
     parser.add_argument("--rows", default="100,1000,10000")
     parser.add_argument("--max-tokens", default="32")
     args = parser.parse_args()

@@ -1,6 +1,6 @@
 """What --guided changes: rows that parse and fit their task type, and rows per second.
 
-    python benchmarks/guided.py [--model bonito-tiny] [--documents examples/documents] [--n 4]
+    python benchmarks/guided.py [--model FILE.gguf] [--documents examples/documents] [--n 4]
 
 The same passages and seeds, with and without, in turn; `fit` is the share of all completions
 that parse and whose response is a span of the passage (exqa) or yes or no (ynqa).
@@ -28,7 +28,7 @@ from bonito_local.tasks import format_prompt, parse_completion, task_type
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--model", default="bonito-tiny")
+    parser.add_argument("--model", default="tests/data/bonito-tiny.gguf")
     parser.add_argument("--documents", type=Path, default=Path("examples/documents"))
     parser.add_argument("--n", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)

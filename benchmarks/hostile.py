@@ -98,7 +98,7 @@ def read() -> None:
     from bonito_local.passages.types import Document, Passage
 
     airgap.enter()
-    model = resolve_model("bonito-tiny")
+    model = resolve_model("tests/data/bonito-tiny.gguf")
     backend = open_backend("llamacpp", model.path, Plan(model.sha256, 1))
     for line in sys.stdin:
         passages, titles, leaked, wait = 0, [], False, 0.0

@@ -182,7 +182,7 @@ def memory(folder: Path, count: int) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = text.encode() if kind in (".md", ".txt") else base[kind]
         path.write_bytes(data.replace(b"</p>", f"{text}</p>".encode()) if kind == ".html" else data)
-    model = resolve_model("bonito-tiny")
+    model = resolve_model("tests/data/bonito-tiny.gguf")
     backend = open_backend("llamacpp", model.path, Plan(model.sha256, 1))
     spec = JobSpec((task_type("exqa"),), Sampling(), model.name, model.sha256, "llamacpp", 96)
     print("| documents planned | passages | job, MB | readers, MB |\n|---|---|---|---|")

@@ -252,7 +252,7 @@ def store() -> None:
             paths=(ROOT / "examples" / "documents",),
             tasks=(task_type("exqa"), task_type("ynqa")),
             output=Path(temporary) / "out",
-            model="bonito-tiny",
+            model="tests/data/bonito-tiny.gguf",
             sampling=Sampling(n=4),
         )
         summary = generate(job, Front(notify))

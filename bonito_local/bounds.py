@@ -69,8 +69,7 @@ def open_ordinary(path: Path) -> io.BufferedReader:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):
             raise OSError(errno.EINVAL, "it is no ordinary file", str(path))
-        # Some network file systems count no blocks at all.
-        if is_mostly_holes(found) and _first_hole(number) < found.st_size:
+        if is_mostly_holes(number, found):
             raise OSError(errno.EFBIG, "it is mostly holes", str(path))
         return os.fdopen(number, "rb")
     except OSError:
@@ -78,18 +77,17 @@ def open_ordinary(path: Path) -> io.BufferedReader:
         raise
 
 
-def _first_hole(number: int) -> int:
-    at = os.lseek(number, 0, os.SEEK_HOLE) if hasattr(os, "SEEK_HOLE") else 0
-    os.lseek(number, 0, os.SEEK_SET)
-    return at
-
-
-def is_mostly_holes(found: os.stat_result) -> bool:
-    """Whether a long file has next to nothing of its length on the disk."""
+def is_mostly_holes(number: int, found: os.stat_result) -> bool:
+    """Whether a long file, opened as `number`, has next to nothing of its length on the disk."""
     stored = getattr(found, "st_blocks", None)
     if stored is None or found.st_size < _HOLES_BYTES:
         return False
-    return bool(found.st_size > _HOLES_RATIO * max(1, stored * BLOCK))
+    if found.st_size <= _HOLES_RATIO * max(1, stored * BLOCK):
+        return False
+    # Some network file systems count no blocks at all.
+    first = os.lseek(number, 0, os.SEEK_HOLE) if hasattr(os, "SEEK_HOLE") else 0
+    os.lseek(number, 0, os.SEEK_SET)
+    return first < found.st_size
 
 
 def read_small(path: Path, most: int = 64_000_000) -> bytes:

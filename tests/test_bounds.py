@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bonito_local import bounds
 from bonito_local.bounds import check_range, read_small, user_folder, user_path
 from bonito_local.errors import UsageError
+from bonito_local.passages.opening import open_document
 
 
 @pytest.mark.parametrize(
@@ -67,6 +69,17 @@ def test_a_file_is_read_whose_blocks_are_not_counted(
 ) -> None:
     path = tmp_path / "whole"
     path.write_bytes(b"weights")
-    monkeypatch.setattr(bounds, "is_mostly_holes", lambda found: True)
+    real = os.fstat
+
+    def uncounted(number: int) -> SimpleNamespace:
+        found = real(number)
+        return SimpleNamespace(st_mode=found.st_mode, st_size=found.st_size, st_blocks=0)
+
+    monkeypatch.setattr(bounds, "_HOLES_BYTES", 1)
+    monkeypatch.setattr(bounds, "_HOLES_RATIO", 0)
+    monkeypatch.setattr(os, "fstat", uncounted)
     with bounds.open_ordinary(path) as file:
         assert file.read() == b"weights"
+    number = open_document(path.resolve())
+    assert os.read(number, 9) == b"weights"
+    os.close(number)

@@ -97,6 +97,10 @@ class _Asked:
     earlier: tuple[Attempt, ...] = ()
     checked: _Checked | None = None
 
+    def about(self, sample: int) -> Assignment:
+        """What one of its samples is to be about."""
+        return replace(self.assignment, sample=sample)
+
 
 @dataclass(slots=True)
 class Exchange:
@@ -222,12 +226,12 @@ class Exchange:
         return request
 
     def _unfit(self, entry: _Asked, sample: int) -> str | None:
-        return self.manner.writer.unfit(replace(entry.assignment, sample=sample))
+        return self.manner.writer.unfit(entry.about(sample))
 
     def _judge(self, entry: _Asked, key: int, completion: Completion) -> Result:
         """Judge a row by itself."""
         writer = self.manner.writer
-        assignment = replace(entry.assignment, sample=completion.sample)
+        assignment = entry.about(completion.sample)
         written = writer.written(assignment, completion)
         result = self.manner.judge.result(
             key, assignment.task, assignment.passage, written, assignment.heading
@@ -242,7 +246,7 @@ class Exchange:
         if self.scorer is None or result.outcome != "accepted":
             return result
         writer = self.manner.writer
-        assignment = replace(entry.assignment, sample=completion.sample)
+        assignment = entry.about(completion.sample)
         found = list(self.scorer.score(writer.telling(assignment, completion)))
         whole = [one for one in found if one]
         why = writer.unlikely(whole) if whole and len(whole) == len(found) else None
@@ -252,7 +256,7 @@ class Exchange:
         """Ask for a row's answer again; false where it cannot be, or need not."""
         if not self.manner.judge.thresholds.round_trip:
             return False
-        assignment = replace(entry.assignment, sample=completion.sample)
+        assignment = entry.about(completion.sample)
         claim = self.manner.writer.claim(assignment, completion)
         ask = self._reader.reread(assignment, claim) if claim else None
         if claim is None or ask is None or (self._sure(claim) and not ask.reasons):
@@ -269,7 +273,7 @@ class Exchange:
             return False
         if completion.finish_reason != "length" or read(completion.text).answer:
             return False
-        assignment = replace(entry.assignment, sample=completion.sample)
+        assignment = entry.about(completion.sample)
         ask = self._reader.reread(assignment, checked.claim, plainly=True)
         if ask is None:
             return False

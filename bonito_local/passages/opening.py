@@ -36,7 +36,7 @@ def open_document(path: Path) -> int:
         found = os.fstat(number)
         if not stat.S_ISREG(found.st_mode):
             raise DocumentError("This is not an ordinary file.", "Copy its text into one.")
-        _check_holes(found)
+        _check_holes(number, found)
     except BaseException:
         os.close(number)
         raise
@@ -68,8 +68,8 @@ def _open_without_links(path: Path) -> int:
         os.close(at)
 
 
-def _check_holes(found: os.stat_result) -> None:
-    if is_mostly_holes(found):
+def _check_holes(number: int, found: os.stat_result) -> None:
+    if is_mostly_holes(number, found):
         stored = found.st_blocks * BLOCK
         raise DocumentError(
             f"The file is {found.st_size / 1e9:,.0f} GB long, but {stored / 1e6:,.0f} MB "
